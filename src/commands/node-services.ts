@@ -1,0 +1,112 @@
+/**
+ * What commands may ask of the node around them, apart from keys: settings, clients, counters, shutdown. The node
+ * builds it; commands see only this interface.
+ */
+import type { Clock } from '../env/clock.js'
+import type { Random } from '../env/random.js'
+import type { Session } from './session.js'
+
+export interface NodeServices {
+  readonly clock: Clock
+  readonly random: Random
+  readonly settings: RuntimeSettings
+  /** All open client connections, oldest first. */
+  clients(): Iterable<Session>
+  clientCount(): number
+  readonly stats: NodeStats
+  readonly slowlog: Slowlog
+  /** Facts of one INFO section that only the engine knows, as `name` -> text; commands render them in Redis's order. */
+  engineFacts(): EngineFacts
+  /** Resolves never: starts an orderly stop (SHUTDOWN). */
+  shutdown(): void
+  /** 40 hex digits, new at each start (run_id). */
+  readonly runId: string
+  /** clock.wallMs() at start. */
+  readonly startedAtMs: number
+  readonly processId: number
+  readonly version: string
+  /** Resident, heap and external bytes of the process. */
+  memory(): { residentBytes: number; heapUsedBytes: number; heapTotalBytes: number; externalBytes: number }
+  /** User and system CPU seconds of the process. */
+  cpu(): { userSeconds: number; systemSeconds: number }
+}
+
+/** Settings by their Redis names. CONFIG GET and SET go through here; the node refuses bad values. */
+export interface RuntimeSettings {
+  /** Names in alphabetical order. */
+  names(): readonly string[]
+  /** The value as CONFIG GET prints it; undefined for an unknown name. */
+  get(name: string): string | undefined
+  /** Null when done; else the reason as Redis words it, without the 'ERR CONFIG SET failed …' prefix. */
+  set(name: string, value: string): string | null
+  /** Typed views that handlers need. */
+  readonly requirePass: string
+  readonly enableDebugCommand: boolean
+  readonly protoMaxBulkLenBytes: number
+  readonly port: number
+}
+
+export interface NodeStats {
+  connectionsReceived: number
+  rejectedConnections: number
+  commandsProcessed: number
+  errorReplies: number
+  netInputBytes: number
+  netOutputBytes: number
+  keyspaceHits: number
+  keyspaceMisses: number
+  expiredKeys: number
+  /** Operations a second over the last sampling window. */
+  instantaneousOpsPerSecond: number
+  instantaneousInputKbps: number
+  instantaneousOutputKbps: number
+  /** Calls, microseconds and failures by command name, for INFO commandstats. */
+  readonly byCommand: Map<string, CommandStats>
+  /** Counts by error code ('ERR', 'WRONGTYPE'), for INFO errorstats. */
+  readonly byError: Map<string, number>
+  /** CONFIG RESETSTAT. */
+  reset(): void
+}
+
+export interface CommandStats {
+  calls: number
+  microseconds: number
+  rejectedCalls: number
+  failedCalls: number
+}
+
+export interface Slowlog {
+  /** Newest first. */
+  entries(count: number): readonly SlowlogEntry[]
+  readonly length: number
+  reset(): void
+}
+
+export interface SlowlogEntry {
+  readonly id: number
+  readonly atUnixSeconds: number
+  readonly microseconds: number
+  /** At most 32 arguments of at most 128 bytes, as Redis trims them. */
+  readonly args: readonly Buffer[]
+  readonly clientAddress: string
+  readonly clientName: string
+}
+
+/** What INFO says about durability and storage. */
+export interface EngineFacts {
+  readonly appendfsync: string
+  /** 'ok' or 'err'. */
+  readonly lastWriteStatus: string
+  /** Unix seconds of the last completed flush of a segment (rdb_last_save_time, LASTSAVE). */
+  readonly lastFlushUnixSeconds: number
+  readonly flushInProgress: boolean
+  readonly logBytes: number
+  readonly logPendingBytes: number
+  readonly tableBytes: number
+  readonly memtableBytes: number
+  readonly blockCacheBytes: number
+  readonly keys: number
+  readonly expiringKeys: number
+  /** Further Kindred-specific lines of section `# Storage`, in order. */
+  readonly storageLines: readonly (readonly [string, string | number])[]
+}
