@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../env/clock.js'
 import type { Random } from '../env/random.js'
+import type { LatencyHistogram } from './latency-histogram.js'
 import type { Session } from './session.js'
 
 export interface NodeServices {
@@ -25,10 +26,23 @@ export interface NodeServices {
   readonly startedAtMs: number
   readonly processId: number
   readonly version: string
-  /** Resident, heap and external bytes of the process. */
-  memory(): { residentBytes: number; heapUsedBytes: number; heapTotalBytes: number; externalBytes: number }
+  /** Name, release and architecture of the operating system, as INFO prints them: 'Linux 6.1.0 x64'. */
+  readonly operatingSystem: string
+  /** Path of the settings file the node was started with; '' when there is none. */
+  readonly configFile: string
+  memory(): MemoryFacts
   /** User and system CPU seconds of the process. */
   cpu(): { userSeconds: number; systemSeconds: number }
+}
+
+/** Memory of the process: resident now and at its highest, the JavaScript heap, everything outside it, the machine's. */
+export interface MemoryFacts {
+  readonly residentBytes: number
+  readonly peakResidentBytes: number
+  readonly heapUsedBytes: number
+  readonly heapTotalBytes: number
+  readonly externalBytes: number
+  readonly systemTotalBytes: number
 }
 
 /** Settings by their Redis names. CONFIG GET and SET go through here; the node refuses bad values. */
@@ -73,6 +87,8 @@ export interface CommandStats {
   microseconds: number
   rejectedCalls: number
   failedCalls: number
+  /** Every call's microseconds, for INFO latencystats and LATENCY HISTOGRAM. */
+  readonly latency: LatencyHistogram
 }
 
 export interface Slowlog {
