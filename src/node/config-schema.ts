@@ -1,0 +1,304 @@
+/**
+ * Every setting of a node, as data. The flags of the command line, the keys of the configuration file, CONFIG GET and
+ * SET, the help text and the checks at start all come from this table, and a test holds cluster-config/node.yaml
+ * against it.
+ *
+ * A setting has one name everywhere: `--name` on the command line, `name` in CONFIG GET, and the last part of its path
+ * in the file, where settings of the storage engine stand in a section of their own. What Redis has a name for keeps
+ * that name, its unit and its range; where a default differs from Redis's, the reason says so.
+ */
+import type { KnobType } from './knob-type.js'
+
+export interface Knob {
+  /** Where it stands in the configuration file: 'port', 'storage.segment-size'. Its last part is the name. */
+  readonly path: string
+  readonly type: KnobType
+  /** Text of the default, to be read by the type's parser. */
+  readonly fallback: string
+  /** What a bare number counts; empty for texts, choices and sizes, which name theirs. */
+  readonly unit: string
+  /** CONFIG SET may change it while the node runs. */
+  readonly runtime: boolean
+  /** Never printed in error messages. */
+  readonly secret?: boolean
+  /** When and why an operator would turn it. One line. */
+  readonly reason: string
+}
+
+const MB = 1024 * 1024
+const GB = 1024 * MB
+const SECONDS_MAX = 2 ** 31 - 1
+
+export const KNOBS: readonly Knob[] = [
+  {
+    path: 'port',
+    type: { kind: 'integer', min: 0, max: 65535 },
+    fallback: '7001',
+    unit: '',
+    runtime: false,
+    reason:
+      'Where clients connect; turn it when the port is taken or several nodes share a machine. 0 takes any free port.',
+  },
+  {
+    path: 'bind',
+    type: { kind: 'addresses' },
+    fallback: '127.0.0.1',
+    unit: '',
+    runtime: false,
+    reason:
+      'The addresses to listen on; add others once a password is set and other machines have to reach the node.',
+  },
+  {
+    path: 'dir',
+    type: { kind: 'text', minLength: 1, maxLength: 4096 },
+    fallback: './data',
+    unit: '',
+    runtime: false,
+    reason:
+      'Where log and tables lie; put it on the fastest disk that survives a power cut. Each node needs its own.',
+  },
+  {
+    path: 'appendfsync',
+    type: { kind: 'choice', choices: ['everysec', 'always', 'no'] },
+    fallback: 'always',
+    unit: '',
+    runtime: false,
+    reason:
+      'When a write counts as done: on disk (always), within a second (everysec), when the system pleases (no). Redis: everysec.',
+  },
+  {
+    path: 'requirepass',
+    type: { kind: 'text', minLength: 0, maxLength: 512 },
+    fallback: '',
+    unit: '',
+    runtime: true,
+    secret: true,
+    reason: 'The password for AUTH; set one before listening beyond this machine. Empty asks for none.',
+  },
+  {
+    path: 'protected-mode',
+    type: { kind: 'yes-no' },
+    fallback: 'yes',
+    unit: '',
+    runtime: true,
+    reason:
+      'Refuses clients of other machines while there is no password; switch off only behind a firewall you trust.',
+  },
+  {
+    path: 'maxclients',
+    type: { kind: 'integer', min: 1, max: 1_000_000 },
+    fallback: '10000',
+    unit: 'connections',
+    runtime: true,
+    reason:
+      'Connections at a time; raise it together with the limit of open files, lower it to bound memory.',
+  },
+  {
+    path: 'timeout',
+    type: { kind: 'integer', min: 0, max: SECONDS_MAX },
+    fallback: '0',
+    unit: 'seconds',
+    runtime: true,
+    reason:
+      'Closes clients that were silent this long; turn it when applications leak connections. 0 never closes.',
+  },
+  {
+    path: 'handshake-timeout',
+    type: { kind: 'integer', min: 1, max: 3600 },
+    fallback: '10',
+    unit: 'seconds',
+    runtime: true,
+    reason:
+      'Closes connections that have not authenticated by then; raise it for clients on very slow links.',
+  },
+  {
+    path: 'tcp-keepalive',
+    type: { kind: 'integer', min: 0, max: SECONDS_MAX },
+    fallback: '300',
+    unit: 'seconds',
+    runtime: false,
+    reason:
+      'Silence after which the system probes whether a client still exists; lower it to find dead ones sooner. 0 never asks.',
+  },
+  {
+    path: 'tcp-backlog',
+    type: { kind: 'integer', min: 1, max: 65535 },
+    fallback: '511',
+    unit: 'connections',
+    runtime: false,
+    reason:
+      'Connections that may wait to be accepted; raise it (and the system’s somaxconn) when many clients reconnect at once.',
+  },
+  {
+    path: 'loglevel',
+    type: { kind: 'choice', choices: ['debug', 'verbose', 'notice', 'warning'] },
+    fallback: 'notice',
+    unit: '',
+    runtime: true,
+    reason:
+      'How much the node tells; verbose or debug while looking for a fault, warning to hear of troubles only.',
+  },
+  {
+    path: 'proto-max-bulk-len',
+    type: { kind: 'size', min: MB, max: 512 * MB },
+    fallback: '512mb',
+    unit: '',
+    runtime: true,
+    reason: 'The longest value a client may send; lower it to keep one client from filling the memory.',
+  },
+  {
+    path: 'client-query-buffer-limit',
+    type: { kind: 'size', min: MB, max: GB },
+    fallback: '1gb',
+    unit: '',
+    runtime: true,
+    reason: 'Bytes of requests that one client may have unfinished; lower it where clients are not trusted.',
+  },
+  {
+    path: 'client-output-buffer-limit',
+    type: { kind: 'output-limit' },
+    fallback: 'normal 1gb 256mb 60',
+    unit: '',
+    runtime: true,
+    reason:
+      'Closes clients that do not read their replies: at once above the first size, after the seconds above the second. Redis: no limit.',
+  },
+  {
+    path: 'slowlog-log-slower-than',
+    type: { kind: 'integer', min: -1, max: Number.MAX_SAFE_INTEGER },
+    fallback: '10000',
+    unit: 'microseconds',
+    runtime: true,
+    reason:
+      'Commands that take longer are kept for SLOWLOG; lower it to find what delays others. 0 keeps all, -1 none.',
+  },
+  {
+    path: 'slowlog-max-len',
+    type: { kind: 'integer', min: 0, max: 1_000_000 },
+    fallback: '128',
+    unit: 'entries',
+    runtime: true,
+    reason: 'How many slow commands are remembered; raise it when they scroll away before you look.',
+  },
+  {
+    path: 'enable-debug-command',
+    type: { kind: 'choice', choices: ['no', 'yes', 'local'] },
+    fallback: 'no',
+    unit: '',
+    runtime: false,
+    reason:
+      'Allows DEBUG, which can stall the node: to nobody, to everybody, or to clients of this machine. For tests.',
+  },
+  {
+    path: 'shutdown-timeout',
+    type: { kind: 'integer', min: 0, max: 3600 },
+    fallback: '10',
+    unit: 'seconds',
+    runtime: true,
+    reason:
+      'How long a stop waits for replies under way and for background work; lower it where restarts must be quick.',
+  },
+  {
+    path: 'storage.segment-size',
+    type: { kind: 'size', min: MB, max: 2 * GB },
+    fallback: '64mb',
+    unit: '',
+    runtime: false,
+    reason:
+      'Size of one log segment, which is also one memtable; larger ones mean fewer, bigger flushes and a longer recovery.',
+  },
+  {
+    path: 'storage.segments-max',
+    type: { kind: 'integer', min: 2, max: 64 },
+    fallback: '4',
+    unit: 'segments',
+    runtime: false,
+    reason:
+      'Segments in memory, the active one included; with their size this bounds the memtables. Raise it for bursts of writes.',
+  },
+  {
+    path: 'storage.block-cache-size',
+    type: { kind: 'size', min: MB, max: 1024 * GB },
+    fallback: '256mb',
+    unit: '',
+    runtime: false,
+    reason: 'Memory for blocks of tables; raise it until the keys that are read often fit.',
+  },
+  {
+    path: 'storage.compaction-rate',
+    type: { kind: 'size', min: 0, max: 1024 * GB },
+    fallback: '128mb',
+    unit: 'bytes a second',
+    runtime: false,
+    reason:
+      'What background compaction may write each second; lower it when it disturbs clients, raise it when writes stall. 0 is no limit.',
+  },
+  {
+    path: 'storage.level0-compaction-trigger',
+    type: { kind: 'integer', min: 1, max: 256 },
+    fallback: '4',
+    unit: 'tables',
+    runtime: false,
+    reason: 'Fresh tables at which compaction starts; more of them make reads dearer and writing cheaper.',
+  },
+  {
+    path: 'storage.level0-slowdown-trigger',
+    type: { kind: 'integer', min: 2, max: 512 },
+    fallback: '12',
+    unit: 'tables',
+    runtime: false,
+    reason:
+      'Fresh tables at which writes begin to be delayed, so that compaction catches up; raise it to stand longer bursts.',
+  },
+  {
+    path: 'storage.level0-stop-trigger',
+    type: { kind: 'integer', min: 3, max: 1024 },
+    fallback: '24',
+    unit: 'tables',
+    runtime: false,
+    reason:
+      'Fresh tables at which every write waits the longest delay; the bound on what a read may have to search.',
+  },
+  {
+    path: 'storage.level-base-size',
+    type: { kind: 'size', min: MB, max: 1024 * GB },
+    fallback: '256mb',
+    unit: '',
+    runtime: false,
+    reason: 'Size of the first sorted level; about as much as level 0 holds when compaction starts.',
+  },
+  {
+    path: 'storage.level-size-multiplier',
+    type: { kind: 'integer', min: 2, max: 100 },
+    fallback: '10',
+    unit: 'times',
+    runtime: false,
+    reason:
+      'How much larger each level is than the one above; smaller rewrites less per compaction but makes more levels.',
+  },
+  {
+    path: 'storage.write-stall-delay-max',
+    type: { kind: 'integer', min: 1, max: 60_000 },
+    fallback: '100',
+    unit: 'milliseconds',
+    runtime: false,
+    reason:
+      'The longest that one write is held back while flush and compaction are behind; lower it for latency, raise it for memory.',
+  },
+]
+
+/** The setting's name: `--name`, and what CONFIG GET calls it. */
+export function knobName(knob: Knob): string {
+  return knob.path.slice(knob.path.lastIndexOf('.') + 1)
+}
+
+const BY_NAME = new Map(KNOBS.map((knob) => [knobName(knob), knob]))
+const BY_PATH = new Map(KNOBS.map((knob) => [knob.path, knob]))
+
+export function knobByName(name: string): Knob | undefined {
+  return BY_NAME.get(name)
+}
+
+export function knobByPath(path: string): Knob | undefined {
+  return BY_PATH.get(path)
+}

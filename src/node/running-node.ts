@@ -1,0 +1,31 @@
+/**
+ * A node from the outside, as the command line, the tests and the simulator hold it: started from a checked
+ * configuration and an environment, stopped once.
+ */
+import type { Clock } from '../env/clock.js'
+import type { Disk } from '../env/disk.js'
+import type { Log } from '../env/log.js'
+import type { Network } from '../env/network.js'
+import type { Random } from '../env/random.js'
+import type { NodeConfig } from './config.js'
+
+/** Everything that a node may touch of the world. */
+export interface NodeEnv {
+  readonly clock: Clock
+  readonly random: Random
+  readonly network: Network
+  readonly disk: Disk
+  readonly log: Log
+}
+
+export interface RunningNode {
+  /** The bound client port; differs from the configured one only when that is 0. */
+  readonly port: number
+  /** Orderly stop: takes no new requests, answers those in flight, syncs, closes. Further calls get the same promise. */
+  stop(): Promise<void>
+  /** Settles when the node has stopped, by stop(), by SHUTDOWN or by a failure that it cannot go on with (then rejects). */
+  readonly done: Promise<void>
+}
+
+/** Rejects with the network's EADDRINUSE, the disk's errors or the storage's refusal; nothing is left running then. */
+export type StartNode = (config: NodeConfig, env: NodeEnv) => Promise<RunningNode>
