@@ -29,8 +29,17 @@ export const INLINE_BYTES_MAX = 64 * KB
 /** Redis 7.0 accepts INT_MAX; 1024 * 1024 was the limit until 6.2 and is what fits a 1 GB query buffer sensibly. */
 export const ARGUMENTS_MAX = 1024 * 1024
 
+/** INT_MAX: up to here Redis words a count that is too high before AUTH 'unauthenticated', above it 'invalid'. */
+export const ARGUMENTS_MAX_FOR_WORDING = 0x7fff_ffff
+
 /** proto-max-bulk-len. */
 export const BULK_BYTES_MAX_DEFAULT = 512 * MB
+
+/**
+ * Highest proto-max-bulk-len that has an effect: nine digits, which keeps the parser's arithmetic inside 32 bits. A bulk
+ * much above it would not fit the query buffer either.
+ */
+export const BULK_BYTES_MAX = 999_999_999
 
 /** client-query-buffer-limit. Also keeps every position in a query buffer inside an Int32Array's range. */
 export const QUERY_BUFFER_BYTES_MAX = 1 * GB
@@ -48,7 +57,7 @@ export const UNAUTHENTICATED_LIMITS: RequestLimits = {
 export function authenticatedLimits(protoMaxBulkLenBytes = BULK_BYTES_MAX_DEFAULT): RequestLimits {
   return {
     argumentsMax: ARGUMENTS_MAX,
-    bulkBytesMax: protoMaxBulkLenBytes,
+    bulkBytesMax: Math.min(protoMaxBulkLenBytes, BULK_BYTES_MAX),
     inlineBytesMax: INLINE_BYTES_MAX,
     queryBufferBytesMax: QUERY_BUFFER_BYTES_MAX,
     authenticated: true,

@@ -52,6 +52,16 @@ export class ReplyWriter {
     this.#line(0x2d, /[\r\n]/.test(text) ? text.replace(/[\r\n]/g, ' ') : text)
   }
 
+  /**
+   * `-ERR` and the text of a RequestParser's error. Its characters are written as one byte each, as it may quote a byte
+   * that came from the client.
+   */
+  protocolError(text: string): void {
+    this.reserve(text.length + 7)
+    this.length += this.buffer.write(`-ERR ${text.replace(/[\r\n]/g, ' ')}`, this.length, 'latin1')
+    this.#crlf()
+  }
+
   integer(value: number): void {
     this.#number(0x3a, value)
   }
