@@ -1,0 +1,93 @@
+/**
+ * The heavy work of the engine, as the store asks for it: sort a full segment into tables, merge tables, prepare the next
+ * log file. The store decides what is to be done (compaction/picker.ts) and records what was done (manifest.ts); a
+ * job only reads files that the manifest names and writes files that nothing names yet. So a job that fails, is
+ * cancelled or dies with its thread has changed nothing: it removes its own outputs where it still can, and the next
+ * start removes the rest.
+ *
+ * Jobs are plain data, so that they can be posted to a thread. Two implementations: InlineJobs in this thread for
+ * simulation and tests, WorkerJobs in worker threads; one contract suite runs over both.
+ *
+ * Failures reject the promise, with a CorruptionError (file and offset of bytes that fail their checksum) or with a
+ * JobError. In both cases no output is left for the caller to use.
+ */
+import type { KeyCounts } from '../counts-file.js'
+import type { DropCounts } from '../compaction/merge-job.js'
+import type { SequenceRange } from '../compaction/older-elsewhere.js'
+import type { ManifestTable, WrittenTable } from '../manifest.js'
+
+export interface StorageJobs {
+  /** Writes a segment's newest entries to tables of level 0. Jobs of this kind and `prepare` run in the order asked for. */
+  flush(job: FlushJob): Promise<FlushResult>
+  /** Merges tables. Runs beside flushes, one compaction after the other. */
+  compact(job: CompactJob): Promise<CompactResult>
+  /** Creates a zero-filled, synced file for the next log segment. The caller syncs the directory. */
+  prepare(job: PrepareJob): Promise<void>
+  /** The compaction rate from now on, running jobs included; 0 takes the limit away (writers are waiting for it). */
+  setCompactionRate(bytesPerSecond: number): void
+  /** Cancels what runs and what waits (both reject with JobError 'cancelled'); resolves when no job touches a file any more. */
+  close(): Promise<void>
+}
+
+/** A run of file numbers, [first, first + count), that the job may use and nobody else will. */
+export interface FileNumbers {
+  readonly first: number
+  readonly count: number
+}
+
+export interface FlushJob {
+  readonly directory: string
+  /** The segment: entries lie in its first `arenaBytes` bytes, each record behind its eight bytes of entry header. */
+  readonly arena: SharedArrayBuffer
+  readonly arenaBytes: number
+  /** Slots of the segment's index, over shared memory: 0 is empty, otherwise the offset of the key's newest record. */
+  readonly recordOffsets: Uint32Array
+  readonly fileNumbers: FileNumbers
+  /** A table is closed at the first token boundary at or above this size. */
+  readonly targetBytes: number
+  /** Key counts as of the end of the segment, written beside the tables; null for none. */
+  readonly counts: { readonly fileNumber: number; readonly counts: KeyCounts } | null
+}
+
+export interface FlushResult {
+  /** In token order, not overlapping; synced, their names too. */
+  readonly tables: readonly WrittenTable[]
+  readonly entries: number
+  readonly bytesWritten: number
+}
+
+export interface CompactJob {
+  readonly directory: string
+  readonly inputs: readonly ManifestTable[]
+  /** Everything else that may hold entries: all tables that are not inputs, of every level, and unflushed segments (RULES T4). */
+  readonly others: readonly SequenceRange[]
+  /** Entries that died at or before this time may be purged, milliseconds since 1970; on a single node that is now (RULES P1). */
+  readonly purgeableUntilMs: number
+  /** Records whose dots all lie at or below this HLC are gone (FLUSHALL); 0 for none. Must be durable already. */
+  readonly flushMark: number
+  readonly fileNumbers: FileNumbers
+  readonly targetBytes: number
+}
+
+export interface CompactResult {
+  /** In token order, not overlapping; synced, their names too. Empty when everything was dropped. */
+  readonly tables: readonly WrittenTable[]
+  readonly entriesRead: number
+  readonly entriesWritten: number
+  readonly bytesRead: number
+  readonly bytesWritten: number
+  readonly dropped: DropCounts
+}
+
+export interface PrepareJob {
+  readonly path: string
+  readonly sizeBytes: number
+}
+
+/**
+ * How many file numbers to reserve for a job that reads `inputBytes`: outputs are closed at or above the target, the
+ * last may be short, and framing may make outputs a little larger than their inputs.
+ */
+export function fileNumbersFor(inputBytes: number, targetBytes: number): number {
+  return 2 + 2 * Math.ceil(inputBytes / targetBytes)
+}
