@@ -34,16 +34,20 @@ export function deathTime(bytes: Uint8Array, at: number): number {
   let latest = 0
   let siblingAt = siblingsStart(bytes, at)
   for (let i = 0; i < count; i++, siblingAt += SIBLING_BYTES) {
-    const death = siblingDeathTime(bytes, siblingAt)
+    const death = siblingDeathTime(
+      siblingKind(bytes, siblingAt),
+      siblingExpireAt(bytes, siblingAt),
+      siblingHlc(bytes, siblingAt),
+    )
     if (death > latest) latest = death
   }
   return latest
 }
 
-function siblingDeathTime(bytes: Uint8Array, siblingAt: number): number {
-  if (siblingKind(bytes, siblingAt) !== KIND_VALUE) return hlcToWallMs(siblingHlc(bytes, siblingAt))
-  const expireAt = siblingExpireAt(bytes, siblingAt)
-  return expireAt === 0 ? NEVER_DIES : expireAt
+/** Death time of one sibling, in milliseconds since 1970. */
+export function siblingDeathTime(kind: number, expireAtMs: number, hlc: number): number {
+  if (kind !== KIND_VALUE) return hlcToWallMs(hlc)
+  return expireAtMs === 0 ? NEVER_DIES : expireAtMs
 }
 
 /** Whether no sibling of the record is alive any more at `nowMs` (milliseconds since 1970). */

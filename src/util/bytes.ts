@@ -60,7 +60,7 @@ export function writeU53(bytes: Uint8Array, at: number, value: number): void {
 
 /**
  * Copies from[start, end) to into[at…). A loop takes 1.2 ns a byte, the built-in copies 15 ns (within one array) or 40 ns
- * (between two) and next to nothing per byte; the subarray does not outlive the call and is never allocated.
+ * (between two) and next to nothing per byte; the two ranges must not overlap. The subarray does not outlive the call and is never allocated.
  */
 export function copyBytes(from: Uint8Array, start: number, end: number, into: Uint8Array, at: number): void {
   const length = end - start
