@@ -7,11 +7,14 @@
  * in the file, where settings of the storage engine stand in a section of their own. What Redis has a name for keeps
  * that name, its unit and its range; where a default differs from Redis's, the reason says so.
  */
+import type { NodeConfig, StorageConfig } from './node-config.js'
 import type { KnobType } from './knob-type.js'
 
 export interface Knob {
   /** Where it stands in the configuration file: 'port', 'storage.segment-size'. Its last part is the name. */
   readonly path: string
+  /** Its field in NodeConfig, or in StorageConfig for the settings of section storage. */
+  readonly field: Exclude<keyof NodeConfig, 'storage' | 'configFile'> | keyof StorageConfig
   readonly type: KnobType
   /** Text of the default, to be read by the type's parser. */
   readonly fallback: string
@@ -32,6 +35,7 @@ const SECONDS_MAX = 2 ** 31 - 1
 export const KNOBS: readonly Knob[] = [
   {
     path: 'port',
+    field: 'port',
     type: { kind: 'integer', min: 0, max: 65535 },
     fallback: '7001',
     unit: '',
@@ -41,6 +45,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'bind',
+    field: 'bind',
     type: { kind: 'addresses' },
     fallback: '127.0.0.1',
     unit: '',
@@ -50,6 +55,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'dir',
+    field: 'dir',
     type: { kind: 'text', minLength: 1, maxLength: 4096 },
     fallback: './data',
     unit: '',
@@ -59,6 +65,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'appendfsync',
+    field: 'appendFsync',
     type: { kind: 'choice', choices: ['everysec', 'always', 'no'] },
     fallback: 'always',
     unit: '',
@@ -68,6 +75,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'requirepass',
+    field: 'requirePass',
     type: { kind: 'text', minLength: 0, maxLength: 512 },
     fallback: '',
     unit: '',
@@ -77,6 +85,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'protected-mode',
+    field: 'protectedMode',
     type: { kind: 'yes-no' },
     fallback: 'yes',
     unit: '',
@@ -86,6 +95,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'maxclients',
+    field: 'maxClients',
     type: { kind: 'integer', min: 1, max: 1_000_000 },
     fallback: '10000',
     unit: 'connections',
@@ -95,6 +105,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'timeout',
+    field: 'idleTimeoutSeconds',
     type: { kind: 'integer', min: 0, max: SECONDS_MAX },
     fallback: '0',
     unit: 'seconds',
@@ -104,6 +115,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'handshake-timeout',
+    field: 'handshakeTimeoutSeconds',
     type: { kind: 'integer', min: 1, max: 3600 },
     fallback: '10',
     unit: 'seconds',
@@ -113,6 +125,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'tcp-keepalive',
+    field: 'tcpKeepaliveSeconds',
     type: { kind: 'integer', min: 0, max: SECONDS_MAX },
     fallback: '300',
     unit: 'seconds',
@@ -122,6 +135,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'tcp-backlog',
+    field: 'tcpBacklog',
     type: { kind: 'integer', min: 1, max: 65535 },
     fallback: '511',
     unit: 'connections',
@@ -131,6 +145,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'loglevel',
+    field: 'logLevel',
     type: { kind: 'choice', choices: ['debug', 'verbose', 'notice', 'warning'] },
     fallback: 'notice',
     unit: '',
@@ -140,6 +155,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'proto-max-bulk-len',
+    field: 'protoMaxBulkLenBytes',
     type: { kind: 'size', min: MB, max: 512 * MB },
     fallback: '512mb',
     unit: '',
@@ -148,6 +164,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'client-query-buffer-limit',
+    field: 'queryBufferLimitBytes',
     type: { kind: 'size', min: MB, max: GB },
     fallback: '1gb',
     unit: '',
@@ -156,6 +173,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'client-output-buffer-limit',
+    field: 'outputLimit',
     type: { kind: 'output-limit' },
     fallback: 'normal 1gb 256mb 60',
     unit: '',
@@ -165,6 +183,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'slowlog-log-slower-than',
+    field: 'slowlogSlowerThanMicroseconds',
     type: { kind: 'integer', min: -1, max: Number.MAX_SAFE_INTEGER },
     fallback: '10000',
     unit: 'microseconds',
@@ -174,6 +193,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'slowlog-max-len',
+    field: 'slowlogMaxLength',
     type: { kind: 'integer', min: 0, max: 1_000_000 },
     fallback: '128',
     unit: 'entries',
@@ -182,6 +202,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'enable-debug-command',
+    field: 'enableDebugCommand',
     type: { kind: 'choice', choices: ['no', 'yes', 'local'] },
     fallback: 'no',
     unit: '',
@@ -191,6 +212,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'shutdown-timeout',
+    field: 'shutdownTimeoutSeconds',
     type: { kind: 'integer', min: 0, max: 3600 },
     fallback: '10',
     unit: 'seconds',
@@ -200,6 +222,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'storage.segment-size',
+    field: 'segmentSizeBytes',
     type: { kind: 'size', min: MB, max: 2 * GB },
     fallback: '64mb',
     unit: '',
@@ -209,6 +232,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'storage.segments-max',
+    field: 'segmentsMax',
     type: { kind: 'integer', min: 2, max: 64 },
     fallback: '4',
     unit: 'segments',
@@ -218,6 +242,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'storage.block-cache-size',
+    field: 'blockCacheSizeBytes',
     type: { kind: 'size', min: MB, max: 1024 * GB },
     fallback: '256mb',
     unit: '',
@@ -226,6 +251,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'storage.compaction-rate',
+    field: 'compactionRateBytesPerSecond',
     type: { kind: 'size', min: 0, max: 1024 * GB },
     fallback: '128mb',
     unit: 'bytes a second',
@@ -235,6 +261,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'storage.level0-compaction-trigger',
+    field: 'level0CompactionTables',
     type: { kind: 'integer', min: 1, max: 256 },
     fallback: '4',
     unit: 'tables',
@@ -243,6 +270,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'storage.level0-slowdown-trigger',
+    field: 'level0SlowdownTables',
     type: { kind: 'integer', min: 2, max: 512 },
     fallback: '12',
     unit: 'tables',
@@ -252,6 +280,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'storage.level0-stop-trigger',
+    field: 'level0StopTables',
     type: { kind: 'integer', min: 3, max: 1024 },
     fallback: '24',
     unit: 'tables',
@@ -261,6 +290,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'storage.level-base-size',
+    field: 'levelBaseSizeBytes',
     type: { kind: 'size', min: MB, max: 1024 * GB },
     fallback: '256mb',
     unit: '',
@@ -269,6 +299,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'storage.level-size-multiplier',
+    field: 'levelSizeMultiplier',
     type: { kind: 'integer', min: 2, max: 100 },
     fallback: '10',
     unit: 'times',
@@ -278,6 +309,7 @@ export const KNOBS: readonly Knob[] = [
   },
   {
     path: 'storage.write-stall-delay-max',
+    field: 'writeStallDelayMaxMs',
     type: { kind: 'integer', min: 1, max: 60_000 },
     fallback: '100',
     unit: 'milliseconds',
@@ -290,6 +322,11 @@ export const KNOBS: readonly Knob[] = [
 /** The setting's name: `--name`, and what CONFIG GET calls it. */
 export function knobName(knob: Knob): string {
   return knob.path.slice(knob.path.lastIndexOf('.') + 1)
+}
+
+/** Whether the setting stands in section `storage`. */
+export function isStorageKnob(knob: Knob): boolean {
+  return knob.path.startsWith('storage.')
 }
 
 const BY_NAME = new Map(KNOBS.map((knob) => [knobName(knob), knob]))

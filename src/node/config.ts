@@ -5,61 +5,14 @@
  * source overrides: a value that nobody may use should not lie in wait for the day when the flag is left out. All
  * problems are reported together.
  */
-import { isAbsolute, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { assert } from '../util/assert.js'
-import { KNOBS, knobByName, knobByPath, knobName } from './config-schema.js'
+import { isStorageKnob, KNOBS, knobByName, knobByPath, knobName } from './config-schema.js'
 import type { Knob } from './config-schema.js'
 import { describeAllowed, parseKnob } from './knob-type.js'
-import type { KnobValue, OutputLimit } from './knob-type.js'
+import type { KnobValue } from './knob-type.js'
 import { nearestName } from './nearest-name.js'
-
-export type AppendFsync = 'always' | 'everysec' | 'no'
-export type LogLevel = 'debug' | 'verbose' | 'notice' | 'warning'
-
-export interface NodeConfig {
-  /** 0 takes any free port. */
-  readonly port: number
-  readonly bind: readonly string[]
-  /** Absolute. */
-  readonly dir: string
-  readonly appendFsync: AppendFsync
-  /** Empty when no password is asked for. */
-  readonly requirePass: string
-  readonly protectedMode: boolean
-  readonly maxClients: number
-  /** Idle clients are closed after this; 0 never. */
-  readonly idleTimeoutSeconds: number
-  /** Unauthenticated connections are closed after this. */
-  readonly handshakeTimeoutSeconds: number
-  /** 0 for no probes. */
-  readonly tcpKeepaliveSeconds: number
-  readonly tcpBacklog: number
-  readonly logLevel: LogLevel
-  readonly protoMaxBulkLenBytes: number
-  readonly queryBufferLimitBytes: number
-  readonly outputLimit: OutputLimit
-  /** -1 logs nothing, 0 everything. */
-  readonly slowlogSlowerThanMicroseconds: number
-  readonly slowlogMaxLength: number
-  readonly enableDebugCommand: 'no' | 'yes' | 'local'
-  readonly shutdownTimeoutSeconds: number
-  readonly storage: StorageConfig
-}
-
-export interface StorageConfig {
-  readonly segmentSizeBytes: number
-  /** Segments in memory, the active one included. */
-  readonly segmentsMax: number
-  readonly blockCacheSizeBytes: number
-  /** 0 is no limit. */
-  readonly compactionRateBytesPerSecond: number
-  readonly level0CompactionTables: number
-  readonly level0SlowdownTables: number
-  readonly level0StopTables: number
-  readonly levelBaseSizeBytes: number
-  readonly levelSizeMultiplier: number
-  readonly writeStallDelayMaxMs: number
-}
+import type { NodeConfig } from './node-config.js'
 
 /** One value from one source. */
 export interface Setting {
@@ -73,15 +26,21 @@ export interface Setting {
 /** Values by the settings' names; one for every knob. */
 export type KnobValues = ReadonlyMap<string, KnobValue>
 
+/** Where a configuration comes from: a relative `dir` is taken from workDirectory (absolute). */
+export interface ConfigOrigin {
+  readonly workDirectory: string
+  readonly configFile: string
+}
+
 export type LoadedConfig =
-  | { readonly kind: 'config'; readonly config: NodeConfig; readonly values: KnobValues }
+  | { readonly kind: 'config'; readonly config: NodeConfig }
   | { readonly kind: 'refused'; readonly problems: readonly string[] }
 
 /**
  * Checks the settings of `sources`, weakest first, and puts them together. A relative `dir` is taken from `workDirectory`.
  * Problems are sentences that carry the setting's path, the refused value, its place and what is allowed.
  */
-export function loadConfig(sources: readonly (readonly Setting[])[], workDirectory: string): LoadedConfig {
+export function loadConfig(sources: readonly (readonly Setting[])[], from: ConfigOrigin): LoadedConfig {
   const values = new Map<string, KnobValue>()
   for (const knob of KNOBS) values.set(knobName(knob), defaultOf(knob))
   const problems: string[] = []
@@ -99,11 +58,11 @@ export function loadConfig(sources: readonly (readonly Setting[])[], workDirecto
       )
   }
   if (problems.length > 0) return { kind: 'refused', problems }
-  const config = buildConfig(values, workDirectory)
+  const config = buildConfig(values, from)
   const contradictions = contradictionsIn(config)
   return contradictions.length > 0
     ? { kind: 'refused', problems: contradictions }
-    : { kind: 'config', config, values }
+    : { kind: 'config', config }
 }
 
 /** The value that a knob has when no source sets it. */
@@ -113,47 +72,25 @@ export function defaultOf(knob: Knob): KnobValue {
   return parsed.value
 }
 
+/** The same values by the settings' names, as CONFIG GET shows them and as buildConfig takes them. */
+export function valuesOf(config: NodeConfig): Map<string, KnobValue> {
+  const fields: Readonly<Record<string, unknown>> = { ...config, ...config.storage }
+  return new Map(KNOBS.map((knob) => [knobName(knob), fields[knob.field] as KnobValue]))
+}
+
 /** Values in their typed form. They must be complete and allowed, as loadConfig and CONFIG SET make sure. */
-export function buildConfig(values: KnobValues, workDirectory: string): NodeConfig {
-  const of = <T extends KnobValue>(name: string): T => {
-    const value = values.get(name)
-    assert(value !== undefined, `setting ${name} has a value`)
-    return value as T
+export function buildConfig(values: KnobValues, from: ConfigOrigin): NodeConfig {
+  const top: Record<string, KnobValue> = {}
+  const storage: Record<string, KnobValue> = {}
+  for (const knob of KNOBS) {
+    const value = values.get(knobName(knob))
+    assert(value !== undefined, `setting ${knob.path} has a value`)
+    const section = isStorageKnob(knob) ? storage : top
+    section[knob.field] = value
   }
-  const dir = of<string>('dir')
-  return {
-    port: of('port'),
-    bind: of('bind'),
-    dir: isAbsolute(dir) ? dir : resolve(workDirectory, dir),
-    appendFsync: of<AppendFsync>('appendfsync'),
-    requirePass: of('requirepass'),
-    protectedMode: of('protected-mode'),
-    maxClients: of('maxclients'),
-    idleTimeoutSeconds: of('timeout'),
-    handshakeTimeoutSeconds: of('handshake-timeout'),
-    tcpKeepaliveSeconds: of('tcp-keepalive'),
-    tcpBacklog: of('tcp-backlog'),
-    logLevel: of<LogLevel>('loglevel'),
-    protoMaxBulkLenBytes: of('proto-max-bulk-len'),
-    queryBufferLimitBytes: of('client-query-buffer-limit'),
-    outputLimit: of<OutputLimit>('client-output-buffer-limit'),
-    slowlogSlowerThanMicroseconds: of('slowlog-log-slower-than'),
-    slowlogMaxLength: of('slowlog-max-len'),
-    enableDebugCommand: of<NodeConfig['enableDebugCommand']>('enable-debug-command'),
-    shutdownTimeoutSeconds: of('shutdown-timeout'),
-    storage: {
-      segmentSizeBytes: of('segment-size'),
-      segmentsMax: of('segments-max'),
-      blockCacheSizeBytes: of('block-cache-size'),
-      compactionRateBytesPerSecond: of('compaction-rate'),
-      level0CompactionTables: of('level0-compaction-trigger'),
-      level0SlowdownTables: of('level0-slowdown-trigger'),
-      level0StopTables: of('level0-stop-trigger'),
-      levelBaseSizeBytes: of('level-base-size'),
-      levelSizeMultiplier: of('level-size-multiplier'),
-      writeStallDelayMaxMs: of('write-stall-delay-max'),
-    },
-  }
+  const dir = resolve(from.workDirectory, String(top.dir))
+  // The schema's fields are exactly NodeConfig's and StorageConfig's; a test holds them together.
+  return { ...top, dir, storage, configFile: from.configFile } as unknown as NodeConfig
 }
 
 /** Rules between settings. */

@@ -7,7 +7,7 @@ import type { Disk } from '../env/disk.js'
 import type { Log } from '../env/log.js'
 import type { Network } from '../env/network.js'
 import type { Random } from '../env/random.js'
-import type { NodeConfig } from './config.js'
+import type { NodeConfig } from './node-config.js'
 
 /** Everything that a node may touch of the world. */
 export interface NodeEnv {

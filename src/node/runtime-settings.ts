@@ -1,0 +1,77 @@
+/**
+ * The settings of a running node under Redis's names: what CONFIG GET shows and CONFIG SET may change.
+ *
+ * The configuration stays an immutable value; a change makes a new one and swaps it, so whoever reads `current` sees a
+ * consistent whole and needs no notification. Those who must act at once (the log level) pass an `onChange`.
+ */
+import type { RuntimeSettings } from '../commands/node-services.js'
+import { buildConfig, valuesOf } from './config.js'
+import { KNOBS, knobByName, knobName } from './config-schema.js'
+import { FIXED_SETTINGS } from './fixed-settings.js'
+import { formatKnob, parseKnob } from './knob-type.js'
+import type { KnobValue } from './knob-type.js'
+import type { NodeConfig } from './node-config.js'
+
+const IMMUTABLE = "can't set immutable config"
+const FIXED = new Map(FIXED_SETTINGS.map((setting) => [setting.name, setting.value]))
+const NAMES: readonly string[] = [...KNOBS.map(knobName), ...FIXED.keys()].sort()
+
+export class NodeSettings implements RuntimeSettings {
+  readonly #values: Map<string, KnobValue>
+  readonly #onChange: (name: string, config: NodeConfig) => void
+  #current: NodeConfig
+
+  /** `onChange` runs after every successful CONFIG SET, with the changed setting's name. */
+  constructor(config: NodeConfig, onChange: (name: string, config: NodeConfig) => void = () => {}) {
+    this.#values = valuesOf(config)
+    this.#current = config
+    this.#onChange = onChange
+  }
+
+  /** The configuration as it is now. Read it anew each time; never keep it across turns. */
+  get current(): NodeConfig {
+    return this.#current
+  }
+
+  names(): readonly string[] {
+    return NAMES
+  }
+
+  get(name: string): string | undefined {
+    const key = name.toLowerCase()
+    const value = this.#values.get(key)
+    return value === undefined ? FIXED.get(key) : formatKnob(value)
+  }
+
+  set(name: string, value: string): string | null {
+    const key = name.toLowerCase()
+    const knob = knobByName(key)
+    if (knob === undefined) return FIXED.get(key) === value ? null : IMMUTABLE
+    if (!knob.runtime) return IMMUTABLE
+    const parsed = parseKnob(knob.type, value)
+    if (parsed.kind === 'refused') return parsed.redisReason
+    const { dir, configFile } = this.#current
+    this.#values.set(key, parsed.value)
+    this.#current = buildConfig(this.#values, { workDirectory: dir, configFile })
+    this.#onChange(key, this.#current)
+    return null
+  }
+
+  get requirePass(): string {
+    return this.#current.requirePass
+  }
+
+  /** Whether anybody may use DEBUG; `local` needs the asking session, so whoever knows it asks `current` instead. */
+  get enableDebugCommand(): boolean {
+    return this.#current.enableDebugCommand === 'yes'
+  }
+
+  get protoMaxBulkLenBytes(): number {
+    return this.#current.protoMaxBulkLenBytes
+  }
+
+  /** The configured port, which is 0 when any free one was asked for. */
+  get port(): number {
+    return this.#current.port
+  }
+}
