@@ -1,9 +1,48 @@
+/**
+ * A table open for reading on the event loop. A lookup never does I/O: index and bloom filter are resident, the block is
+ * in the cache or the answer is COLD, and then load() reads it while other requests go on.
+ *
+ * find() is the hot path of every read that the memtables do not answer: it makes no garbage, calls only what V8 inlines,
+ * and works on typed arrays that never change. An entry it found is valid until the caller returns to the event loop or
+ * calls loadSync(): blocks are evicted only when a load completes.
+ *
+ * Loads: one read per block however many wait for it; each load() that succeeds pins the block once for its caller, who
+ * calls unpin() after the last use. The bytes are checked against the index and their own checksum before they reach
+ * the cache; a block that fails is an error for everyone who waits, never an absent key, and is read again next time.
+ *
+ * Life: retire() says that the current version no longer contains the table. Its blocks leave the cache at once; the file
+ * is closed, and removed if asked, when the last read under way has ended. Who waited for such a read is called without
+ * an error, runs again, and asks the tables of the new version. A lookup in a retired table is harmless (it answers
+ * COLD, or ABSENT by the filter), a load answers an error.
+ */
 import type { Disk } from '../../env/disk.js'
 import type { KeyHash } from '../../ring/token.js'
+import { assert } from '../../util/assert.js'
+import { HEADER_BYTES } from '../../record/layout.js'
 import type { BlockCache } from '../block-cache.js'
+import { NOWHERE } from '../block-cache.js'
 import type { EntryRef } from '../entry.js'
+import { BLOCK_BYTES, blockDamage, blockEntryCount, blockRecord, blockToken } from './block-format.js'
+import type { BlockIndex } from './block-index.js'
+import { filterMayContain, filterScale } from './bloom-filter.js'
+import type { TableFile } from './table-file.js'
+import { openTableFile, tableCorruption } from './table-file.js'
 import type { TableLookup } from './table-lookup.js'
+import { ABSENT, COLD, FOUND } from './table-lookup.js'
 import type { TableSummary } from './table-summary.js'
+
+/** Called from the event loop when the block is in memory and pinned, or could not be read. */
+export type LoadDone = (error: Error | null) => void
+
+const WORDS_PER_SLOT = BLOCK_BYTES / 2
+const TOKENS_PER_SLOT = BLOCK_BYTES / 8
+/** Where entryCount and tokens stand in a block, in words and in tokens. */
+const COUNT_WORD = 6
+const FIRST_TOKEN = 2
+const WORDS_PER_TOKEN = 4
+
+const HITS = 0
+const MISSES = 1
 
 export class Table {
   readonly path: string
@@ -11,44 +50,256 @@ export class Table {
   /** The block that the last COLD answer asked for. */
   coldBlock = -1
 
-  private constructor(path: string, summary: TableSummary) {
-    this.path = path
-    this.summary = summary
+  readonly #disk: Disk
+  readonly #file: number
+  readonly #index: BlockIndex
+  readonly #filter: Uint8Array
+  readonly #filterScale: number
+  readonly #probes: number
+
+  readonly #cache: BlockCache
+  readonly #cacheHandle: number
+  /** Per block, where the cache has it. */
+  readonly #places: Int32Array
+  readonly #slotBytes: Buffer
+  readonly #slotTokens: Float64Array
+  readonly #slotWords: Uint16Array
+  readonly #referenced: Uint8Array
+  readonly #counts: Float64Array
+
+  /** Who waits for each block that is being read. */
+  readonly #loads = new Map<number, LoadDone[]>()
+  #isRetired = false
+  #unlinks = false
+
+  private constructor(disk: Disk, opened: TableFile, cache: BlockCache) {
+    this.path = opened.path
+    this.summary = opened.footer.summary
+    this.#disk = disk
+    this.#file = opened.file
+    this.#index = opened.index
+    this.#filter = opened.filter
+    this.#filterScale = filterScale(opened.filter.length)
+    this.#probes = opened.footer.probes
+    this.#cache = cache
+    this.#places = new Int32Array(opened.index.blockCount).fill(NOWHERE)
+    this.#cacheHandle = cache.register(this.#places)
+    this.#slotBytes = cache.bytes
+    this.#slotTokens = cache.tokens
+    this.#slotWords = cache.words
+    this.#referenced = cache.referenced
+    this.#counts = cache.counts
   }
 
+  /**
+   * Opens the table with this number, reading and checking everything but its blocks. Throws CorruptionError, also when
+   * it is another table than it should be, or what the disk throws.
+   */
   static open(disk: Disk, path: string, cache: BlockCache, fileNumber: number): Table {
-    throw new Error(`not yet built: ${String(disk)} ${path} ${cache.sizeBytes} ${fileNumber}`)
+    const opened = openTableFile(disk, path)
+    const actual = opened.footer.summary.fileNumber
+    if (actual === fileNumber) return new Table(disk, opened, cache)
+    disk.close(opened.file)
+    throw tableCorruption(
+      path,
+      opened.footer.summary.sizeBytes,
+      `it is table ${actual}, not table ${fileNumber}`,
+    )
   }
 
+  /** Memory that the table takes besides its blocks in the cache. */
   get residentBytes(): number {
-    return 0
+    return this.#index.residentBytes + this.#filter.length + this.#places.byteLength
   }
 
+  get index(): BlockIndex {
+    return this.#index
+  }
+
+  /** False only when the table has no entry of the key. */
   mayContain(hash: KeyHash): boolean {
-    throw new Error(`not yet built: ${hash.token}`)
+    return filterMayContain(this.#filter, this.#filterScale, this.#probes, hash.first, hash.second)
   }
 
+  /**
+   * Looks up the key bytes[start, end), whose hash the caller has computed. FOUND fills `into`; COLD sets `coldBlock`.
+   */
   find(hash: KeyHash, bytes: Buffer, start: number, end: number, into: EntryRef): TableLookup {
-    throw new Error(`not yet built: ${hash.token} ${bytes.length} ${start} ${end} ${into.record}`)
+    const token = hash.token
+    if (!filterMayContain(this.#filter, this.#filterScale, this.#probes, hash.first, hash.second))
+      return ABSENT
+    const firstTokens = this.#index.firstTokens
+    for (let block = this.#index.lastAtMost(token); block >= 0; block--) {
+      const slot = this.#places[block]
+      if (slot === NOWHERE) return this.#answerCold(block)
+      this.#counts[HITS]++
+      if (slot >= 0) {
+        const record = this.#findInSlot(slot, block, token, bytes, start, end)
+        if (record >= 0) {
+          into.bytes = this.#slotBytes
+          into.record = record
+          return FOUND
+        }
+      } else if (this.#findInTemporary(slot, token, bytes, start, end, into)) {
+        return FOUND
+      }
+      // Other keys of the same token may stand at the end of the block before.
+      if (firstTokens[block] !== token) break
+    }
+    return ABSENT
   }
 
+  /** find() for tools and tests: reads cold blocks on the spot. The entry is valid until the next call of any table. */
   findSync(hash: KeyHash, bytes: Buffer, start: number, end: number, into: EntryRef): TableLookup {
-    return this.find(hash, bytes, start, end, into)
+    const pinned: number[] = []
+    let answer = this.find(hash, bytes, start, end, into)
+    while (answer === COLD) {
+      this.loadSync(this.coldBlock)
+      this.#cache.pin(this.#places[this.coldBlock])
+      pinned.push(this.coldBlock)
+      answer = this.find(hash, bytes, start, end, into)
+    }
+    for (const block of pinned) this.unpin(block)
+    return answer
   }
 
-  load(block: number, done: (error: Error | null) => void): void {
-    throw new Error(`not yet built: ${block} ${String(done)}`)
+  /** Where the cache has the block: see BlockCache; for a walk over the table. */
+  placeOf(block: number): number {
+    return this.#places[block]
   }
 
+  /** Reads a block into memory and pins it for the caller, who is told from the event loop, never from within this call. */
+  load(block: number, done: LoadDone): void {
+    assert(block >= 0 && block < this.#places.length, 'the block is one of the table')
+    const waiting = this.#loads.get(block)
+    if (waiting !== undefined) {
+      waiting.push(done)
+    } else if (this.#isRetired) {
+      queueMicrotask(() => done(new Error(`${this.path} is no longer in use`)))
+    } else if (this.#places[block] !== NOWHERE) {
+      this.#cache.pin(this.#places[block])
+      queueMicrotask(() => done(null))
+    } else {
+      this.#startLoad(block, done)
+    }
+  }
+
+  /** Reads a block into memory at once, without pinning it. Throws CorruptionError or what the disk throws. */
   loadSync(block: number): void {
-    throw new Error(`not yet built: ${block}`)
+    assert(!this.#isRetired, 'a retired table is not read')
+    if (this.#places[block] !== NOWHERE) return
+    const length = this.#index.storedLength(block)
+    const buffer = this.#cache.takeReadBuffer(length)
+    const bytes = this.#disk.readSync(this.#file, buffer, 0, length, this.#index.offset(block))
+    const damage = this.#damageOf(block, buffer, bytes)
+    if (damage !== null) throw damage
+    this.#cache.insert(this.#cacheHandle, block, buffer, length)
   }
 
+  /** Ends what one successful load() began; harmless when the table was retired meanwhile. */
   unpin(block: number): void {
-    throw new Error(`not yet built: ${block}`)
+    if (!this.#isRetired) this.#cache.unpin(this.#places[block])
   }
 
+  /** Ends the table's use; `unlink` also removes the file. The caller syncs the directory. */
   retire(unlink: boolean): void {
-    throw new Error(`not yet built: ${unlink}`)
+    assert(!this.#isRetired, 'a table is retired once')
+    this.#isRetired = true
+    this.#unlinks = unlink
+    this.#cache.release(this.#cacheHandle)
+    if (this.#loads.size === 0) this.#close()
   }
+
+  #close(): void {
+    this.#disk.close(this.#file)
+    if (this.#unlinks) this.#disk.unlink(this.path)
+  }
+
+  #answerCold(block: number): TableLookup {
+    this.coldBlock = block
+    this.#counts[MISSES]++
+    return COLD
+  }
+
+  /** Offset of the record in the slots, or -1. */
+  #findInSlot(slot: number, block: number, token: number, bytes: Buffer, start: number, end: number): number {
+    this.#referenced[slot] = 1
+    const words = this.#slotWords
+    const tokens = this.#slotTokens
+    const firstWord = slot * WORDS_PER_SLOT
+    const count = words[firstWord + COUNT_WORD]
+    const low = slot * TOKENS_PER_SLOT + FIRST_TOKEN
+    const high = low + count
+    let at = low + this.#index.guess(block, token, count)
+    while (at > low && tokens[at - 1] >= token) at--
+    while (at < high && tokens[at] < token) at++
+    const offsets = firstWord + (FIRST_TOKEN + count) * WORDS_PER_TOKEN - low
+    for (; at < high && tokens[at] === token; at++) {
+      const record = slot * BLOCK_BYTES + words[offsets + at]
+      if (isKeyOf(this.#slotBytes, record, bytes, start, end)) return record
+    }
+    return -1
+  }
+
+  #findInTemporary(
+    place: number,
+    token: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    into: EntryRef,
+  ): boolean {
+    const block = this.#cache.temporary(place)
+    const count = blockEntryCount(block, 0)
+    for (let i = 0; i < count; i++) {
+      if (blockToken(block, 0, i) !== token) continue
+      const record = blockRecord(block, 0, count, i)
+      if (!isKeyOf(block, record, bytes, start, end)) continue
+      into.bytes = block
+      into.record = record
+      return true
+    }
+    return false
+  }
+
+  #startLoad(block: number, done: LoadDone): void {
+    const waiting = [done]
+    this.#loads.set(block, waiting)
+    const length = this.#index.storedLength(block)
+    const buffer = this.#cache.takeReadBuffer(length)
+    this.#disk.read(this.#file, buffer, 0, length, this.#index.offset(block), (error, bytes) => {
+      this.#loads.delete(block)
+      const failure = error ?? this.#damageOf(block, buffer, bytes)
+      if (this.#isRetired || failure !== null) this.#cache.giveReadBuffer(buffer)
+      else this.#takeIn(block, buffer, length, waiting.length)
+      if (this.#isRetired && this.#loads.size === 0) this.#close()
+      for (const each of waiting) each(this.#isRetired ? null : failure)
+    })
+  }
+
+  #takeIn(block: number, buffer: Buffer, length: number, waiters: number): void {
+    if (this.#places[block] === NOWHERE) this.#cache.insert(this.#cacheHandle, block, buffer, length)
+    else this.#cache.giveReadBuffer(buffer)
+    for (let i = 0; i < waiters; i++) this.#cache.pin(this.#places[block])
+  }
+
+  #damageOf(block: number, buffer: Buffer, bytes: number): Error | null {
+    const length = this.#index.storedLength(block)
+    const what =
+      bytes < length
+        ? `block ${block} ends in the middle`
+        : blockDamage(buffer, 0, length, this.#index.checksum(block))
+    return what === null
+      ? null
+      : tableCorruption(this.path, this.#index.offset(block), `block ${block}: ${what}`)
+  }
+}
+
+/** Whether the record in memory[record…] is of the key bytes[start, end). */
+function isKeyOf(memory: Buffer, record: number, bytes: Buffer, start: number, end: number): boolean {
+  const length = memory[record + 9] | (memory[record + 10] << 8) | (memory[record + 11] << 16)
+  if (length !== end - start) return false
+  const key = record + HEADER_BYTES
+  for (let i = 0; i < length; i++) if (memory[key + i] !== bytes[start + i]) return false
+  return true
 }
