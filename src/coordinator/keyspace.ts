@@ -64,6 +64,8 @@ export interface Keyspace {
    * to be loaded first (visits made before that are void). `visit` gets the key and, via `found`, its value.
    */
   scan(cursor: number, count: number, visit: KeyVisitor): number
+  /** Resolves when the blocks that the COLD answers since the last call asked for are in memory (or failed to load). */
+  whenLoaded(): Promise<void>
   /** Live keys on this node, exact to within a second of expiry (RULES R5). */
   count(): number
   /** Of these, how many have a time to live. */

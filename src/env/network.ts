@@ -43,5 +43,7 @@ export interface StreamHandler {
   nextBuffer(): Buffer | null
   /** Everything that write() kept has left. */
   onDrain(): void
+  /** The peer will send nothing more; what is still owed to it can be written, then end() is the handler's to call. */
+  onEnd(): void
   onClose(): void
 }

@@ -1,0 +1,215 @@
+/**
+ * Reads a log segment back after a start, by RULES W1: every batch says up to which offset the log was known to be synced
+ * when it was written. Damage below the highest such offset destroyed something that was promised and is corruption.
+ * Damage at or above it is what a crash leaves; the log ends there even when valid batches follow, because pages reach
+ * the disk in any order and what lies behind a hole was never acknowledged under `always`. The batches behind the hole
+ * still testify to what was synced, so they are looked for.
+ *
+ * A segment with a successor was sealed and synced before the successor's first byte (W2), so anything wrong with it is
+ * corruption.
+ */
+import { recordLength } from '../../record/layout.js'
+import { verifyRecord } from '../../record/record.js'
+import { KeyHash, slotOfToken } from '../../ring/token.js'
+import { readI32 } from '../../util/bytes.js'
+import type { Disk } from '../../env/disk.js'
+import { CorruptionError } from '../corruption-error.js'
+import { entryKind, ENTRY_HEADER_BYTES, KIND_FLUSH_MARK, KIND_RECORD } from '../entry.js'
+import { Segment, SegmentMemory } from './segment.js'
+import {
+  BATCH_HEADER_BYTES,
+  batchByteLength,
+  batchEntryCount,
+  batchMagic,
+  batchSyncedTo,
+  ENTRY_FRAME_BYTES,
+  entryFrameHolds,
+  isBatchHeader,
+  readSegmentHeader,
+  SEAL_MAGIC,
+  SEGMENT_HEADER_BYTES,
+} from './segment-format.js'
+
+const READ_CHUNK_BYTES = 8 * 1024 * 1024
+const BATCH_MAGIC_BYTES = Buffer.from([0x4b, 0x42, 0x41, 0x54])
+const SEAL_MAGIC_BYTES = Buffer.from([0x4b, 0x45, 0x4e, 0x44])
+
+/** Called for every entry in the order of writing; `record` is its offset in `arena`. */
+export type EntryVisitor = (arena: Buffer, record: number) => void
+
+export type Recovered =
+  | { readonly kind: 'unused' }
+  | {
+      readonly kind: 'recovered'
+      readonly segment: Segment
+      /** Bytes of unfinished writes behind the log's end, which recovery leaves out. */
+      readonly cutBytes: number
+      readonly sealed: boolean
+    }
+
+export interface RecoverOptions {
+  /** Whether a younger segment exists: then this one must be complete. */
+  readonly hasSuccessor: boolean
+  /** Arena to use when the file fits into it. */
+  readonly capacityBytes: number
+  readonly visit: EntryVisitor
+}
+
+/**
+ * Rebuilds the segment at `path`: arena, index, entries in order. `unused` is a file that was made ahead and never
+ * written. Throws CorruptionError naming file, offset and what to do; throws the disk's errors.
+ */
+export function recoverSegment(disk: Disk, path: string, options: RecoverOptions): Recovered {
+  const { memory, sizeBytes } = readIntoArena(disk, path, options.capacityBytes)
+  const arena = memory.arena
+  const used = lastUsedByte(arena, sizeBytes)
+  if (used === 0) {
+    if (options.hasSuccessor) throw damaged(path, 0, 'empty, but a younger log exists')
+    return { kind: 'unused' }
+  }
+  const header = sizeBytes >= SEGMENT_HEADER_BYTES ? readSegmentHeader(arena) : 'shorter than its header'
+  if (typeof header === 'string') {
+    if (options.hasSuccessor || testimony(arena, 0, sizeBytes, null) > 0) throw damaged(path, 0, header)
+    return { kind: 'unused' }
+  }
+  const segment = new Segment(header, path, memory)
+  const end = replay(segment, sizeBytes, options.visit)
+  const synced = testimony(arena, end.at, sizeBytes, header.id)
+  if (synced > end.at) throw damaged(path, end.at, `damage below the synced offset ${synced}`)
+  if (options.hasSuccessor && !end.sealed) throw damaged(path, end.at, 'no seal, but a younger log exists')
+  segment.tail = end.at
+  segment.sealed = end.sealed
+  return { kind: 'recovered', segment, cutBytes: Math.max(0, used - end.at), sealed: end.sealed }
+}
+
+/**
+ * Makes a recovered segment's end final on disk: cuts what lies behind it, seals and syncs it. Until it is done nothing
+ * of the segment may be served: what was replayed from the page cache is durable only now.
+ */
+export function sealRecovered(disk: Disk, segment: Segment): void {
+  const file = disk.open(segment.path, 'write')
+  try {
+    if (!segment.sealed) {
+      disk.truncate(file, segment.tail)
+      disk.syncSync(file)
+      segment.syncedTo = segment.tail
+      const at = segment.tail
+      segment.seal()
+      disk.writeSync(file, segment.arena, at, segment.tail - at, at)
+    }
+    disk.syncSync(file)
+  } finally {
+    disk.close(file)
+  }
+  segment.writtenTo = segment.tail
+  segment.syncedTo = segment.tail
+}
+
+function readIntoArena(disk: Disk, path: string, capacityBytes: number): { memory: SegmentMemory; sizeBytes: number } {
+  const file = disk.open(path, 'read')
+  try {
+    const sizeBytes = disk.sizeBytes(file)
+    // The seal may have to be added behind a log that ends at the very end of its file.
+    const memory = new SegmentMemory(Math.max(capacityBytes, sizeBytes + BATCH_HEADER_BYTES + ENTRY_HEADER_BYTES))
+    let at = 0
+    while (at < sizeBytes) {
+      const read = disk.readSync(file, memory.arena, at, Math.min(READ_CHUNK_BYTES, sizeBytes - at), at)
+      if (read === 0) break
+      at += read
+    }
+    return { memory, sizeBytes: at }
+  } finally {
+    disk.close(file)
+  }
+}
+
+/** One past the last byte that is not zero. */
+function lastUsedByte(arena: Buffer, sizeBytes: number): number {
+  let at = sizeBytes
+  while (at >= 4 && readI32(arena, at - 4) === 0) at -= 4
+  while (at > 0 && arena[at - 1] === 0) at--
+  return at
+}
+
+/** Takes whole valid batches from the front; answers where they end. */
+function replay(segment: Segment, sizeBytes: number, visit: EntryVisitor): { at: number; sealed: boolean } {
+  const arena = segment.arena
+  const hash = new KeyHash()
+  let at = SEGMENT_HEADER_BYTES
+  while (at + BATCH_HEADER_BYTES <= sizeBytes && isBatchHeader(arena, at, segment.header.id)) {
+    if (batchMagic(arena, at) === SEAL_MAGIC) return { at: at + BATCH_HEADER_BYTES, sealed: true }
+    const entriesEnd = at + BATCH_HEADER_BYTES + batchByteLength(arena, at)
+    if (entriesEnd > sizeBytes || !batchHolds(arena, at, entriesEnd)) break
+    segment.tail = at
+    for (let entry = at + BATCH_HEADER_BYTES; entry < entriesEnd; ) {
+      const record = entry + ENTRY_FRAME_BYTES
+      adopt(segment, hash, record)
+      visit(arena, record)
+      entry = record + recordLength(arena, record)
+    }
+    at = entriesEnd
+  }
+  return { at, sealed: false }
+}
+
+function batchHolds(arena: Buffer, batch: number, entriesEnd: number): boolean {
+  let at = batch + BATCH_HEADER_BYTES
+  let entries = 0
+  while (at < entriesEnd) {
+    const record = at + ENTRY_FRAME_BYTES
+    if (at + 28 > entriesEnd || !entryFrameHolds(arena, at)) return false
+    const kind = entryKind(arena, record)
+    if (kind !== KIND_RECORD && kind !== KIND_FLUSH_MARK) return false
+    if (verifyRecord(arena, record, entriesEnd - record) !== null) return false
+    at = record + recordLength(arena, record)
+    entries++
+  }
+  return at === entriesEnd && entries === batchEntryCount(arena, batch)
+}
+
+function adopt(segment: Segment, hash: KeyHash, record: number): void {
+  const arena = segment.arena
+  segment.noteSequence(record)
+  if (entryKind(arena, record) !== KIND_RECORD) return
+  const keyStart = record + 16
+  const keyEnd = keyStart + (arena[record + 9] | (arena[record + 10] << 8) | (arena[record + 11] << 16))
+  hash.of(arena, keyStart, keyEnd)
+  segment.find(hash.first, arena, keyStart, keyEnd)
+  segment.insert(hash.first, slotOfToken(hash.token), record)
+}
+
+/** The highest synced offset that any batch from `from` on states; 0 when there is none. A null id takes any segment's. */
+function testimony(arena: Buffer, from: number, sizeBytes: number, id: number | null): number {
+  const bytes = arena.subarray(0, sizeBytes)
+  let highest = 0
+  for (const magic of [BATCH_MAGIC_BYTES, SEAL_MAGIC_BYTES]) {
+    let found = bytes.indexOf(magic, from)
+    while (found !== -1) {
+      const at = found - 4
+      if (at >= from && at + BATCH_HEADER_BYTES <= sizeBytes && isAnyBatchHeader(bytes, at, id)) {
+        highest = Math.max(highest, batchSyncedTo(bytes, at))
+      }
+      found = bytes.indexOf(magic, found + 1)
+    }
+  }
+  return highest
+}
+
+function isAnyBatchHeader(bytes: Buffer, at: number, id: number | null): boolean {
+  return isBatchHeader(bytes, at, id ?? statedId(bytes, at))
+}
+
+function statedId(bytes: Buffer, at: number): number {
+  return (readI32(bytes, at + 8) >>> 0) + (bytes[at + 12] | (bytes[at + 13] << 8) | (bytes[at + 14] << 16)) * 2 ** 32
+}
+
+function damaged(path: string, offset: number, what: string): CorruptionError {
+  return new CorruptionError(
+    path,
+    offset,
+    what,
+    'Acknowledged writes are in the damaged part. Restore the directory from a snapshot or a replica, or move this log ' +
+      'and all younger ones away to start with what was written before.',
+  )
+}
+

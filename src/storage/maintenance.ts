@@ -1,0 +1,545 @@
+/**
+ * What goes on behind the request path: segments are flushed, tables compacted, the next log file is made ahead, disk
+ * space is watched. The work itself runs in jobs (worker threads); this class decides, and records the outcome in the manifest
+ * before anything is let go of: first the manifest, then the switch in memory, then the unlink.
+ *
+ * Nothing here grows without bound: at most `segmentsMax` segments are in memory, and a rotation waits (WRITE_LATER)
+ * when they are. One flush and one compaction run at a time. A job that fails changed nothing and is tried again later;
+ * tables in which it met damage are left alone from then on, and said.
+ */
+import type { Timer } from '../env/clock.js'
+import { assert } from '../util/assert.js'
+import type { CompactionPick } from './compaction/picker.js'
+import { pickCompaction } from './compaction/picker.js'
+import { debt } from './compaction/debt.js'
+import type { SequenceRange } from './compaction/older-elsewhere.js'
+import { CorruptionError } from './corruption-error.js'
+import { countsFileName, logFileName, pathOf, tableFileName } from './file-names.js'
+import { fileNumbersFor } from './jobs/storage-jobs.js'
+import { Segment, SegmentMemory } from './log/segment.js'
+import { applyEdit, Manifest, ManifestWriteError } from './manifest.js'
+import type { ManifestEdit, ManifestState, ManifestTable, WrittenTable } from './manifest.js'
+import { nextFreeNumber, removeLeftovers } from './open-store.js'
+import type { LoadedStore, SealedSegment } from './open-store.js'
+import type { StoreEnv, StoreOptions } from './store-options.js'
+import { Table } from './table/table.js'
+import { TableSet } from './table-set.js'
+import type { LiveTable } from './table-set.js'
+import { TOKEN_END } from '../ring/token.js'
+
+const RETRY_AFTER_MS = 1000
+const WATCH_EVERY_MS = 1000
+/** Idle segment memory kept for the next rotation. */
+const SPARE_MEMORIES = 2
+
+export interface MaintenanceHost {
+  /** Tables and sealed segments (youngest first) have changed. */
+  install(tables: TableSet, sealed: readonly SealedSegment[]): void
+  active(): Segment
+  flushMark(): number
+  onRoom(): void
+  writeDelayChanged(): void
+}
+
+export interface NewSegment {
+  readonly segment: Segment
+  /** Open for writing; the log writer closes it. */
+  readonly file: number
+}
+
+export interface MaintenanceFacts {
+  readonly diskIsFull: boolean
+  readonly lastFlushAtMs: number
+  readonly flushing: boolean
+  readonly compacting: boolean
+  readonly flushes: number
+  readonly flushedBytes: number
+  readonly compactions: number
+  readonly compactionReadBytes: number
+  readonly compactionWrittenBytes: number
+  readonly tables: number
+  readonly tableBytes: number
+  readonly tablesByLevel: readonly number[]
+  readonly residentBytes: number
+  readonly segments: number
+  readonly logBytes: number
+  readonly writeDelayMs: number
+  readonly lastJobError: string
+}
+
+export class Maintenance {
+  readonly #env: StoreEnv
+  readonly #options: StoreOptions
+  readonly #host: MaintenanceHost
+  readonly #cache
+  #state: ManifestState
+  tables: TableSet
+  /** Youngest first. */
+  sealed: readonly SealedSegment[]
+  #nextNumber: number
+  /** The log file made ahead; null while none is ready. */
+  #spare: number | null = null
+  #preparing = false
+  #flushing = false
+  #compacting = false
+  #stopped = false
+  #timer: Timer | null = null
+  readonly #memories: SegmentMemory[] = []
+  /** Tables with damage: never compacted again. */
+  readonly #damaged = new Set<number>()
+  #cursors: readonly number[] = []
+  diskIsFull = false
+  writeDelayMs = 0
+  #lastFlushAtMs: number
+  #flushes = 0
+  #flushedBytes = 0
+  #compactions = 0
+  #compactionReadBytes = 0
+  #compactionWrittenBytes = 0
+  #lastJobError = ''
+  #compactionPausedUntilMs = 0
+  /** The manifest on disk may be the old or the new one: nothing may be edited or removed any more. */
+  #manifestInDoubt = false
+
+  constructor(env: StoreEnv, options: StoreOptions, loaded: LoadedStore, host: MaintenanceHost) {
+    this.#env = env
+    this.#options = options
+    this.#host = host
+    this.#state = loaded.state
+    this.#cache = loaded.cache
+    this.tables = loaded.tables
+    this.sealed = [...loaded.segments].reverse()
+    this.#nextNumber = nextFreeNumber(env, options.directory, loaded.state)
+    this.#lastFlushAtMs = env.clock.wallMs()
+  }
+
+  /** Makes the first active segment and the manifest that names it; removes leftovers. */
+  async start(firstSequence: number): Promise<NewSegment> {
+    this.#watchDisk()
+    const number = this.#takeNumber()
+    try {
+      await this.#prepare(number)
+    } catch (error) {
+      this.#env.log.warn('log not made ahead', { error: String(error) })
+    }
+    const previous = this.sealed.at(0)?.segment.header.fileNumber ?? 0
+    const first = this.#makeSegment(number, this.#options.segmentBytes, previous, firstSequence)
+    const recovered = this.sealed.map(({ segment }) => segment.header.fileNumber)
+    const live = [...recovered, number]
+    this.#edit({
+      addLogs: live.filter((log) => !this.#state.logs.includes(log)),
+      removeLogs: this.#state.logs.filter((log) => !live.includes(log)),
+    })
+    removeLeftovers(this.#env, this.#options.directory, this.#state, new Set(live))
+    return first
+  }
+
+  /** Starts working; start() and the installation of its segment have to come first. */
+  run(): void {
+    this.#prepareSpare()
+    this.#flushNext()
+    this.#compactNext()
+    this.#timer = this.#env.clock.after(WATCH_EVERY_MS, () => this.#watch())
+  }
+
+  /** Whether the active segment may be given up for a new one now. */
+  get canRotate(): boolean {
+    return this.#spare !== null && this.sealed.length + 1 < this.#options.segmentsMax
+  }
+
+  get isIdle(): boolean {
+    return !this.#flushing && !this.#compacting && !this.#preparing
+  }
+
+  /**
+   * The segment that takes over from `active`. Usually its file is ready; a record larger than a segment, or a rotation
+   * that nobody foresaw, gets a file made on the spot.
+   */
+  nextSegment(recordBytes: number, active: Segment, firstSequence: number): NewSegment {
+    const needed = Segment.capacityFor(recordBytes)
+    const spare = this.#spare
+    this.#spare = null
+    let number = spare
+    if (number === null || needed > this.#options.segmentBytes) {
+      // Numbers order logs, so a spare that is passed over must not be used later.
+      if (spare !== null) this.#unlink(logFileName(spare))
+      number = this.#takeNumber()
+    }
+    const capacity = Math.max(needed, this.#options.segmentBytes)
+    const next = this.#makeSegment(number, capacity, active.header.fileNumber, firstSequence)
+    this.#env.clock.endOfTurn(() => this.#prepareSpare())
+    return next
+  }
+
+  /** The writer has synced a sealed segment to its end. */
+  segmentSynced(segment: Segment): void {
+    const sealed = this.sealed.find((one) => one.segment === segment)
+    assert(sealed !== undefined, 'a synced segment is one of the sealed ones')
+    sealed.synced = true
+    this.#flushNext()
+  }
+
+  setCompactionRate(bytesPerSecond: number): void {
+    this.#env.jobs.setCompactionRate(bytesPerSecond)
+  }
+
+  dropFlushedTables(): void {
+    if (this.#compacting || this.#manifestInDoubt) return
+    const mark = this.#host.flushMark()
+    const gone = this.tables.all.filter(({ table }) => table.summary.maxHlc <= mark)
+    const removed = gone.map(({ table }) => table.summary.fileNumber)
+    this.#record({ removeTables: removed, flushMark: mark }, [], gone)
+  }
+
+  facts(): MaintenanceFacts {
+    const byLevel: number[] = []
+    let tableBytes = 0
+    let residentBytes = 0
+    for (const { facts, table } of this.tables.all) {
+      const { level } = facts
+      byLevel[level] = (byLevel[level] ?? 0) + 1
+      tableBytes += table.summary.sizeBytes
+      residentBytes += table.residentBytes
+    }
+    return {
+      diskIsFull: this.diskIsFull,
+      lastFlushAtMs: this.#lastFlushAtMs,
+      flushing: this.#flushing,
+      compacting: this.#compacting,
+      flushes: this.#flushes,
+      flushedBytes: this.#flushedBytes,
+      compactions: this.#compactions,
+      compactionReadBytes: this.#compactionReadBytes,
+      compactionWrittenBytes: this.#compactionWrittenBytes,
+      tables: this.tables.all.length,
+      tableBytes,
+      tablesByLevel: Array.from(byLevel, (count) => count ?? 0),
+      residentBytes,
+      segments: this.sealed.length + 1,
+      logBytes: this.sealed.reduce((sum, { segment }) => sum + segment.tail, this.#host.active().tail),
+      writeDelayMs: this.writeDelayMs,
+      lastJobError: this.#lastJobError,
+    }
+  }
+
+  /** Takes no new work. */
+  stop(): void {
+    this.#stopped = true
+    this.#timer?.cancel()
+  }
+
+  async close(): Promise<void> {
+    this.stop()
+    await this.#env.jobs.close()
+  }
+
+  #takeNumber(): number {
+    return this.#nextNumber++
+  }
+
+  async #prepare(number: number): Promise<void> {
+    const path = pathOf(this.#options.directory, logFileName(number))
+    try {
+      await this.#env.jobs.prepare({ path, sizeBytes: this.#options.segmentBytes })
+    } catch (error) {
+      this.#unlink(logFileName(number))
+      throw error
+    }
+    this.#env.disk.syncDirectory(this.#options.directory)
+  }
+
+  #prepareSpare(): void {
+    if (this.#stopped || this.#preparing || this.#spare !== null) return
+    this.#preparing = true
+    const number = this.#takeNumber()
+    this.#prepare(number).then(
+      () => {
+        this.#preparing = false
+        this.#spare = number
+        this.#host.onRoom()
+      },
+      (error: unknown) => {
+        this.#preparing = false
+        this.#jobFailed('log not made ahead', error)
+        this.#watchDisk()
+        this.#env.clock.after(RETRY_AFTER_MS, () => this.#prepareSpare())
+      },
+    )
+  }
+
+  #makeSegment(number: number, capacityBytes: number, previous: number, firstSequence: number): NewSegment {
+    const path = pathOf(this.#options.directory, logFileName(number))
+    const known = this.#env.disk.exists(path)
+    const file = this.#env.disk.open(path, 'create')
+    if (!known) this.#env.disk.syncDirectory(this.#options.directory)
+    const header = {
+      id: this.#env.random.next53(),
+      fileNumber: number,
+      previousFileNumber: previous,
+      firstSequence,
+    }
+    return { segment: new Segment(header, path, this.#takeMemory(capacityBytes)), file }
+  }
+
+  #takeMemory(capacityBytes: number): SegmentMemory {
+    const fitting = this.#memories.findIndex((memory) => memory.capacityBytes === capacityBytes)
+    if (fitting === -1) return new SegmentMemory(capacityBytes)
+    const [memory] = this.#memories.splice(fitting, 1)
+    memory.clear()
+    return memory
+  }
+
+  #giveMemoryBack(memory: SegmentMemory): void {
+    if (memory.capacityBytes !== this.#options.segmentBytes || this.#memories.length >= SPARE_MEMORIES) return
+    this.#memories.push(memory)
+  }
+
+  /** Flushes the oldest segment once it is synced; segments leave in the order of their sequences. */
+  #flushNext(): void {
+    const oldest = this.sealed.at(-1)
+    if (this.#stopped || this.#flushing || this.#manifestInDoubt || oldest === undefined || !oldest.synced) return
+    this.#flushing = true
+    this.#flush(oldest).then(
+      () => {
+        this.#flushing = false
+        this.#host.onRoom()
+        this.#flushNext()
+        this.#compactNext()
+      },
+      (error: unknown) => {
+        this.#flushing = false
+        this.#jobFailed('flush failed', error)
+        this.#env.clock.after(RETRY_AFTER_MS, () => this.#flushNext())
+      },
+    )
+  }
+
+  async #flush(oldest: SealedSegment): Promise<void> {
+    const { segment, counts } = oldest
+    const { directory, tableTargetBytes } = this.#options
+    const count = fileNumbersFor(segment.tail, tableTargetBytes)
+    const fileNumbers = { first: this.#nextNumber, count }
+    this.#nextNumber += count
+    const countsNumber = this.#takeNumber()
+    const result = await this.#env.jobs.flush({
+      directory,
+      arena: segment.memory.shared,
+      arenaBytes: segment.tail,
+      recordOffsets: segment.memory.records,
+      fileNumbers,
+      targetBytes: tableTargetBytes,
+      counts: { fileNumber: countsNumber, counts },
+    })
+    if (this.#stopped) return
+    const previousCounts = this.#state.countsFile
+    this.#record(
+      {
+        removeLogs: this.#state.logs.includes(segment.header.fileNumber) ? [segment.header.fileNumber] : [],
+        countsFile: countsNumber,
+        lastSequence: segment.maxSequence,
+        flushMark: this.#host.flushMark(),
+      },
+      result.tables.map((summary) => this.#open(summary, 0)),
+      [],
+      oldest,
+    )
+    this.#flushes++
+    this.#flushedBytes += result.bytesWritten
+    this.#lastFlushAtMs = this.#env.clock.wallMs()
+    this.#unlink(logFileName(segment.header.fileNumber))
+    if (previousCounts !== 0) this.#unlink(countsFileName(previousCounts))
+    this.#giveMemoryBack(segment.memory)
+  }
+
+  #compactNext(): void {
+    if (this.#stopped || this.#compacting || this.#manifestInDoubt) return
+    if (this.#env.clock.monotonicMs() < this.#compactionPausedUntilMs) return
+    const nowMs = this.#env.clock.wallMs()
+    const pick = pickCompaction(
+      {
+        tables: this.tables.manifestTables(),
+        segments: this.#segmentRanges(),
+        busy: this.#damaged,
+        cursors: this.#cursors,
+        purgeableUntilMs: nowMs,
+        flushMark: this.#state.flushMark,
+      },
+      this.#options.compaction,
+    )
+    this.#updateWriteDelay()
+    if (pick === null) return
+    this.#compacting = true
+    this.#compact(pick, nowMs).then(
+      () => {
+        this.#compacting = false
+        this.#compactNext()
+      },
+      (error: unknown) => {
+        this.#compacting = false
+        this.#compactionFailed(pick, error)
+      },
+    )
+  }
+
+  async #compact(pick: CompactionPick, nowMs: number): Promise<void> {
+    const inputs = pick.inputs.map((table) => this.#leveled(table))
+    const removeTables = pick.inputs.map((table) => table.fileNumber)
+    if (pick.kind === 'move') {
+      const moved = inputs.map(({ table, facts }) => ({ table, facts: { ...facts, level: pick.outputLevel } }))
+      this.#record({ removeTables }, moved, [], undefined, inputs)
+    } else if (pick.kind === 'drop') {
+      this.#record({ removeTables }, [], inputs)
+    } else {
+      const outputs = await this.#merge(pick, nowMs)
+      if (this.#stopped) return
+      this.#record(
+        { removeTables },
+        outputs.map((summary) => this.#open(summary, pick.outputLevel)),
+        inputs,
+      )
+    }
+    this.#cursors = pick.cursors
+    this.#compactions++
+  }
+
+  async #merge(pick: CompactionPick, nowMs: number): Promise<readonly WrittenTable[]> {
+    const { directory, tableTargetBytes } = this.#options
+    const inputBytes = pick.inputs.reduce((sum, table) => sum + table.sizeBytes, 0)
+    const count = fileNumbersFor(inputBytes, tableTargetBytes)
+    const fileNumbers = { first: this.#nextNumber, count }
+    this.#nextNumber += count
+    const result = await this.#env.jobs.compact({
+      directory,
+      inputs: pick.inputs,
+      others: pick.others,
+      purgeableUntilMs: nowMs,
+      flushMark: this.#state.flushMark,
+      fileNumbers,
+      targetBytes: tableTargetBytes,
+    })
+    this.#compactionReadBytes += result.bytesRead
+    this.#compactionWrittenBytes += result.bytesWritten
+    return result.tables
+  }
+
+  #compactionFailed(pick: CompactionPick, error: unknown): void {
+    if (error instanceof CorruptionError) {
+      const damaged = pick.inputs.filter((table) => error.file.endsWith(tableFileName(table.fileNumber)))
+      for (const table of damaged.length > 0 ? damaged : pick.inputs) this.#damaged.add(table.fileNumber)
+    }
+    this.#compactionPausedUntilMs = this.#env.clock.monotonicMs() + RETRY_AFTER_MS
+    this.#jobFailed('compaction failed', error)
+  }
+
+  #jobFailed(event: string, error: unknown): void {
+    if (this.#stopped) return
+    this.#lastJobError = String(error)
+    this.#env.log.error(event, { error: String(error) })
+    if (error instanceof ManifestWriteError && error.applied === 'unknown') {
+      this.#manifestInDoubt = true
+      this.#env.log.error('the manifest on disk is in doubt: no more flushes or compactions until a restart')
+    }
+  }
+
+  /**
+   * Writes the edit to the manifest, then switches over: `added` come, `removed` go and are unlinked, `flushed` leaves
+   * memory. `replaced` go without being closed (they come again on another level).
+   */
+  #record(
+    edit: ManifestEdit,
+    added: readonly LiveTable[],
+    removed: readonly LiveTable[],
+    flushed?: SealedSegment,
+    replaced: readonly LiveTable[] = [],
+  ): void {
+    try {
+      this.#edit({ ...edit, addTables: added.map(({ facts }) => facts) })
+    } catch (error) {
+      for (const one of added) if (!replaced.some(({ table }) => table === one.table)) one.table.retire(false)
+      throw error
+    }
+    const gone = new Set([...removed, ...replaced])
+    this.tables = new TableSet([...this.tables.all.filter((one) => !gone.has(one)), ...added])
+    this.sealed = this.sealed.filter((one) => one !== flushed)
+    this.#host.install(this.tables, this.sealed)
+    for (const { table } of removed) table.retire(true)
+    this.#updateWriteDelay()
+  }
+
+  /** Logs that are live but unknown to the manifest go in with every edit, so that a missing one is noticed. */
+  #edit(edit: ManifestEdit): void {
+    const state = applyEdit(this.#state, { ...edit, nextFileNumber: this.#nextNumber })
+    Manifest.write(this.#env.disk, this.#options.directory, state)
+    this.#state = state
+  }
+
+  #open(written: WrittenTable, level: number): LiveTable {
+    const path = pathOf(this.#options.directory, tableFileName(written.fileNumber))
+    const table = Table.open(this.#env.disk, path, this.#cache, written.fileNumber)
+    return { table, facts: { ...written, level } }
+  }
+
+  #leveled(table: ManifestTable): LiveTable {
+    const found = this.tables.all.find((one) => one.table.summary.fileNumber === table.fileNumber)
+    assert(found !== undefined, 'a picked table is one of the open ones')
+    return found
+  }
+
+  #segmentRanges(): SequenceRange[] {
+    const segments = [this.#host.active(), ...this.sealed.map(({ segment }) => segment)]
+    return segments.map((segment) => ({
+      minToken: 0,
+      maxToken: TOKEN_END,
+      minSequence: segment.header.firstSequence,
+    }))
+  }
+
+  /** Acknowledgements slow down in proportion to how deep level 0 has become. */
+  #updateWriteDelay(): void {
+    const { slowdownDepth, stopDepth, writeDelayMaxMs, compaction, compactionBytesPerSecond } = this.#options
+    const { l0Depth } = debt(this.tables.manifestTables(), compaction)
+    const excess = Math.max(0, l0Depth - slowdownDepth + 1) / Math.max(1, stopDepth - slowdownDepth)
+    const delay = Math.min(writeDelayMaxMs, Math.ceil(excess * writeDelayMaxMs))
+    if (delay === this.writeDelayMs) return
+    // While writers wait for compaction, its rate limit would only make them wait longer.
+    if (delay > 0 !== this.writeDelayMs > 0) this.setCompactionRate(delay > 0 ? 0 : compactionBytesPerSecond)
+    this.writeDelayMs = delay
+    this.#host.writeDelayChanged()
+  }
+
+  #watch(): void {
+    if (this.#stopped) return
+    this.#watchDisk()
+    this.#compactNext()
+    this.#timer = this.#env.clock.after(WATCH_EVERY_MS, () => this.#watch())
+  }
+
+  #watchDisk(): void {
+    const { directory, diskReserveBytes, segmentBytes } = this.#options
+    let free: number
+    try {
+      free = this.#env.disk.freeBytes(directory)
+    } catch (error) {
+      this.#env.log.warn('free disk space unknown', { error: String(error) })
+      return
+    }
+    const full = this.diskIsFull ? free < diskReserveBytes + segmentBytes : free < diskReserveBytes
+    if (full === this.diskIsFull) return
+    this.diskIsFull = full
+    if (full) this.#env.log.error('disk full: writes are refused', { freeBytes: free })
+    else {
+      this.#env.log.warn('disk has room again: writes are accepted', { freeBytes: free })
+      this.#prepareSpare()
+      this.#host.onRoom()
+    }
+  }
+
+  #unlink(name: string): void {
+    try {
+      const path = pathOf(this.#options.directory, name)
+      if (this.#env.disk.exists(path)) this.#env.disk.unlink(path)
+    } catch (error) {
+      this.#env.log.warn('file not removed', { file: name, error: String(error) })
+    }
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * Brings a data directory back: manifest, tables, then the logs that no table holds yet, oldest first (RULES W1-W3). What
+ * the manifest does not name is a leftover of a crash and is removed at the end, once a new manifest stands.
+ *
+ * A log need not be in the manifest to be live: every log at or above the oldest one that the manifest lists is. So a
+ * change of segments costs no manifest edit; its file was made, and its name synced, before anything was written to it.
+ */
+import { maxHlc } from '../record/death.js'
+import {
+  contextHlc,
+  contextStart,
+  KIND_VALUE,
+  siblingCount,
+  siblingExpireAt,
+  siblingKind,
+  siblingsStart,
+} from '../record/layout.js'
+import { BlockCache } from './block-cache.js'
+import { CorruptionError } from './corruption-error.js'
+import { readCounts } from './counts-file.js'
+import type { KeyCounts } from './counts-file.js'
+import { entryKind, entrySequence, KIND_FLUSH_MARK } from './entry.js'
+import { countsFileName, logFileName, MANIFEST_NAME, parseFileName, pathOf, tableFileName } from './file-names.js'
+import { LiveCounts } from './live-counts.js'
+import { entryDisplaced } from './log/segment-format.js'
+import { recoverSegment, sealRecovered } from './log/recover-segment.js'
+import type { Segment } from './log/segment.js'
+import { emptyManifest, Manifest } from './manifest.js'
+import type { ManifestState } from './manifest.js'
+import type { StoreEnv, StoreOptions } from './store-options.js'
+import { Table } from './table/table.js'
+import { TableSet } from './table-set.js'
+
+export interface SealedSegment {
+  readonly segment: Segment
+  /** Key counts as of its end, for the counts file of its flush. */
+  readonly counts: KeyCounts
+  /** Synced to its end: it may be flushed. */
+  synced: boolean
+}
+
+export interface LoadedStore {
+  readonly state: ManifestState
+  readonly tables: TableSet
+  readonly cache: BlockCache
+  /** Recovered logs, oldest first, sealed and synced. */
+  readonly segments: readonly SealedSegment[]
+  readonly counts: LiveCounts
+  readonly sequence: number
+  readonly flushMark: number
+  /** Highest stamp in any record (RULES V4). */
+  readonly maxHlc: number
+  /** Bytes of unfinished writes that were cut off the end of the log. */
+  readonly cutBytes: number
+  readonly logBytes: number
+}
+
+/** Throws CorruptionError for damage, and the disk's own errors. `fallbackId` becomes the id of a new directory. */
+export function loadStore(env: StoreEnv, options: StoreOptions, fallbackId: number): LoadedStore {
+  const { disk } = env
+  const { directory } = options
+  disk.makeDirectory(directory)
+  let state = Manifest.load(disk, directory)
+  if (state === null) {
+    state = emptyManifest(fallbackId)
+    Manifest.write(disk, directory, state)
+  }
+  const cache = new BlockCache(options.blockCacheBytes)
+  const tables = openTables(env, directory, state, cache)
+  const replay = new Replay(state.flushMark)
+  for (const { table } of tables.all) {
+    replay.maxHlc = Math.max(replay.maxHlc, table.summary.maxHlc)
+  }
+  replay.sequence = state.lastSequence
+  if (state.countsFile !== 0) {
+    replay.counts.restore(readCounts(disk, pathOf(directory, countsFileName(state.countsFile))))
+  }
+  const segments = recoverLogs(env, options, state, replay)
+  return { state, tables, cache, segments, ...replay.result() }
+}
+
+/** Removes what the manifest does not name. Errors are reported and left: a leftover harms nothing. */
+export function removeLeftovers(env: StoreEnv, directory: string, state: ManifestState, activeLogs: Set<number>): void {
+  const tables = new Set(state.tables.map((table) => table.fileNumber))
+  for (const name of env.disk.list(directory)) {
+    const file = parseFileName(name)
+    if (file === null || file.kind === 'manifest') continue
+    if (file.kind === 'table' && tables.has(file.fileNumber)) continue
+    if (file.kind === 'counts' && file.fileNumber === state.countsFile) continue
+    if (file.kind === 'log' && activeLogs.has(file.fileNumber)) continue
+    try {
+      env.disk.unlink(pathOf(directory, name))
+      env.log.debug('leftover removed', { file: name })
+    } catch (error) {
+      env.log.warn('leftover not removed', { file: name, error: String(error) })
+    }
+  }
+}
+
+/** One above every number that a file of the directory carries or the manifest has given out. */
+export function nextFreeNumber(env: StoreEnv, directory: string, state: ManifestState): number {
+  let next = Math.max(1, state.nextFileNumber)
+  for (const name of env.disk.list(directory)) {
+    const file = parseFileName(name)
+    if (file !== null && 'fileNumber' in file) next = Math.max(next, file.fileNumber + 1)
+  }
+  return next
+}
+
+function openTables(env: StoreEnv, directory: string, state: ManifestState, cache: BlockCache): TableSet {
+  return new TableSet(
+    state.tables.map((facts) => ({
+      facts,
+      table: Table.open(env.disk, pathOf(directory, tableFileName(facts.fileNumber)), cache, facts.fileNumber),
+    })),
+  )
+}
+
+/** Accumulates what the replayed entries mean. */
+class Replay {
+  readonly counts = new LiveCounts()
+  sequence = 0
+  flushMark: number
+  maxHlc = 0
+  cutBytes = 0
+  logBytes = 0
+
+  constructor(flushMark: number) {
+    this.flushMark = flushMark
+    this.maxHlc = flushMark
+  }
+
+  readonly visit = (arena: Buffer, record: number): void => {
+    this.sequence = Math.max(this.sequence, entrySequence(arena, record))
+    this.maxHlc = Math.max(this.maxHlc, maxHlc(arena, record))
+    if (entryKind(arena, record) === KIND_FLUSH_MARK) {
+      this.flushMark = Math.max(this.flushMark, contextHlc(arena, contextStart(arena, record), 0))
+      this.counts.clear()
+      return
+    }
+    const displaced = entryDisplaced(arena, record)
+    const winner = siblingsStart(arena, record)
+    const isValue = siblingCount(arena, record) > 0 && siblingKind(arena, winner) === KIND_VALUE
+    if (isValue) this.counts.wrote(displaced, siblingExpireAt(arena, winner))
+    else this.counts.deleted(displaced)
+  }
+
+  result(): Pick<LoadedStore, 'counts' | 'sequence' | 'flushMark' | 'maxHlc' | 'cutBytes' | 'logBytes'> {
+    const { counts, sequence, flushMark, maxHlc: highest, cutBytes, logBytes } = this
+    return { counts, sequence, flushMark, maxHlc: highest, cutBytes, logBytes }
+  }
+}
+
+function recoverLogs(
+  env: StoreEnv,
+  options: StoreOptions,
+  state: ManifestState,
+  replay: Replay,
+): readonly SealedSegment[] {
+  const numbers = liveLogs(env, options.directory, state)
+  const segments: SealedSegment[] = []
+  let previous = 0
+  for (const [index, number] of numbers.entries()) {
+    const path = pathOf(options.directory, logFileName(number))
+    const hasSuccessor = numbers.slice(index + 1).some((later) => isUsed(env, options.directory, later))
+    const recovered = recoverSegment(env.disk, path, {
+      hasSuccessor,
+      capacityBytes: options.segmentBytes,
+      visit: replay.visit,
+    })
+    if (recovered.kind === 'unused') continue
+    const { segment, cutBytes } = recovered
+    if (previous !== 0 && segment.header.previousFileNumber !== previous) {
+      throw new CorruptionError(
+        path,
+        0,
+        `it follows log ${segment.header.previousFileNumber}, which is missing`,
+        'A log between two others is gone; bring it back, or restore the directory from a snapshot.',
+      )
+    }
+    previous = number
+    sealRecovered(env.disk, segment)
+    replay.cutBytes += cutBytes
+    replay.logBytes += segment.tail
+    segments.push({ segment, counts: replay.counts.snapshot(), synced: true })
+  }
+  return segments
+}
+
+/** Numbers of the live logs that exist, ascending. Throws when one that the manifest names is missing. */
+function liveLogs(env: StoreEnv, directory: string, state: ManifestState): number[] {
+  const present: number[] = []
+  for (const name of env.disk.list(directory)) {
+    const file = parseFileName(name)
+    if (file?.kind === 'log') present.push(file.fileNumber)
+  }
+  for (const number of state.logs) {
+    if (present.includes(number)) continue
+    throw new CorruptionError(
+      pathOf(directory, logFileName(number)),
+      0,
+      `the log is missing, but ${MANIFEST_NAME} names it`,
+      'Bring the file back, or restore the directory from a snapshot.',
+    )
+  }
+  const oldest = state.logs.at(0)
+  return oldest === undefined ? [] : present.filter((number) => number >= oldest).sort((a, b) => a - b)
+}
+
+/** Whether anything was ever written to a log that was made ahead. */
+function isUsed(env: StoreEnv, directory: string, number: number): boolean {
+  const file = env.disk.open(pathOf(directory, logFileName(number)), 'read')
+  try {
+    const first = Buffer.alloc(64)
+    env.disk.readSync(file, first, 0, first.length, 0)
+    return first.some((byte) => byte !== 0)
+  } finally {
+    env.disk.close(file)
+  }
+}

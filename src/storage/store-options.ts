@@ -1,0 +1,48 @@
+/** What a store is built from: its settings, the world it may touch, and whom it tells about changes. */
+import type { Clock } from '../env/clock.js'
+import type { Disk } from '../env/disk.js'
+import type { Log } from '../env/log.js'
+import type { Random } from '../env/random.js'
+import type { CompactionOptions } from './compaction/compaction-options.js'
+import type { StorageJobs } from './jobs/storage-jobs.js'
+import type { AppendFsync } from './log/log-writer.js'
+
+export interface StoreOptions {
+  readonly directory: string
+  readonly appendfsync: AppendFsync
+  /** Size of a log segment, hence of a memtable. */
+  readonly segmentBytes: number
+  /** Most segments in memory, the active one included: the bound of what memtables take. */
+  readonly segmentsMax: number
+  readonly blockCacheBytes: number
+  readonly tableTargetBytes: number
+  readonly compaction: CompactionOptions
+  /** Compaction's reads and writes together, bytes a second; 0 for no limit. */
+  readonly compactionBytesPerSecond: number
+  /** Acknowledgements of writes are delayed once so many tables of level 0 lie over each other … */
+  readonly slowdownDepth: number
+  /** … and by writeDelayMaxMs once it is so many. */
+  readonly stopDepth: number
+  readonly writeDelayMaxMs: number
+  /** Client writes are refused while less than this is free. */
+  readonly diskReserveBytes: number
+}
+
+export interface StoreEnv {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly jobs: StorageJobs
+}
+
+export interface StoreEvents {
+  /** `durableSequence` has grown: replies that waited for it may leave. */
+  onDurable(): void
+  /** Room for writes that had to wait may have come. */
+  onRoom(): void
+  /** Writes above durableSequence will never be acknowledged; their outcome is unknown. */
+  onLogFailed(error: Error): void
+  /** The log was re-read after a failure: what was not in it is forgotten, so a new actor must be minted (RULES V6). */
+  onReopened(): void
+}

@@ -1,0 +1,373 @@
+/**
+ * The storage engine of one node: an LSM tree of records. This file is the request path: look a key up, append an entry,
+ * walk keys. What happens behind it (flushes, compactions, disk space) is in maintenance.ts, how a directory comes back
+ * after a crash in open-store.ts.
+ *
+ *     write   record -> arena of the active segment (memtable and log in one) -> log file at the end of the turn
+ *     full    active segment -> sealed, synced -> flushed to tables of level 0 by a worker -> log file removed
+ *     read    active segment, sealed segments, tables: newest first; COLD when a block is not in memory
+ *
+ * The store knows sequences, not dots: who writes (actor, HLC) and what a key's value means is the coordinator's.
+ *
+ * Invariant: every entry in a segment has a higher sequence than every entry in a table, because segments are flushed in
+ * order; so a hit in a segment is the newest. Among tables, sequences are compared.
+ */
+import { assert } from '../util/assert.js'
+import { encodeRecord } from '../record/record.js'
+import { singleRecordBytes, writeSingleRecord } from '../record/record-writer.js'
+import type { KeyHash } from '../ring/token.js'
+import { slotOfToken } from '../ring/token.js'
+import type { BlockCache } from './block-cache.js'
+import { KIND_FLUSH_MARK, KIND_RECORD, SEQUENCE_MAX, writeEntryHeader } from './entry.js'
+import type { EntryRef } from './entry.js'
+import { walkKeys } from './key-walk.js'
+import type { ColdVisitor, EntryVisitor, WalkLimits } from './key-walk.js'
+import type { LiveCounts } from './live-counts.js'
+import { LogWriter } from './log/log-writer.js'
+import type { AppendFsync } from './log/log-writer.js'
+import { Segment } from './log/segment.js'
+import { SlotOrder } from './log/slot-order.js'
+import { Maintenance } from './maintenance.js'
+import type { MaintenanceFacts } from './maintenance.js'
+import { loadStore } from './open-store.js'
+import type { LoadedStore, SealedSegment } from './open-store.js'
+import type { StoreEnv, StoreEvents, StoreOptions } from './store-options.js'
+import { StoreError } from './store-error.js'
+import type { Table } from './table/table.js'
+import { FOUND } from './table/table-lookup.js'
+import type { TableLookup } from './table/table-lookup.js'
+import type { TableSet } from './table-set.js'
+
+/** A write may go ahead. */
+export const WRITE_NOW = 0
+/** Memory for writes is used up until a flush ends: try again on StoreEvents.onRoom. */
+export const WRITE_LATER = 1
+export type Admission = typeof WRITE_NOW | typeof WRITE_LATER
+
+export class Store {
+  readonly #env: StoreEnv
+  readonly #options: StoreOptions
+  readonly #events: StoreEvents
+  #maintenance!: Maintenance
+  #writer!: LogWriter
+  #active!: Segment
+  /** Youngest first, the active one not included. */
+  #sealed: readonly SealedSegment[] = []
+  #tables!: TableSet
+  #cache!: BlockCache
+  #counts!: LiveCounts
+  readonly #orders = new WeakMap<Segment, SlotOrder>()
+  #sequence = 0
+  #flushMark = 0
+  #loaded!: LoadedStore
+  #closed = false
+  /** After a COLD answer: the table that misses `coldTable.coldBlock`. */
+  coldTable: Table | null = null
+
+  private constructor(env: StoreEnv, options: StoreOptions, events: StoreEvents) {
+    this.#env = env
+    this.#options = options
+    this.#events = events
+  }
+
+  /** Opens the directory, recovering what a crash left. Rejects with CorruptionError for damage and with the disk's errors. */
+  static async open(env: StoreEnv, options: StoreOptions, events: StoreEvents): Promise<Store> {
+    const store = new Store(env, options, events)
+    await store.#load()
+    return store
+  }
+
+  async #load(): Promise<void> {
+    const loaded = loadStore(this.#env, this.#options, this.#env.random.next53())
+    const writer = new LogWriter(this.#env.disk, this.#env.clock, this.#options.appendfsync, {
+      onDurable: () => this.#events.onDurable(),
+      onSealed: (segment) => this.#maintenance.segmentSynced(segment),
+      onFailed: (error) => this.#logFailed(error),
+    })
+    const maintenance = new Maintenance(this.#env, this.#options, loaded, {
+      install: (tables, sealed) => {
+        this.#tables = tables
+        this.#sealed = sealed
+      },
+      active: () => this.#active,
+      flushMark: () => this.#flushMark,
+      onRoom: () => this.#events.onRoom(),
+      writeDelayChanged: () => this.#events.onRoom(),
+    })
+    const first = await maintenance.start(Math.max(this.#sequence, loaded.sequence) + 1)
+    this.#maintenance = maintenance
+    this.#loaded = loaded
+    this.#writer = writer
+    this.#tables = maintenance.tables
+    this.#sealed = maintenance.sealed
+    this.#cache = loaded.cache
+    this.#counts = loaded.counts
+    this.#sequence = Math.max(this.#sequence, loaded.sequence)
+    this.#flushMark = Math.max(this.#flushMark, loaded.flushMark)
+    writer.durableSequence = this.#sequence
+    this.#active = first.segment
+    writer.add(first.segment, first.file)
+    maintenance.run()
+  }
+
+  /** Facts of the last (re)open: highest stamp on disk, bytes cut off the log, and so on. */
+  get loaded(): LoadedStore {
+    return this.#loaded
+  }
+
+  get counts(): LiveCounts {
+    return this.#counts
+  }
+
+  /** FLUSHALL's mark: dots at or below this HLC are gone. */
+  get flushMark(): number {
+    return this.#flushMark
+  }
+
+  /** Entries up to this sequence are as durable as appendfsync asks. */
+  get durableSequence(): number {
+    return this.#writer.durableSequence
+  }
+
+  /** Sequence of the newest entry. */
+  get sequence(): number {
+    return this.#sequence
+  }
+
+  get appendfsync(): AppendFsync {
+    return this.#writer.policy
+  }
+
+  setAppendfsync(policy: AppendFsync): void {
+    this.#writer.setPolicy(policy)
+  }
+
+  setCompactionRate(bytesPerSecond: number): void {
+    this.#maintenance.setCompactionRate(bytesPerSecond)
+  }
+
+  /**
+   * The newest entry of a key, dead or alive, flushed or not. COLD: load coldTable's coldBlock and ask again.
+   */
+  find(hash: KeyHash, bytes: Buffer, start: number, end: number, into: EntryRef): TableLookup {
+    const active = this.#active
+    let record = active.find(hash.first, bytes, start, end)
+    if (record !== 0) {
+      into.bytes = active.arena
+      into.record = record
+      return FOUND
+    }
+    const sealed = this.#sealed
+    for (let i = 0; i < sealed.length; i++) {
+      const segment = sealed[i].segment
+      record = segment.find(hash.first, bytes, start, end)
+      if (record !== 0) {
+        into.bytes = segment.arena
+        into.record = record
+        return FOUND
+      }
+    }
+    const answer = this.#tables.find(hash, bytes, start, end, into)
+    if (answer > FOUND) this.coldTable = this.#tables.coldTable
+    return answer
+  }
+
+  /** Whether writes of about `bytes` may go ahead. Throws StoreError when none may: disk full, log failed. */
+  admit(bytes: number): Admission {
+    const failure = this.#writer.failure
+    if (failure !== null) throw logFailure(failure)
+    if (this.#closed) throw new StoreError('closed', 'the node is shutting down')
+    if (this.#maintenance.diskIsFull) {
+      throw new StoreError('disk-full', 'less disk space is free than disk-reserve asks for')
+    }
+    if (this.#active.fits(bytes)) return WRITE_NOW
+    return this.#maintenance.canRotate ? WRITE_NOW : WRITE_LATER
+  }
+
+  /** How long acknowledgements should be held back now, in milliseconds, because compaction is behind (0: not at all). */
+  get writeDelayMs(): number {
+    return this.#maintenance.writeDelayMs
+  }
+
+  /** Has the next `writes` entries, of `payloadBytes` of keys and values, share one segment and so one batch. */
+  reserve(writes: number, payloadBytes: number): void {
+    const recordBytes = payloadBytes + writes * RECORD_OVERHEAD_BYTES
+    if (!this.#active.fitsAll(writes, recordBytes)) this.#rotate(recordBytes + writes * RECORD_OVERHEAD_BYTES)
+  }
+
+  /**
+   * Appends a record with one sibling over `predecessor` (the newest entry's record, or null) and makes it the key's newest.
+   * `hash` is the key's. See writeSingleRecord for the rest. Returns the entry's sequence.
+   */
+  append(
+    hash: KeyHash,
+    key: Buffer,
+    keyStart: number,
+    keyEnd: number,
+    predecessor: Buffer | null,
+    predecessorAt: number,
+    actor: number,
+    hlc: number,
+    kind: number,
+    expireAtMs: number,
+    value: Buffer,
+    valueStart: number,
+    valueEnd: number,
+    flags: number,
+    displaced: number,
+  ): number {
+    const valueBytes = valueEnd - valueStart
+    const bytes = singleRecordBytes(predecessor, predecessorAt, actor, keyEnd - keyStart, valueBytes)
+    let segment = this.#active
+    if (!segment.fits(bytes)) segment = this.#rotate(bytes)
+    segment.find(hash.first, key, keyStart, keyEnd)
+    const record = segment.beginRecord()
+    writeSingleRecord(
+      segment.arena,
+      record,
+      key,
+      keyStart,
+      keyEnd,
+      predecessor,
+      predecessorAt,
+      actor,
+      hlc,
+      kind,
+      expireAtMs,
+      value,
+      valueStart,
+      valueEnd,
+    )
+    const sequence = this.#nextSequence()
+    writeEntryHeader(segment.arena, record, sequence, flags, KIND_RECORD)
+    segment.endRecord(record, bytes, displaced)
+    segment.insert(hash.first, slotOfToken(hash.token), record)
+    this.#writer.scheduleCommit()
+    return sequence
+  }
+
+  /** Appends FLUSHALL's mark; all dots at or below `mark` are gone from now on. Returns the entry's sequence. */
+  appendFlushMark(actor: number, mark: number): number {
+    const bytes = encodeRecord({ key: Buffer.alloc(0), siblings: [], context: [{ actor, hlc: mark }] })
+    const segment = this.#active.fits(bytes.length) ? this.#active : this.#rotate(bytes.length)
+    const record = segment.beginRecord()
+    bytes.copy(segment.arena, record)
+    const sequence = this.#nextSequence()
+    writeEntryHeader(segment.arena, record, sequence, 0, KIND_FLUSH_MARK)
+    segment.endRecord(record, bytes.length, 0)
+    this.#flushMark = Math.max(this.#flushMark, mark)
+    this.#counts.clear()
+    this.#writer.scheduleCommit()
+    return sequence
+  }
+
+  /** Once a flush mark is durable: lets go of all tables that lie below it. */
+  dropFlushedTables(): void {
+    this.#maintenance.dropFlushedTables()
+  }
+
+  /** Walks keys from a token on; see walkKeys. */
+  walk(from: number, limits: WalkLimits, visit: EntryVisitor, cold: ColdVisitor): number {
+    const orders = [this.#orderOf(this.#active), ...this.#sealed.map(({ segment }) => this.#orderOf(segment))]
+    return walkKeys(orders, this.#tables, from, limits, visit, cold)
+  }
+
+  facts(): StoreFacts {
+    return {
+      ...this.#maintenance.facts(),
+      appendfsync: this.#writer.policy,
+      logFailure: this.#writer.failure === null ? null : this.#writer.failure.message,
+      logPendingBytes: this.#writer.pendingBytes,
+      memtableBytes: this.#sealed.reduce((sum, { segment }) => sum + segment.tail, this.#active.tail),
+      cacheBytes: this.#cache.stats.usedBytes,
+      cacheHits: this.#cache.stats.hits,
+      cacheMisses: this.#cache.stats.misses,
+      sequence: this.#sequence,
+    }
+  }
+
+  /** Syncs everything and closes all files. No other call may follow. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#writer.close()
+    await this.#maintenance.close()
+    for (const { table } of this.#tables.all) table.retire(false)
+  }
+
+  #nextSequence(): number {
+    assert(this.#sequence < SEQUENCE_MAX, 'sequences are used up')
+    return ++this.#sequence
+  }
+
+  #orderOf(segment: Segment): SlotOrder {
+    let order = this.#orders.get(segment)
+    if (order === undefined) {
+      order = new SlotOrder(segment)
+      this.#orders.set(segment, order)
+    }
+    return order
+  }
+
+  /** Seals the active segment and goes on in a new one that takes a record of `recordBytes`. */
+  #rotate(recordBytes: number): Segment {
+    const next = this.#maintenance.nextSegment(recordBytes, this.#active, this.#sequence + 1)
+    const full = this.#active
+    full.seal()
+    this.#maintenance.sealed = [{ segment: full, counts: this.#counts.snapshot(), synced: false }, ...this.#sealed]
+    this.#sealed = this.#maintenance.sealed
+    this.#writer.add(next.segment, next.file)
+    this.#active = next.segment
+    this.#writer.scheduleCommit()
+    return next.segment
+  }
+
+  #logFailed(error: Error): void {
+    this.#env.log.error('log failed: writes are refused', { error: error.message })
+    this.#events.onLogFailed(error)
+    if ((error as NodeJS.ErrnoException).code === 'ENOSPC') this.#reopenWhenThereIsRoom()
+  }
+
+  /** RULES W3: nothing is retried on the failed descriptor; what the disk holds is read back, the rest is forgotten. */
+  #reopenWhenThereIsRoom(): void {
+    this.#env.clock.after(REOPEN_EVERY_MS, () => {
+      if (this.#closed) return
+      if (this.#maintenance.diskIsFull || !this.#maintenance.isIdle) return this.#reopenWhenThereIsRoom()
+      this.#reopen().catch((error: unknown) => {
+        this.#env.log.error('log not reopened', { error: String(error) })
+        this.#reopenWhenThereIsRoom()
+      })
+    })
+  }
+
+  async #reopen(): Promise<void> {
+    const oldTables = this.#tables.all
+    await this.#writer.close()
+    this.#maintenance.stop()
+    await this.#load()
+    for (const { table } of oldTables) table.retire(false)
+    this.#env.log.warn('log reopened', { bytesCut: this.#loaded.cutBytes })
+    this.#events.onReopened()
+    this.#events.onRoom()
+  }
+}
+
+/** More than a record takes beside key and value while its context is short. */
+const RECORD_OVERHEAD_BYTES = 256
+const REOPEN_EVERY_MS = 1000
+
+export interface StoreFacts extends MaintenanceFacts {
+  readonly appendfsync: AppendFsync
+  readonly logFailure: string | null
+  readonly logPendingBytes: number
+  readonly memtableBytes: number
+  readonly cacheBytes: number
+  readonly cacheHits: number
+  readonly cacheMisses: number
+  readonly sequence: number
+}
+
+function logFailure(error: Error): StoreError {
+  const full = (error as NodeJS.ErrnoException).code === 'ENOSPC'
+  return new StoreError(full ? 'disk-full' : 'log-failed', error.message, { cause: error })
+}
+
