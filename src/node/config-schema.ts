@@ -18,7 +18,7 @@ export interface Knob {
   readonly type: KnobType
   /** Text of the default, to be read by the type's parser. */
   readonly fallback: string
-  /** What a bare number counts; empty for texts, choices and sizes, which name theirs. */
+  /** What a number is measured in; empty for plain counts, texts and choices, and for sizes, which carry theirs. */
   readonly unit: string
   /** CONFIG SET may change it while the node runs. */
   readonly runtime: boolean
@@ -98,7 +98,7 @@ export const KNOBS: readonly Knob[] = [
     field: 'maxClients',
     type: { kind: 'integer', min: 1, max: 1_000_000 },
     fallback: '10000',
-    unit: 'connections',
+    unit: '',
     runtime: true,
     reason:
       'Connections at a time; raise it together with the limit of open files, lower it to bound memory.',
@@ -138,10 +138,10 @@ export const KNOBS: readonly Knob[] = [
     field: 'tcpBacklog',
     type: { kind: 'integer', min: 1, max: 65535 },
     fallback: '511',
-    unit: 'connections',
+    unit: '',
     runtime: false,
     reason:
-      'Connections that may wait to be accepted; raise it (and the system’s somaxconn) when many clients reconnect at once.',
+      'Connections that may wait to be accepted; raise it (and the somaxconn of the system) when many clients reconnect at once.',
   },
   {
     path: 'loglevel',
@@ -196,7 +196,7 @@ export const KNOBS: readonly Knob[] = [
     field: 'slowlogMaxLength',
     type: { kind: 'integer', min: 0, max: 1_000_000 },
     fallback: '128',
-    unit: 'entries',
+    unit: '',
     runtime: true,
     reason: 'How many slow commands are remembered; raise it when they scroll away before you look.',
   },
@@ -235,7 +235,7 @@ export const KNOBS: readonly Knob[] = [
     field: 'segmentsMax',
     type: { kind: 'integer', min: 2, max: 64 },
     fallback: '4',
-    unit: 'segments',
+    unit: '',
     runtime: false,
     reason:
       'Segments in memory, the active one included; with their size this bounds the memtables. Raise it for bursts of writes.',
@@ -257,14 +257,24 @@ export const KNOBS: readonly Knob[] = [
     unit: 'bytes a second',
     runtime: false,
     reason:
-      'What background compaction may write each second; lower it when it disturbs clients, raise it when writes stall. 0 is no limit.',
+      'What compaction may read and write; lower it when it disturbs clients, raise it when writes stall. 0 is no limit.',
+  },
+  {
+    path: 'storage.table-size',
+    field: 'tableSizeBytes',
+    type: { kind: 'size', min: MB, max: GB },
+    fallback: '64mb',
+    unit: '',
+    runtime: false,
+    reason:
+      'Size at which a table is closed and the next one begun; smaller ones make compactions shorter and files more.',
   },
   {
     path: 'storage.level0-compaction-trigger',
     field: 'level0CompactionTables',
     type: { kind: 'integer', min: 1, max: 256 },
     fallback: '4',
-    unit: 'tables',
+    unit: '',
     runtime: false,
     reason: 'Fresh tables at which compaction starts; more of them make reads dearer and writing cheaper.',
   },
@@ -273,7 +283,7 @@ export const KNOBS: readonly Knob[] = [
     field: 'level0SlowdownTables',
     type: { kind: 'integer', min: 2, max: 512 },
     fallback: '12',
-    unit: 'tables',
+    unit: '',
     runtime: false,
     reason:
       'Fresh tables at which writes begin to be delayed, so that compaction catches up; raise it to stand longer bursts.',
@@ -283,7 +293,7 @@ export const KNOBS: readonly Knob[] = [
     field: 'level0StopTables',
     type: { kind: 'integer', min: 3, max: 1024 },
     fallback: '24',
-    unit: 'tables',
+    unit: '',
     runtime: false,
     reason:
       'Fresh tables at which every write waits the longest delay; the bound on what a read may have to search.',
@@ -302,7 +312,7 @@ export const KNOBS: readonly Knob[] = [
     field: 'levelSizeMultiplier',
     type: { kind: 'integer', min: 2, max: 100 },
     fallback: '10',
-    unit: 'times',
+    unit: '',
     runtime: false,
     reason:
       'How much larger each level is than the one above; smaller rewrites less per compaction but makes more levels.',
@@ -316,6 +326,16 @@ export const KNOBS: readonly Knob[] = [
     runtime: false,
     reason:
       'The longest that one write is held back while flush and compaction are behind; lower it for latency, raise it for memory.',
+  },
+  {
+    path: 'storage.disk-reserve',
+    field: 'diskReserveBytes',
+    type: { kind: 'size', min: 0, max: 1024 * GB },
+    fallback: '64mb',
+    unit: '',
+    runtime: false,
+    reason:
+      'Free disk below which writes are refused, kept for compaction and repair; raise it on disks that others fill.',
   },
 ]
 

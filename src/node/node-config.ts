@@ -46,10 +46,12 @@ export interface StorageConfig {
   readonly blockCacheSizeBytes: number
   /** 0 is no limit. */
   readonly compactionRateBytesPerSecond: number
+  readonly tableSizeBytes: number
   readonly level0CompactionTables: number
   readonly level0SlowdownTables: number
   readonly level0StopTables: number
   readonly levelBaseSizeBytes: number
   readonly levelSizeMultiplier: number
   readonly writeStallDelayMaxMs: number
+  readonly diskReserveBytes: number
 }

@@ -1,0 +1,69 @@
+/** What `kindred help` prints. The flags of a node come from the schema of its settings. */
+import { KNOBS, knobName } from '../node/config-schema.js'
+import { describeAllowed } from '../node/knob-type.js'
+import type { Output } from './output.js'
+
+export const OVERVIEW = `Kindred: a Redis-protocol key-value server.
+
+Usage: kindred <command> [options]
+
+  up       start a node on this machine, with its data under ./data, and say how to try it
+  server   start a node; logs JSON lines to standard output
+  status   ask a running node how it is
+  inspect  print a log, table or manifest file of a data directory
+  help     explain a command: kindred help server
+
+  --version  print the version`
+
+const STATUS = `Usage: kindred status [options]
+
+Asks a running node how it is. Ends with 0 when the node answers, with 1 when it does not.
+
+  --host <host>          default 127.0.0.1
+  --port <port>          default 7001
+  --timeout <seconds>    how long to wait for the answer; default 5
+  --json                 print everything that INFO says as JSON
+
+A password is taken from the environment variable REDISCLI_AUTH, as redis-cli does.`
+
+const INSPECT = `Usage: kindred inspect [options] <file>...
+
+Prints what is in a log segment (*.log), a sorted table (*.table) or a MANIFEST, and checks it on the way.
+
+  -e, --entries  also a line for every entry`
+
+const NODE_INTRODUCTION: Readonly<Record<'server' | 'up', string>> = {
+  server: `Usage: kindred server [--config FILE] [--name value ...]
+
+Starts a node. Flags go over the file, the file over the defaults; cluster-config/node.yaml shows every setting.`,
+  up: `Usage: kindred up [--config FILE] [--name value ...]
+
+Starts a node in the foreground and says how to try it; Ctrl-C stops it. Takes the settings of "kindred server"; other
+defaults are --dir ./data/node-1 and --loglevel warning.`,
+}
+
+/** The help for a subcommand, or undefined when there is none of that name. */
+export function helpFor(command: string): string | undefined {
+  if (command === 'server' || command === 'up')
+    return [NODE_INTRODUCTION[command], '', ...knobLines()].join('\n')
+  if (command === 'status') return STATUS
+  if (command === 'inspect') return INSPECT
+  return command === 'help' ? OVERVIEW : undefined
+}
+
+/** Prints the help of a subcommand that exists; answers the exit code. */
+export function printHelp(command: string, output: Output): number {
+  output.out(helpFor(command) ?? OVERVIEW)
+  return 0
+}
+
+function knobLines(): string[] {
+  const lines = ['  --config FILE', '      Read settings from a YAML file.']
+  for (const knob of KNOBS) {
+    const fallback = knob.fallback === '' ? 'empty' : knob.fallback
+    const unit = knob.unit === '' ? '' : ` (${knob.unit})`
+    lines.push(`  --${knobName(knob)}`, `      ${knob.reason}`)
+    lines.push(`      Default ${fallback}${unit}; allowed: ${describeAllowed(knob.type)}.`)
+  }
+  return lines
+}

@@ -1,0 +1,67 @@
+/** `kindred inspect`: prints a file of a data directory, whichever kind it is by its name, and says where it is damaged. */
+import { basename } from 'node:path'
+import { parseArgs } from 'node:util'
+import type { Disk } from '../env/disk.js'
+import { NodeDisk } from '../env/node-disk.js'
+import { parseFileName } from '../storage/file-names.js'
+import { inspectTable } from '../storage/table/inspect-table.js'
+import type { Output } from './output.js'
+import { printHelp } from './help.js'
+
+export interface InspectOptions {
+  /** Also a line per entry. */
+  readonly entries: boolean
+}
+
+type Inspector = (disk: Disk, path: string, options: InspectOptions) => Iterable<string>
+
+const OPTIONS = {
+  entries: { type: 'boolean', short: 'e', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const
+
+export async function inspectCommand(args: readonly string[], output: Output): Promise<number> {
+  const parsed = parse(args)
+  if (typeof parsed === 'string') return refuse(parsed, output)
+  if (parsed.help) return printHelp('inspect', output)
+  if (parsed.files.length === 0) return refuse('inspect needs the path of a file', output)
+  let failures = 0
+  for (const path of parsed.files) if (!inspectFile(path, parsed, output)) failures++
+  return failures === 0 ? 0 : 1
+}
+
+function parse(args: readonly string[]): { files: string[]; entries: boolean; help: boolean } | string {
+  try {
+    const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true })
+    return { ...values, files: positionals }
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+function refuse(problem: string, output: Output): number {
+  output.error(`kindred: ${problem}`)
+  output.error('"kindred help inspect" lists the options.')
+  return 1
+}
+
+/** False when the file cannot be read or is damaged. */
+function inspectFile(path: string, options: InspectOptions, output: Output): boolean {
+  const inspector = inspectorFor(path)
+  if (inspector === undefined) {
+    output.error(`kindred: ${path}: not a file of a data directory (*.log, *.table or MANIFEST, by its name)`)
+    return false
+  }
+  try {
+    for (const line of inspector(new NodeDisk(), path, options)) output.out(line)
+    return true
+  } catch (error) {
+    output.error(`kindred: ${path}: ${(error as Error).message}`)
+    return false
+  }
+}
+
+function inspectorFor(path: string): Inspector | undefined {
+  const kind = parseFileName(basename(path))?.kind
+  return kind === 'table' ? inspectTable : undefined
+}
