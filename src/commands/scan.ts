@@ -1,0 +1,248 @@
+/**
+ * The commands that walk the keyspace: SCAN, KEYS, RANDOMKEY.
+ *
+ * SCAN's cursor is a token (RULES R4): the next key to look at lies at or after it, so a key that is there throughout is
+ * seen exactly once, whatever is written meanwhile. A call is bounded three times: by COUNT, by the bytes of its reply
+ * and by what the pattern costs; whichever ends it, the cursor goes on from there. Steps that are not in memory end a
+ * call that has something to show; only the first one makes it wait.
+ *
+ * KEYS takes the same steps and lets other connections run between them, so it is no snapshot: a key that is written
+ * or deleted meanwhile may be shown or not. Small keyspaces are answered at once.
+ */
+import { COLD_SCAN } from '../coordinator/keyspace.js'
+import type { Keyspace } from '../coordinator/keyspace.js'
+import type { Clock } from '../env/clock.js'
+import { ReplyWriter } from '../resp/reply-writer.js'
+import { Glob } from '../util/glob.js'
+import { integerOf, isWord, textOf } from './args.js'
+import { NOT_AN_INTEGER, SYNTAX_ERROR } from './error-texts.js'
+import { COLD_BLOCKS, DONE } from './request.js'
+import type { Outcome, Request } from './request.js'
+
+const BAD_CURSOR = 'ERR invalid cursor'
+const KEYS_REPLY_TOO_LARGE = 'ERR KEYS would answer more than 256 MB, use SCAN'
+
+const COUNT_DEFAULT = 10
+/** Keys that one call of the keyspace walks, and so the unit in which KEYS and SCAN are interrupted. */
+export const SCAN_STEP_KEYS = 256
+/** What ends a SCAN call before its COUNT does. */
+export const SCAN_KEYS_MAX = 100_000
+export const SCAN_REPLY_BYTES_MAX = 8 * 1024 * 1024
+export const SCAN_GLOB_STEPS_MAX = 5_000_000
+export const KEYS_REPLY_BYTES_MAX = 256 * 1024 * 1024
+
+/** Cursors from here on lie behind every token. */
+const CURSOR_END = 2 ** 53
+const CURSOR_TEXT = /^[+-]?\d*$/
+const UINT64_MAX = 2n ** 64n - 1n
+
+const ITEMS_BYTES_FIRST = 1024
+const STAR = 0x2a
+
+/** Collects the keys that match as rendered bulk strings; a reply needs their number before the first of them. */
+class KeyList {
+  count = 0
+  readonly items = new ReplyWriter(ITEMS_BYTES_FIRST)
+  readonly #glob: Glob | null
+  #markedCount = 0
+  #markedLength = 0
+
+  constructor(glob: Glob | null) {
+    this.#glob = glob
+  }
+
+  readonly visit = (bytes: Buffer, start: number, end: number): void => {
+    if (this.#glob !== null && !this.#glob.matches(bytes, start, end)) return
+    this.items.bulk(bytes, start, end)
+    this.count++
+  }
+
+  /** Walks one step from `cursor`; what a step that ends in COLD_SCAN has visited is forgotten again. */
+  step(keyspace: Keyspace, cursor: number, keys: number): number {
+    this.#markedCount = this.count
+    this.#markedLength = this.items.length
+    const next = keyspace.scan(cursor, keys, this.visit)
+    if (next === COLD_SCAN) {
+      this.count = this.#markedCount
+      this.items.length = this.#markedLength
+    }
+    return next
+  }
+
+  get globSteps(): number {
+    return this.#glob === null ? 0 : this.#glob.steps
+  }
+
+  render(reply: ReplyWriter): void {
+    reply.array(this.count)
+    reply.rendered(this.items.buffer, 0, this.items.length)
+  }
+}
+
+interface ScanOptions {
+  readonly cursor: number
+  count: number
+  glob: Glob | null
+  /** False when TYPE names another type than ours. */
+  strings: boolean
+}
+
+/** SCAN cursor [MATCH pattern] [COUNT count] [TYPE type] */
+export function scan(request: Request): Outcome {
+  const options = readScanOptions(request)
+  if (typeof options === 'string') {
+    request.reply.error(options)
+    return DONE
+  }
+  const list = new KeyList(options.glob)
+  const visited = options.strings ? list : new KeyList(new Glob(Buffer.alloc(0)))
+  const next = walk(request.keyspace, visited, options)
+  if (next === COLD_SCAN) return COLD_BLOCKS
+  request.reply.array(2)
+  request.reply.bulkText(String(next))
+  visited.render(request.reply)
+  return DONE
+}
+
+/** Answers the cursor to go on from, 0 at the end, COLD_SCAN when nothing could be walked. */
+function walk(keyspace: Keyspace, list: KeyList, options: ScanOptions): number {
+  let cursor = options.cursor
+  let left = Math.min(options.count, SCAN_KEYS_MAX)
+  if (cursor >= CURSOR_END) return 0
+  while (left > 0 && list.items.length < SCAN_REPLY_BYTES_MAX && list.globSteps < SCAN_GLOB_STEPS_MAX) {
+    const next = list.step(keyspace, cursor, Math.min(left, SCAN_STEP_KEYS))
+    if (next === COLD_SCAN) return cursor === options.cursor ? COLD_SCAN : cursor
+    cursor = next
+    left -= SCAN_STEP_KEYS
+    if (cursor === 0) break
+  }
+  return cursor
+}
+
+function readScanOptions(request: Request): ScanOptions | string {
+  const cursor = readCursor(textOf(request, 1))
+  if (cursor === null) return BAD_CURSOR
+  const options: ScanOptions = { cursor, count: COUNT_DEFAULT, glob: null, strings: true }
+  for (let index = 2; index < request.argc; index += 2) {
+    if (index + 1 === request.argc) return SYNTAX_ERROR
+    if (isWord(request, index, 'COUNT')) {
+      const count = integerOf(request, index + 1)
+      if (count !== count) return NOT_AN_INTEGER
+      if (count < 1) return SYNTAX_ERROR
+      options.count = count
+    } else if (isWord(request, index, 'MATCH')) options.glob = globOf(request, index + 1)
+    else if (isWord(request, index, 'TYPE')) options.strings = isWord(request, index + 1, 'STRING')
+    else return SYNTAX_ERROR
+  }
+  return options
+}
+
+/** As strtoul reads it: an empty text is 0, a negative one wraps around. Null when it is no cursor. */
+function readCursor(text: string): number | null {
+  if (!CURSOR_TEXT.test(text)) return null
+  const digits = text.replace(/^[+-]/, '')
+  if (digits === '') return text === '' ? 0 : null
+  const value = BigInt(digits)
+  if (value > UINT64_MAX) return null
+  const cursor = text.startsWith('-') ? BigInt.asUintN(64, -value) : value
+  return Math.min(CURSOR_END, Number(cursor))
+}
+
+/** Null for `*`, which also matches the empty key. */
+function globOf(request: Request, index: number): Glob | null {
+  const { bytes, offsets } = request
+  const start = offsets[2 * index]
+  const end = offsets[2 * index + 1]
+  return end - start === 1 && bytes[start] === STAR ? null : new Glob(bytes, start, end)
+}
+
+/** KEYS pattern */
+export function keys(request: Request): Outcome {
+  const { keyspace } = request
+  const list = new KeyList(globOf(request, 1))
+  const next = list.step(keyspace, 0, SCAN_STEP_KEYS)
+  if (next === 0) {
+    list.render(request.reply)
+    return DONE
+  }
+  const { clock } = request.node
+  const first = next === COLD_SCAN ? 0 : next
+  return request.defer((reply) => walkAll(keyspace, clock, list, first, next === COLD_SCAN, reply))
+}
+
+async function walkAll(
+  keyspace: Keyspace,
+  clock: Clock,
+  list: KeyList,
+  first: number,
+  cold: boolean,
+  reply: ReplyWriter,
+): Promise<void> {
+  let cursor = first
+  if (cold) await keyspace.whenLoaded()
+  do {
+    await endOfTurn(clock)
+    const next = list.step(keyspace, cursor, SCAN_STEP_KEYS)
+    if (next === COLD_SCAN) await keyspace.whenLoaded()
+    else cursor = next
+    if (list.items.length > KEYS_REPLY_BYTES_MAX) return reply.error(KEYS_REPLY_TOO_LARGE)
+    if (next === 0) return list.render(reply)
+  } while (true)
+}
+
+function endOfTurn(clock: Clock): Promise<void> {
+  return new Promise((resolve) => clock.endOfTurn(resolve))
+}
+
+/** Keys that RANDOMKEY chooses among, behind a random token: with one, keys behind large gaps would be favoured. */
+const RANDOM_KEYS = 16
+
+/** RANDOMKEY */
+export function randomkey(request: Request): Outcome {
+  const { keyspace } = request
+  const { random } = request.node
+  const token = random.next53()
+  const pick = random.below(RANDOM_KEYS)
+  const first = new PickedKey(pick)
+  // A step that is not in memory keeps its token: another attempt with a new one might never meet loaded blocks.
+  if (first.pick(keyspace, token)) {
+    first.render(request.reply)
+    return DONE
+  }
+  return request.defer(async (reply) => {
+    const picked = new PickedKey(pick)
+    do await keyspace.whenLoaded()
+    while (!picked.pick(keyspace, token))
+    picked.render(reply)
+  })
+}
+
+/** The key number `pick` behind a token, going round at the end. */
+class PickedKey {
+  #left: number
+  #key: Buffer | null = null
+  readonly #pick: number
+
+  constructor(pick: number) {
+    this.#pick = pick
+    this.#left = pick
+  }
+
+  readonly #visit = (bytes: Buffer, start: number, end: number): void => {
+    if (this.#left-- >= 0) this.#key = Buffer.from(bytes.subarray(start, end))
+  }
+
+  /** False when blocks have to be loaded first. */
+  pick(keyspace: Keyspace, token: number): boolean {
+    this.#left = this.#pick
+    this.#key = null
+    let next = keyspace.scan(token, this.#pick + 1, this.#visit)
+    if (next === 0 && this.#key === null) next = keyspace.scan(0, this.#pick + 1, this.#visit)
+    return next !== COLD_SCAN
+  }
+
+  render(reply: ReplyWriter): void {
+    if (this.#key === null) reply.nil()
+    else reply.bulk(this.#key, 0, this.#key.length)
+  }
+}
