@@ -18,6 +18,7 @@ import { assert } from '../util/assert.js'
 import { xxh32 } from '../util/xxhash.js'
 import type { Disk } from '../env/disk.js'
 import { CorruptionError } from './corruption-error.js'
+import { diskErrorCode } from './disk-error.js'
 import { MANIFEST_NAME, MANIFEST_TEMPORARY_NAME, parseFileName, pathOf } from './file-names.js'
 import type { TableSummary } from './table/table-summary.js'
 
@@ -27,6 +28,10 @@ export const MANIFEST_FORMAT = 1
 export interface WrittenTable extends TableSummary {
   /** By the i-th of these four times, (i + 1)/4 of the entries that die have died; milliseconds since 1970. Empty when none dies. */
   readonly deathQuartilesMs: readonly number[]
+  /** Entries that had died by then were judged when the table was written and had to stay (RULES T4); 0 after a flush. */
+  readonly purgedUntilMs: number
+  /** The flush mark that was applied when the table was written; 0 after a flush. */
+  readonly purgedMark: number
 }
 
 /** A live table. Levels from 1 on are sorted runs of tables that do not overlap; level 0 is what flushes wrote. */
@@ -40,7 +45,7 @@ export interface ManifestState {
   readonly directoryId: number
   /** No file of this number or above exists in the directory, apart from leftovers. */
   readonly nextFileNumber: number
-  /** No entry in `tables` has a higher sequence. */
+  /** No entry in `tables` has a higher sequence. A start goes on above it and above what the logs hold (RULES T6). */
   readonly lastSequence: number
   /** FLUSHALL: dots at or below this HLC are gone; 0 for none. */
   readonly flushMark: number
@@ -59,11 +64,50 @@ export interface ManifestEdit {
   readonly removeTables?: readonly number[]
   readonly addLogs?: readonly number[]
   readonly removeLogs?: readonly number[]
+  /** These three only ever rise; a lower value changes nothing. */
   readonly nextFileNumber?: number
   readonly lastSequence?: number
   readonly flushMark?: number
   readonly countsFile?: number
 }
+
+const HEADER = /^kindred-manifest (\d+) xxh32 ([0-9a-f]{8})$/
+const HEADER_BYTES_MAX = 64
+const ADVICE =
+  'Without its manifest a data directory cannot be read: restore the directory from a copy, or start with an empty one.'
+
+/** Every numeric field of a table; the compiler sees to it that none is forgotten. */
+const TABLE_FIELDS: Readonly<Record<Exclude<keyof ManifestTable, 'deathQuartilesMs'>, true>> = {
+  level: true,
+  fileNumber: true,
+  sizeBytes: true,
+  entryCount: true,
+  blockCount: true,
+  deadCount: true,
+  deletionCount: true,
+  expiringCount: true,
+  minSequence: true,
+  maxSequence: true,
+  minToken: true,
+  maxToken: true,
+  minHlc: true,
+  maxHlc: true,
+  minDeathMs: true,
+  maxDeathMs: true,
+  flaggedCount: true,
+  purgedUntilMs: true,
+  purgedMark: true,
+}
+const TABLE_FIELD_NAMES = Object.keys(TABLE_FIELDS) as (keyof typeof TABLE_FIELDS)[]
+
+const STATE_FIELD_NAMES = [
+  'formatVersion',
+  'directoryId',
+  'nextFileNumber',
+  'lastSequence',
+  'flushMark',
+  'countsFile',
+] as const satisfies readonly (keyof ManifestState)[]
 
 export class Manifest {
   /**
@@ -72,7 +116,19 @@ export class Manifest {
    * first log file is made.
    */
   static load(disk: Disk, directory: string): ManifestState | null {
-    throw new Error(`not yet built ${String(disk)} ${directory}`)
+    const path = pathOf(directory, MANIFEST_NAME)
+    if (!disk.exists(path)) {
+      const orphan = disk.list(directory).find(isNumberedFile)
+      if (orphan === undefined) return null
+      throw new CorruptionError(path, 0, `the manifest is missing, but there is ${orphan}`, ADVICE)
+    }
+    const file = disk.open(path, 'read')
+    try {
+      const bytes = Buffer.allocUnsafe(disk.sizeBytes(file))
+      return decodeManifest(bytes.subarray(0, disk.readSync(file, bytes, 0, bytes.length, 0)), path)
+    } finally {
+      disk.close(file)
+    }
   }
 
   /**
@@ -80,7 +136,13 @@ export class Manifest {
    * ManifestWriteError; when that is not `applied: 'no'`, no file that the old or the new state names may be removed.
    */
   static write(disk: Disk, directory: string, state: ManifestState): void {
-    throw new Error(`not yet built ${String(disk)} ${directory} ${state.directoryId}`)
+    const bytes = encodeManifest(state)
+    const temporary = pathOf(directory, MANIFEST_TEMPORARY_NAME)
+    step('no', 'write the new manifest', () => writeTemporary(disk, temporary, bytes))
+    step('unknown', 'put the new manifest in place', () => {
+      disk.rename(temporary, pathOf(directory, MANIFEST_NAME))
+      disk.syncDirectory(directory)
+    })
   }
 }
 
@@ -98,17 +160,217 @@ export class ManifestWriteError extends Error {
   }
 }
 
+function step(applied: 'no' | 'unknown', what: string, run: () => void): void {
+  try {
+    run()
+  } catch (error) {
+    const code = diskErrorCode(error)
+    if (code === null) throw error
+    throw new ManifestWriteError(applied, code, `could not ${what}: ${code}`, { cause: error })
+  }
+}
+
+function writeTemporary(disk: Disk, path: string, bytes: Buffer): void {
+  const file = disk.open(path, 'create')
+  try {
+    disk.truncate(file, 0)
+    disk.writeSync(file, bytes, 0, bytes.length, 0)
+    disk.syncSync(file)
+  } finally {
+    disk.close(file)
+  }
+}
+
 /** The state of a new directory. `directoryId`: random, 53 bits. */
 export function emptyManifest(directoryId: number): ManifestState {
-  throw new Error(`not yet built ${directoryId}`)
+  return {
+    formatVersion: MANIFEST_FORMAT,
+    directoryId,
+    nextFileNumber: 1,
+    lastSequence: 0,
+    flushMark: 0,
+    countsFile: 0,
+    logs: [],
+    tables: [],
+  }
 }
 
 /** The state after the edit. Removing what is not there, or adding what is, is a bug. */
 export function applyEdit(state: ManifestState, edit: ManifestEdit): ManifestState {
-  throw new Error(`not yet built ${state.directoryId} ${edit.countsFile}`)
+  const added = edit.addTables ?? []
+  const removed = edit.removeTables ?? []
+  const kept = without(state.tables, removed, (table) => table.fileNumber, 'table')
+  const logs = without(state.logs, edit.removeLogs ?? [], (fileNumber) => fileNumber, 'log')
+  const next = {
+    ...state,
+    nextFileNumber: Math.max(state.nextFileNumber, edit.nextFileNumber ?? 0),
+    lastSequence: added.reduce(
+      (highest, table) => Math.max(highest, table.maxSequence),
+      Math.max(state.lastSequence, edit.lastSequence ?? 0),
+    ),
+    flushMark: Math.max(state.flushMark, edit.flushMark ?? 0),
+    countsFile: edit.countsFile ?? state.countsFile,
+    logs: [...logs, ...(edit.addLogs ?? [])].sort((a, b) => a - b),
+    tables: [...kept, ...added].sort(byLevelThenPlace),
+  }
+  const problem = problemOf(next)
+  assert(problem === null, `a manifest edit keeps the invariants: ${problem}`)
+  return next
 }
 
 /** Names in the directory (as listed) that are ours and that the state does not mention: leftovers of a crash, to be unlinked. */
 export function leftovers(state: ManifestState, names: readonly string[]): string[] {
-  throw new Error(`not yet built ${state.directoryId} ${names.length}`)
+  const logs = new Set(state.logs)
+  const tables = new Set(state.tables.map((table) => table.fileNumber))
+  return names.filter((name) => {
+    const file = parseFileName(name)
+    switch (file?.kind) {
+      case undefined:
+      case 'manifest':
+        return false
+      case 'manifest-temporary':
+        return true
+      case 'log':
+        return !logs.has(file.fileNumber)
+      case 'table':
+        return !tables.has(file.fileNumber)
+      case 'counts':
+        return file.fileNumber !== state.countsFile
+    }
+  })
+}
+
+/** The items without those whose number is in `removed`, each of which must be there, once. */
+function without<Item>(
+  items: readonly Item[],
+  removed: readonly number[],
+  numberOf: (item: Item) => number,
+  what: string,
+): Item[] {
+  const gone = new Set(removed)
+  assert(gone.size === removed.length, `no ${what} is removed twice`)
+  const kept = items.filter((item) => !gone.has(numberOf(item)))
+  assert(
+    kept.length + gone.size === items.length,
+    `every removed ${what} is in the manifest: ${removed.join(' ')}`,
+  )
+  return kept
+}
+
+function byLevelThenPlace(a: ManifestTable, b: ManifestTable): number {
+  if (a.level !== b.level) return a.level - b.level
+  return a.level === 0 ? a.fileNumber - b.fileNumber : a.minToken - b.minToken
+}
+
+/** What breaks the invariants, in words, or null. */
+function problemOf(state: ManifestState): string | null {
+  const numbers = [...state.logs, ...state.tables.map((table) => table.fileNumber)]
+  if (state.countsFile !== 0) numbers.push(state.countsFile)
+  if (new Set(numbers).size !== numbers.length) return 'a file number occurs twice'
+  if (numbers.some((fileNumber) => fileNumber >= state.nextFileNumber || fileNumber === 0)) {
+    return 'a file number is 0 or not below nextFileNumber'
+  }
+  for (let i = 0; i < state.tables.length; i++) {
+    const table = state.tables[i]
+    if (table.minToken > table.maxToken) return `table ${table.fileNumber} ends before it starts`
+    if (table.maxSequence > state.lastSequence) return `table ${table.fileNumber} is above lastSequence`
+    if (i === 0) continue
+    const previous = state.tables[i - 1]
+    if (byLevelThenPlace(previous, table) > 0) return 'tables are out of order'
+    if (table.level > 0 && table.level === previous.level && table.minToken <= previous.maxToken) {
+      return `tables ${previous.fileNumber} and ${table.fileNumber} overlap in level ${table.level}`
+    }
+  }
+  return null
+}
+
+export function encodeManifest(state: ManifestState): Buffer {
+  const problem = problemOf(state)
+  assert(problem === null, `a manifest that is written keeps the invariants: ${problem}`)
+  const fields = STATE_FIELD_NAMES.map((name) => `  "${name}": ${state[name]},\n`).join('')
+  const tables = state.tables.map((table) => `    ${encodeTable(table)}`).join(',\n')
+  const body = `{\n${fields}  "logs": ${JSON.stringify(state.logs)},\n  "tables": [\n${tables}\n  ]\n}\n`
+  const bytes = Buffer.from(body)
+  return Buffer.concat([
+    Buffer.from(`kindred-manifest ${state.formatVersion} xxh32 ${checksum(bytes)}\n`),
+    bytes,
+  ])
+}
+
+function encodeTable(table: ManifestTable): string {
+  const fields: Record<string, number | readonly number[]> = {}
+  for (const name of TABLE_FIELD_NAMES) fields[name] = table[name]
+  fields['deathQuartilesMs'] = table.deathQuartilesMs
+  return JSON.stringify(fields)
+}
+
+function checksum(bytes: Uint8Array): string {
+  return (xxh32(bytes, 0, bytes.length, 0) >>> 0).toString(16).padStart(8, '0')
+}
+
+/** Parses and checks a manifest's bytes. Throws CorruptionError that names `path`. */
+export function decodeManifest(bytes: Buffer, path: string): ManifestState {
+  const lineEnd = bytes.subarray(0, HEADER_BYTES_MAX).indexOf(0x0a)
+  const header = HEADER.exec(bytes.toString('latin1', 0, Math.max(lineEnd, 0)))
+  if (header === null) throw new CorruptionError(path, 0, 'it does not begin as a manifest does', ADVICE)
+  const body = bytes.subarray(lineEnd + 1)
+  if (header[2] !== checksum(body)) {
+    throw new CorruptionError(path, lineEnd + 1, 'the checksum does not match', ADVICE)
+  }
+  if (Number(header[1]) !== MANIFEST_FORMAT) {
+    throw new CorruptionError(
+      path,
+      0,
+      `format ${header[1]} is not known`,
+      'It takes another version of Kindred to read it.',
+    )
+  }
+  const state = stateOf(body.toString())
+  const problem = typeof state === 'string' ? state : problemOf(state)
+  if (typeof state === 'string' || problem !== null) {
+    throw new CorruptionError(path, lineEnd + 1, `it contradicts itself: ${problem}`, ADVICE)
+  }
+  return state
+}
+
+/** The state that the JSON text describes, or what is wrong with it. */
+function stateOf(text: string): ManifestState | string {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    return 'it is not JSON'
+  }
+  if (!isObject(json)) return 'it is not an object'
+  const { logs, tables } = json
+  if (!STATE_FIELD_NAMES.every((name) => isCount(json[name]))) return 'a field is missing or no number'
+  if (json['formatVersion'] !== MANIFEST_FORMAT) return 'two formats are named'
+  if (!isNumbers(logs)) return 'logs are not file numbers'
+  if (!Array.isArray(tables) || !tables.every(isTable)) return 'a table is not described in full'
+  return json as unknown as ManifestState
+}
+
+function isTable(json: unknown): boolean {
+  return (
+    isObject(json) &&
+    TABLE_FIELD_NAMES.every((name) => isCount(json[name])) &&
+    isNumbers(json['deathQuartilesMs'])
+  )
+}
+
+function isObject(json: unknown): json is Record<string, unknown> {
+  return typeof json === 'object' && json !== null && !Array.isArray(json)
+}
+
+function isNumbers(json: unknown): json is number[] {
+  return Array.isArray(json) && json.every(isCount)
+}
+
+function isCount(json: unknown): json is number {
+  return Number.isSafeInteger(json) && (json as number) >= 0
+}
+
+function isNumberedFile(name: string): boolean {
+  const file = parseFileName(name)
+  return file !== null && file.kind !== 'manifest' && file.kind !== 'manifest-temporary'
 }

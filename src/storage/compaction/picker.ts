@@ -1,37 +1,35 @@
-import type { ManifestTable } from '../manifest.js'
+/**
+ * Which tables to compact next: leveled compaction as in LevelDB and RocksDB, as a pure function of what the manifest
+ * says. Level 0 is what flushes wrote, its tables overlap. Every further level is one sorted run, at most
+ * `levelMultiplier` times as large as the one above it. What is over its size goes down: for level 0 its oldest tables
+ * with all that they overlap in level 1, for the others one table at a time, round robin by token, with what it
+ * overlaps in the next level. So a key costs a read at most one table per level, and each byte is rewritten about
+ * levelMultiplier times per level on its way down.
+ *
+ * Then garbage. Sizes alone would leave expired and deleted data on the disk for as long as nothing new is written, so:
+ *
+ *   - Tables of which everything is dead are dropped without a job, all in one edit, as far as nothing that stays may
+ *     hold an older version (after FLUSHALL that is every table but one).
+ *   - A table that is garbage (garbage.ts) is rewritten where it lies, once nothing else may hold older versions. If
+ *     something deeper may, the table is pushed down onto it first, else something higher (a range that starts earlier
+ *     although its versions of these keys are newer) is pushed down. Data only ever move down, so that ends.
+ *
+ * Invariants of a pick: no input is busy; for an output level from 1 on, every table there that overlaps an input is an
+ * input, so that outputs never overlap what stays; level 0 is read by one job at a time, oldest tables first, so that
+ * for every key sequences fall from level to level. The last one is what makes levels efficient; that the newest version
+ * is found does not depend on it (RULES T6), nor does purging (RULES T4).
+ *
+ * Rejected: choosing the table with the least overlap instead of round robin (10 % fewer bytes, but cold ranges of
+ * tokens keep their garbage for ever); size-tiered (twice the space, and reads probe all tables).
+ */
+import type { ManifestEdit, ManifestTable, WrittenTable } from '../manifest.js'
+import { levelBytesMax, type CompactionOptions } from './compaction-options.js'
+import { hasDead, isGarbage, isWhollyDead, isWorthAnotherLook, type PurgeLimits } from './garbage.js'
+import { Levels, mayHoldOlder, totalBytes } from './levels.js'
 import type { SequenceRange } from './older-elsewhere.js'
 
-export interface CompactionOptions {
-  /** Level 0 is merged down when this many of its tables lie over one token. */
-  readonly l0Trigger: number
-  /** What level 1 may hold. */
-  readonly levelBaseBytes: number
-  /** How much more each further level may hold. */
-  readonly levelMultiplier: number
-  /** Levels, level 0 included; the last one is not bounded. */
-  readonly levels: number
-  /** Most of level 0 that one job takes, oldest tables first (two tables at least). */
-  readonly l0BytesMax: number
-  /** A table is worth rewriting when this share of its entries (0 to 1) has been dead for garbageDelayMs … */
-  readonly garbageFraction: number
-  readonly garbageDelayMs: number
-  /** … or any entry for this long. */
-  readonly garbageAgeMs: number
-}
-
-export const COMPACTION_DEFAULTS: CompactionOptions = {
-  l0Trigger: 4,
-  levelBaseBytes: 256 * 1024 * 1024,
-  levelMultiplier: 10,
-  levels: 7,
-  l0BytesMax: 1024 * 1024 * 1024,
-  garbageFraction: 0.5,
-  garbageDelayMs: 10 * 60_000,
-  garbageAgeMs: 24 * 3600_000,
-}
-
 /** Everything that a pick depends on. */
-export interface CompactionView {
+export interface CompactionView extends PurgeLimits {
   readonly tables: readonly ManifestTable[]
   /** Unflushed segments, the active one included. */
   readonly segments: readonly SequenceRange[]
@@ -57,20 +55,169 @@ export interface CompactionPick {
   readonly cursors: readonly number[]
 }
 
-/** How far compaction is behind. */
-export interface CompactionDebt {
-  /** Most tables of level 0 over one token: what a point read may have to probe. */
-  readonly l0Depth: number
-  readonly l0Bytes: number
-  /** Estimate of the bytes that have to be rewritten until no level is above its size. */
-  readonly pendingBytes: number
-}
-
 /** The next compaction, or null when nothing needs one or all that do are busy. */
 export function pickCompaction(view: CompactionView, options: CompactionOptions): CompactionPick | null {
-  throw new Error(`not yet built ${view.tables.length} ${options.levels}`)
+  const picker = new Picker(view, options)
+  return picker.drop() ?? picker.oversize() ?? picker.garbage()
 }
 
-export function debt(tables: readonly ManifestTable[], options: CompactionOptions): CompactionDebt {
-  throw new Error(`not yet built ${tables.length} ${options.levels}`)
+/** The edit that records a pick as done; `outputs` is what its job wrote (nothing for a move or a drop). */
+export function editOf(pick: CompactionPick, outputs: readonly WrittenTable[]): ManifestEdit {
+  const tables = pick.kind === 'move' ? pick.inputs : outputs
+  return {
+    removeTables: pick.inputs.map((table) => table.fileNumber),
+    addTables: tables.map((table) => ({ ...table, level: pick.outputLevel })),
+  }
+}
+
+class Picker {
+  readonly #view: CompactionView
+  readonly #options: CompactionOptions
+  readonly #levels: Levels
+
+  constructor(view: CompactionView, options: CompactionOptions) {
+    this.#view = view
+    this.#options = options
+    this.#levels = new Levels(view.tables, options.levels)
+  }
+
+  /** All tables that are dead as a whole and hide nothing older in what stays. */
+  drop(): CompactionPick | null {
+    const dead = new Set(
+      this.#view.tables.filter((table) => this.#isFree(table) && isWhollyDead(table, this.#view)),
+    )
+    if (dead.size === 0) return null
+    const staying: SequenceRange[] = [...this.#view.segments]
+    for (const table of this.#view.tables) if (!dead.has(table)) staying.push(table)
+    // A table that has to stay may in turn hold what a dead one hides.
+    for (let stays = staying.pop(); stays !== undefined; stays = staying.pop()) {
+      for (const table of dead) {
+        if (!mayHoldOlder(stays, table)) continue
+        dead.delete(table)
+        staying.push(table)
+      }
+    }
+    return dead.size === 0 ? null : this.#pick('drop', 'garbage', [...dead], 0)
+  }
+
+  /** The level that is furthest above its size and can be compacted now. */
+  oversize(): CompactionPick | null {
+    const scores = [{ level: 0, score: this.#levels.depth / this.#options.l0Trigger }]
+    for (let level = 1; level < this.#levels.last; level++) {
+      const bytes = totalBytes(this.#levels.at(level).filter((table) => this.#isFree(table)))
+      scores.push({ level, score: bytes / levelBytesMax(level, this.#options) })
+    }
+    scores.sort((a, b) => b.score - a.score || a.level - b.level)
+    for (const { level, score } of scores) {
+      if (level === 0 ? score < 1 : score <= 1) continue
+      const pick = level === 0 ? this.#levelZero('level-0') : this.#nextOfLevel(level)
+      if (pick !== null) return pick
+    }
+    return null
+  }
+
+  /** The first piece of garbage that something can be done about, from the deepest level up. */
+  garbage(): CompactionPick | null {
+    for (let level = this.#levels.last; level >= 0; level--) {
+      for (const table of this.#levels.at(level)) {
+        if (!this.#isFree(table) || !isGarbage(table, this.#view, this.#options)) continue
+        const pick = this.#cleanUp(table)
+        if (pick !== null) return pick
+      }
+    }
+    return null
+  }
+
+  /** A step towards the day when the dead entries of `table` can go. */
+  #cleanUp(table: ManifestTable): CompactionPick | null {
+    if (table.level === 0) return this.#levelZero('garbage')
+    const older = this.#view.tables.filter((other) => other !== table && mayHoldOlder(other, table))
+    if (older.some((other) => other.level > table.level)) return this.#down([table], 'garbage')
+    if (older.length > 0) {
+      const nearest = older.reduce((deepest, other) => (other.level > deepest.level ? other : deepest))
+      return nearest.level === 0 ? this.#levelZero('garbage') : this.#down([nearest], 'garbage')
+    }
+    if (this.#view.segments.some((segment) => mayHoldOlder(segment, table))) return null
+    if (!isWorthAnotherLook(table, this.#view, this.#options)) return null
+    return this.#pick('merge', 'garbage', [table], table.level)
+  }
+
+  /**
+   * The oldest tables of level 0, as many as one job may take. While they are small against what they would be merged
+   * into, they are merged among themselves: rewriting all of level 1 for a few small flushes would not pay.
+   */
+  #levelZero(reason: CompactionPick['reason']): CompactionPick | null {
+    const tables = this.#levels.at(0)
+    if (!tables.every((table) => this.#isFree(table))) return null
+    const inputs: ManifestTable[] = []
+    let bytes = 0
+    for (const table of tables) {
+      bytes += table.sizeBytes
+      if (inputs.length >= 2 && bytes > this.#options.l0BytesMax) break
+      inputs.push(table)
+    }
+    if (inputs.length === 0) return null
+    const isSmall =
+      totalBytes(inputs) * this.#options.levelMultiplier < totalBytes(this.#levels.under(1, inputs))
+    const isWhole = inputs.length > 1 && inputs.length === tables.length
+    if (reason === 'level-0' && isSmall && isWhole) return this.#pick('merge', reason, inputs, 0)
+    return this.#down(inputs, reason)
+  }
+
+  /** The next table of a level behind its cursor that can go down. */
+  #nextOfLevel(level: number): CompactionPick | null {
+    const tables = this.#levels.at(level)
+    const cursor = this.#view.cursors[level] ?? -1
+    const start = Math.max(
+      0,
+      tables.findIndex((table) => table.minToken > cursor),
+    )
+    for (let i = 0; i < tables.length; i++) {
+      const pick = this.#down([tables[(start + i) % tables.length]], 'level-size')
+      if (pick !== null) return pick
+    }
+    return null
+  }
+
+  /** Takes tables of one level one level down, with all that lies between their first and last token there. */
+  #down(tables: readonly ManifestTable[], reason: CompactionPick['reason']): CompactionPick | null {
+    const { level } = tables[0]
+    const inputs = [...tables, ...this.#levels.under(level + 1, tables)]
+    if (!inputs.every((table) => this.#isFree(table))) return null
+    const isMove = inputs.length === 1 && !this.#canShed(tables[0])
+    return this.#pick(isMove ? 'move' : 'merge', reason, inputs, level + 1)
+  }
+
+  /** Whether a rewrite of this table alone would drop something. */
+  #canShed(table: ManifestTable): boolean {
+    if (!hasDead(table, this.#view)) return false
+    const isOlder = (other: SequenceRange): boolean => other !== table && mayHoldOlder(other, table)
+    return !this.#view.tables.some(isOlder) && !this.#view.segments.some(isOlder)
+  }
+
+  #pick(
+    kind: CompactionPick['kind'],
+    reason: CompactionPick['reason'],
+    inputs: readonly ManifestTable[],
+    outputLevel: number,
+  ): CompactionPick {
+    const chosen = new Set(inputs)
+    const others = [...this.#view.segments, ...this.#view.tables.filter((table) => !chosen.has(table))]
+    const cursors = reason === 'level-size' ? this.#cursorsAfter(inputs[0]) : this.#view.cursors
+    return { kind, reason, inputs, outputLevel, others: others.map(rangeOf), cursors }
+  }
+
+  #cursorsAfter(table: ManifestTable): readonly number[] {
+    return Array.from({ length: this.#options.levels }, (_, level) =>
+      level === table.level ? table.maxToken : (this.#view.cursors[level] ?? -1),
+    )
+  }
+
+  #isFree(table: ManifestTable): boolean {
+    return !this.#view.busy.has(table.fileNumber)
+  }
+}
+
+function rangeOf({ minToken, maxToken, minSequence }: SequenceRange): SequenceRange {
+  return { minToken, maxToken, minSequence }
 }

@@ -1,7 +1,14 @@
+/**
+ * Storage jobs in the calling thread, on an injected disk: for simulations, where threads would make every run different,
+ * and for tests and tools. A job runs whole, in a microtask after the call; a simulation that wants time to pass in
+ * between delays the call.
+ */
 import type { Disk } from '../../env/disk.js'
 import { UNLIMITED_PACE } from '../compaction/pace.js'
-import { runMerge } from '../compaction/merge-job.js'
-import { runFlush, runPrepare } from './flush-job.js'
+import { JobError } from './job-error.js'
+import { errorOf, failureOf } from './job-failure.js'
+import type { JobRequest, JobResult } from './job-message.js'
+import { runJob } from './run-job.js'
 import type {
   CompactJob,
   CompactResult,
@@ -13,24 +20,46 @@ import type {
 
 export class InlineJobs implements StorageJobs {
   readonly #disk: Disk
+  #isClosed = false
+  #last: Promise<unknown> = Promise.resolve()
 
   constructor(disk: Disk) {
     this.#disk = disk
   }
 
-  async flush(job: FlushJob): Promise<FlushResult> {
-    return runFlush(this.#disk, job, UNLIMITED_PACE)
+  flush(job: FlushJob): Promise<FlushResult> {
+    return this.#run({ kind: 'flush', job }) as Promise<FlushResult>
   }
 
-  async compact(job: CompactJob): Promise<CompactResult> {
-    return runMerge(this.#disk, job, UNLIMITED_PACE)
+  compact(job: CompactJob): Promise<CompactResult> {
+    return this.#run({ kind: 'compact', job }) as Promise<CompactResult>
   }
 
   async prepare(job: PrepareJob): Promise<void> {
-    runPrepare(this.#disk, job, UNLIMITED_PACE)
+    await this.#run({ kind: 'prepare', job })
   }
 
   setCompactionRate(): void {}
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#last
+  }
+
+  #run(request: JobRequest): Promise<JobResult> {
+    const done = Promise.resolve().then(() => this.#runNow(request))
+    this.#last = done.catch(() => {})
+    return done
+  }
+
+  #runNow(request: JobRequest): JobResult {
+    if (this.#isClosed) throw new JobError('cancelled', 'the engine is closing')
+    try {
+      return runJob(this.#disk, request, UNLIMITED_PACE)
+    } catch (error) {
+      const failure = failureOf(error)
+      // A bug, or the crash of a simulated disk, is better seen as it was thrown.
+      throw failure.kind === 'bug' ? error : errorOf(failure)
+    }
+  }
 }

@@ -1,3 +1,13 @@
+/**
+ * Storage jobs in worker threads, two of them: one flushes segments and prepares log files, the other compacts. A flush
+ * must never wait behind a compaction of gigabytes, because writers wait behind flushes when memory runs out; two
+ * compactions side by side would only share the same disk. Threads start with their first job. Arenas and indexes are
+ * shared, not copied.
+ */
+import type { Clock } from '../../env/clock.js'
+import { startWorker } from '../../env/node-worker.js'
+import { JobThread, type StartThread } from './job-thread.js'
+import type { WorkerSetup } from './job-message.js'
 import type {
   CompactJob,
   CompactResult,
@@ -7,27 +17,41 @@ import type {
   StorageJobs,
 } from './storage-jobs.js'
 
+const ENTRY = new URL('./worker-entry.js', import.meta.url)
+
+const startStorageWorker: StartThread = (paceWords, events) => {
+  const setup: WorkerSetup = { paceWords }
+  return startWorker(ENTRY, setup, events)
+}
+
 export class WorkerJobs implements StorageJobs {
-  /** `compactionBytesPerSecond`: 0 for no limit. Threads start with their first job. */
-  constructor(compactionBytesPerSecond: number) {
-    throw new Error(`not yet built ${compactionBytesPerSecond}`)
+  readonly #flushes: JobThread
+  readonly #compactions: JobThread
+
+  /** `compactionBytesPerSecond`, read and written together: 0 for no limit. `start` is there for tests. */
+  constructor(clock: Clock, compactionBytesPerSecond: number, start: StartThread = startStorageWorker) {
+    this.#flushes = new JobThread(start, clock)
+    this.#compactions = new JobThread(start, clock)
+    this.setCompactionRate(compactionBytesPerSecond)
   }
 
-  async flush(job: FlushJob): Promise<FlushResult> {
-    throw new Error(`not yet built ${job.directory}`)
+  flush(job: FlushJob): Promise<FlushResult> {
+    return this.#flushes.run({ kind: 'flush', job }) as Promise<FlushResult>
   }
 
-  async compact(job: CompactJob): Promise<CompactResult> {
-    throw new Error(`not yet built ${job.directory}`)
+  compact(job: CompactJob): Promise<CompactResult> {
+    return this.#compactions.run({ kind: 'compact', job }) as Promise<CompactResult>
   }
 
   async prepare(job: PrepareJob): Promise<void> {
-    throw new Error(`not yet built ${job.path}`)
+    await this.#flushes.run({ kind: 'prepare', job })
   }
 
   setCompactionRate(bytesPerSecond: number): void {
-    throw new Error(`not yet built ${bytesPerSecond}`)
+    this.#compactions.pace.setRate(bytesPerSecond)
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    await Promise.all([this.#flushes.close(), this.#compactions.close()])
+  }
 }

@@ -1,0 +1,57 @@
+/**
+ * Whether the newest entry of a key among a merge's inputs may leave the disk. Two conditions, both needed:
+ *
+ *   - It is dead for reads, and the purge policy lets its death go: all its dots lie at or below the flush mark, or its
+ *     death time is purgeable. On a single node everything dead is; with replicas the policy wants evidence (RULES P1).
+ *     Flushed records need none: every replica refuses their dots.
+ *   - Nothing outside the inputs may hold an older version, which would come to light (RULES T4): OlderElsewhere.
+ *
+ * Flags make no difference: a dead entry with FLAG_SHADOWS is a tombstone like any other, what it shadows is either among
+ * the inputs, and goes with them, or elsewhere, and then the entry stays.
+ */
+import { deathTime, maxHlc } from '../../record/death.js'
+import { KIND_DELETION, siblingCount, siblingHlc, siblingKind, siblingsStart } from '../../record/layout.js'
+import { entrySequence } from '../entry.js'
+import type { OlderElsewhere } from './older-elsewhere.js'
+
+/** Whether dead entries of this death time (milliseconds since 1970) may leave this node. Pure. */
+export type PurgePolicy = (deathMs: number) => boolean
+
+export type DropReason = 'deleted' | 'expired' | 'flushed'
+
+export class DropRule {
+  readonly #purgeable: PurgePolicy
+  readonly #flushMark: number
+  readonly #older: OlderElsewhere
+
+  constructor(purgeable: PurgePolicy, flushMark: number, older: OlderElsewhere) {
+    this.#purgeable = purgeable
+    this.#flushMark = flushMark
+    this.#older = older
+  }
+
+  /** Why the entry may go, or null when it has to stay. To be asked by ascending token. */
+  reasonToDrop(token: number, bytes: Uint8Array, record: number): DropReason | null {
+    const reason = this.#reasonToPurge(bytes, record)
+    if (reason === null || this.#older.mayHold(token, entrySequence(bytes, record))) return null
+    return reason
+  }
+
+  #reasonToPurge(bytes: Uint8Array, record: number): DropReason | null {
+    if (newestDot(bytes, record) <= this.#flushMark) return 'flushed'
+    if (!this.#purgeable(deathTime(bytes, record))) return null
+    return isDeletion(bytes, record) ? 'deleted' : 'expired'
+  }
+}
+
+/** The winner's HLC; a record whose siblings are all gone is judged by its context. */
+function newestDot(bytes: Uint8Array, record: number): number {
+  if (siblingCount(bytes, record) === 0) return maxHlc(bytes, record)
+  return siblingHlc(bytes, siblingsStart(bytes, record))
+}
+
+function isDeletion(bytes: Uint8Array, record: number): boolean {
+  return (
+    siblingCount(bytes, record) === 0 || siblingKind(bytes, siblingsStart(bytes, record)) === KIND_DELETION
+  )
+}

@@ -1,0 +1,20 @@
+/** What the two sides of a worker thread say to each other. One job at a time: a request, then its reply. */
+import type { JobFailure } from './job-failure.js'
+import type { CompactJob, CompactResult, FlushJob, FlushResult, PrepareJob } from './storage-jobs.js'
+
+export type JobRequest =
+  | { readonly kind: 'flush'; readonly job: FlushJob }
+  | { readonly kind: 'compact'; readonly job: CompactJob }
+  | { readonly kind: 'prepare'; readonly job: PrepareJob }
+
+export type JobResult = FlushResult | CompactResult | null
+
+export type JobReply =
+  | { readonly kind: 'done'; readonly result: JobResult }
+  | { readonly kind: 'failed'; readonly failure: JobFailure }
+
+/** workerData of worker-entry.ts. */
+export interface WorkerSetup {
+  /** Words of the PaceControl. */
+  readonly paceWords: Int32Array
+}

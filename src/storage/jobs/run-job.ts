@@ -1,0 +1,29 @@
+import type { Disk } from '../../env/disk.js'
+import { runMerge } from '../compaction/merge-job.js'
+import type { Pace } from '../compaction/pace.js'
+import { runFlush } from './flush-job.js'
+import { failureOf } from './job-failure.js'
+import type { JobReply, JobRequest, JobResult } from './job-message.js'
+import { runPrepare } from './prepare-job.js'
+
+/** Runs a job to its end in this thread; whatever it throws becomes a reply. */
+export function replyTo(disk: Disk, request: JobRequest, pace: Pace): JobReply {
+  try {
+    return { kind: 'done', result: runJob(disk, request, pace) }
+  } catch (error) {
+    return { kind: 'failed', failure: failureOf(error) }
+  }
+}
+
+/** Runs a job to its end in this thread. */
+export function runJob(disk: Disk, request: JobRequest, pace: Pace): JobResult {
+  switch (request.kind) {
+    case 'flush':
+      return runFlush(disk, request.job, pace)
+    case 'compact':
+      return runMerge(disk, request.job, pace)
+    case 'prepare':
+      runPrepare(disk, request.job, pace)
+      return null
+  }
+}
