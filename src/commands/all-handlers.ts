@@ -1,0 +1,38 @@
+/**
+ * Every command of the node with its handler: the table and the families put together. What a family needs of the
+ * registry itself (COMMAND, ACL CAT) it gets as a function, called when a request comes.
+ */
+import { absentFeatureHandlers } from './absent-features.js'
+import { aclHandlers } from './acl-command.js'
+import { clientHandlers } from './client-commands.js'
+import { commandHandlers } from './command-command.js'
+import { configHandlers } from './config-command.js'
+import { connectionHandlers } from './connection-commands.js'
+import { dataHandlers } from './data-handlers.js'
+import { latencyHandlers } from './latency-command.js'
+import type { CommandStats } from './node-services.js'
+import { CommandRegistry } from './registry.js'
+import { serverHandlers } from './server-commands.js'
+import { slowlogHandlers } from './slowlog-command.js'
+import { waitingHandlers } from './waiting-commands.js'
+
+/** `statsOf` gives the counters of a command by its full name; by default the registry keeps its own. */
+export function createRegistry(statsOf?: (name: string) => CommandStats): CommandRegistry {
+  const registry: CommandRegistry = new CommandRegistry(
+    {
+      ...dataHandlers,
+      ...connectionHandlers,
+      ...clientHandlers,
+      ...commandHandlers(() => registry),
+      ...configHandlers,
+      ...serverHandlers,
+      ...waitingHandlers,
+      ...slowlogHandlers,
+      ...latencyHandlers,
+      ...aclHandlers(() => registry),
+      ...absentFeatureHandlers,
+    },
+    { statsOf },
+  )
+  return registry
+}

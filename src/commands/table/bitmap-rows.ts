@@ -1,0 +1,53 @@
+/** Commands on single bits of a value. */
+import type { CommandRow } from './command-row.js'
+
+export const BITMAP_ROWS: readonly CommandRow[] = [
+  {
+    name: 'setbit',
+    syntax: 'key offset value:integer',
+    arity: 4,
+    flags: 'write denyoom',
+    categories: 'bitmap',
+    keys: [{ flags: 'RW access update', first: 1 }],
+    group: 'bitmap',
+    since: '2.2.0',
+    complexity: 'O(N) in the length of the value',
+    summary: 'Sets one bit of a value and answers what it was.',
+  },
+  {
+    name: 'getbit',
+    syntax: 'key offset',
+    arity: 3,
+    flags: 'readonly fast',
+    categories: 'bitmap',
+    keys: [{ flags: 'RO access', first: 1 }],
+    group: 'bitmap',
+    since: '2.2.0',
+    complexity: 'O(1)',
+    summary: 'Answers one bit of a value.',
+  },
+  {
+    name: 'bitcount',
+    syntax: 'key [start end [BYTE | BIT]]',
+    arity: -2,
+    flags: 'readonly',
+    categories: 'bitmap',
+    keys: [{ flags: 'RO access', first: 1 }],
+    group: 'bitmap',
+    since: '2.6.0',
+    complexity: 'O(N) in the bytes looked at',
+    summary: 'Counts the bits that are set in a value or in a range of it.',
+  },
+  {
+    name: 'bitpos',
+    syntax: 'key bit [start [end [BYTE | BIT]]]',
+    arity: -3,
+    flags: 'readonly',
+    categories: 'bitmap',
+    keys: [{ flags: 'RO access', first: 1 }],
+    group: 'bitmap',
+    since: '2.8.7',
+    complexity: 'O(N) in the bytes looked at',
+    summary: 'Finds the first bit of a value that is 0 or 1.',
+  },
+]
