@@ -1,0 +1,204 @@
+import t from 'tap'
+import { loadConfig, valuesOf } from '../../../src/node/config.js'
+import type { Setting } from '../../../src/node/config.js'
+import { isStorageKnob, KNOBS, knobName } from '../../../src/node/config-schema.js'
+import type { Knob } from '../../../src/node/config-schema.js'
+import { describeAllowed, formatKnob } from '../../../src/node/knob-type.js'
+import type { NodeConfig } from '../../../src/node/node-config.js'
+
+const ORIGIN = { workDirectory: '/srv/kindred', configFile: '' }
+const MB = 1024 * 1024
+
+function flag(path: string, value: string): Setting {
+  return { path, value, where: `--${path.slice(path.lastIndexOf('.') + 1)}` }
+}
+
+function configOf(...sources: (readonly Setting[])[]): NodeConfig {
+  const loaded = loadConfig(sources, ORIGIN)
+  if (loaded.kind === 'refused') throw new Error(loaded.problems.join('\n'))
+  return loaded.config
+}
+
+function problemsOf(...sources: (readonly Setting[])[]): readonly string[] {
+  const loaded = loadConfig(sources, ORIGIN)
+  return loaded.kind === 'refused' ? loaded.problems : []
+}
+
+t.test('without settings a node gets the documented defaults', (t) => {
+  t.same(configOf(), {
+    port: 7001,
+    bind: ['127.0.0.1'],
+    dir: '/srv/kindred/data',
+    appendFsync: 'always',
+    requirePass: '',
+    protectedMode: true,
+    maxClients: 10000,
+    idleTimeoutSeconds: 0,
+    handshakeTimeoutSeconds: 10,
+    tcpKeepaliveSeconds: 300,
+    tcpBacklog: 511,
+    logLevel: 'notice',
+    protoMaxBulkLenBytes: 512 * MB,
+    queryBufferLimitBytes: 1024 * MB,
+    outputLimit: { hardBytes: 1024 * MB, softBytes: 256 * MB, softSeconds: 60 },
+    slowlogSlowerThanMicroseconds: 10000,
+    slowlogMaxLength: 128,
+    enableDebugCommand: 'no',
+    shutdownTimeoutSeconds: 10,
+    storage: {
+      segmentSizeBytes: 64 * MB,
+      segmentsMax: 4,
+      blockCacheSizeBytes: 256 * MB,
+      compactionRateBytesPerSecond: 128 * MB,
+      tableSizeBytes: 64 * MB,
+      level0CompactionTables: 4,
+      level0SlowdownTables: 12,
+      level0StopTables: 24,
+      levelBaseSizeBytes: 256 * MB,
+      levelSizeMultiplier: 10,
+      writeStallDelayMaxMs: 100,
+      diskReserveBytes: 64 * MB,
+    },
+    configFile: '',
+  })
+  t.end()
+})
+
+t.test('every setting has a field of its own in the configuration, and nothing else is in there', (t) => {
+  const { storage, configFile, ...top } = configOf()
+  const fieldsOf = (wanted: (knob: Knob) => boolean) =>
+    KNOBS.filter(wanted).map((knob) => knob.field as string)
+  t.same(fieldsOf((knob) => !isStorageKnob(knob)).sort(), Object.keys(top).sort())
+  t.same(fieldsOf(isStorageKnob).sort(), Object.keys(storage).sort())
+  t.equal(configFile, '')
+  t.end()
+})
+
+t.test('names and paths are unique, lower case and of one section at most', (t) => {
+  const names = KNOBS.map(knobName)
+  t.equal(new Set(names).size, names.length)
+  for (const { path } of KNOBS) t.match(path, /^(storage\.)?[a-z0-9]+(-[a-z0-9]+)*$/)
+  t.end()
+})
+
+/** For every knob: a value other than its default that is allowed, and one that is not. */
+const SAMPLES: Readonly<Record<string, readonly [good: string, bad: string]>> = {
+  port: ['7777', '65536'],
+  bind: ['0.0.0.0 ::1', '300.0.0.1'],
+  dir: ['/var/lib/kindred', ''],
+  appendfsync: ['everysec', 'sometimes'],
+  requirepass: ['secret', 'x'.repeat(513)],
+  'protected-mode': ['no', 'true'],
+  maxclients: ['5', '0'],
+  timeout: ['60', '-1'],
+  'handshake-timeout': ['3', '0'],
+  'tcp-keepalive': ['0', 'x'],
+  'tcp-backlog': ['1', '0'],
+  loglevel: ['debug', 'loud'],
+  'proto-max-bulk-len': ['1mb', '1kb'],
+  'client-query-buffer-limit': ['2mb', '2gb'],
+  'client-output-buffer-limit': ['normal 0 0 0', 'normal 1'],
+  'slowlog-log-slower-than': ['-1', '-2'],
+  'slowlog-max-len': ['0', '-1'],
+  'enable-debug-command': ['local', 'maybe'],
+  'shutdown-timeout': ['0', '3601'],
+  'storage.segment-size': ['1mb', '1kb'],
+  'storage.segments-max': ['2', '1'],
+  'storage.block-cache-size': ['1gb', '0'],
+  'storage.compaction-rate': ['0', 'fast'],
+  'storage.table-size': ['16mb', '2gb'],
+  'storage.level0-compaction-trigger': ['2', '0'],
+  'storage.level0-slowdown-trigger': ['8', '1'],
+  'storage.level0-stop-trigger': ['40', '2'],
+  'storage.level-base-size': ['64mb', '1'],
+  'storage.level-size-multiplier': ['4', '1'],
+  'storage.write-stall-delay-max': ['5', '0'],
+  'storage.disk-reserve': ['0', '-1'],
+}
+
+t.test(
+  'every setting takes an allowed value and refuses another with path, value, place and what is allowed',
+  (t) => {
+    t.same(Object.keys(SAMPLES).sort(), KNOBS.map((knob) => knob.path).sort(), 'a sample for each')
+    for (const knob of KNOBS) {
+      const [good, bad] = SAMPLES[knob.path]
+      const changed = configOf([flag(knob.path, good)])
+      t.notSame(changed, configOf(), `${knob.path} takes ${good}`)
+      const where = `--${knobName(knob)}`
+      const shown = knob.secret ? 'a value that is not shown' : JSON.stringify(bad)
+      t.same(
+        problemsOf([flag(knob.path, bad)]),
+        [`${knob.path}: ${shown} (${where}), allowed: ${describeAllowed(knob.type)}`],
+        `${knob.path} refuses ${bad.slice(0, 20)}`,
+      )
+    }
+    t.end()
+  },
+)
+
+t.test('a value of requirepass never appears in a message', (t) => {
+  const password = 'hunter2'.repeat(100)
+  t.notMatch(problemsOf([flag('requirepass', password)]).join(), /hunter2/)
+  t.end()
+})
+
+t.test('later sources go over earlier ones', (t) => {
+  const file = [
+    { path: 'port', value: '1111', where: 'node.yaml:1' },
+    { path: 'maxclients', value: '50', where: 'node.yaml:2' },
+  ]
+  const config = configOf(file, [flag('port', '2222')])
+  t.equal(config.port, 2222)
+  t.equal(config.maxClients, 50)
+  t.end()
+})
+
+t.test('a wrong value is refused even where a later source overrides it', (t) => {
+  const file = [{ path: 'port', value: 'none', where: 'node.yaml:7' }]
+  t.same(problemsOf(file, [flag('port', '2222')]), [
+    'port: "none" (node.yaml:7), allowed: an integer from 0 to 65535',
+  ])
+  t.end()
+})
+
+t.test('all problems are listed at once, unknown settings with the nearest known name', (t) => {
+  const settings = ['maxcilents', 'segment-size', 'storage.port', 'appendonly-everything'].map((path) => ({
+    path,
+    value: '1',
+    where: 'node.yaml:3',
+  }))
+  t.same(problemsOf([...settings, flag('timeout', 'x')]), [
+    'maxcilents: no such setting (node.yaml:3); did you mean maxclients?',
+    'segment-size: no such setting (node.yaml:3); did you mean storage.segment-size?',
+    'storage.port: no such setting (node.yaml:3); did you mean port?',
+    'appendonly-everything: no such setting (node.yaml:3)',
+    'timeout: "x" (--timeout), allowed: an integer from 0 to 2147483647',
+  ])
+  t.end()
+})
+
+t.test('the triggers of level 0 must rise', (t) => {
+  t.match(problemsOf([flag('storage.level0-compaction-trigger', '12')]), [
+    /^storage\.level0-slowdown-trigger: 12, allowed: more than storage\.level0-compaction-trigger, which is 12$/,
+  ])
+  t.match(problemsOf([flag('storage.level0-stop-trigger', '12')]), [
+    /^storage\.level0-stop-trigger: 12, allowed: more than storage\.level0-slowdown-trigger, which is 12$/,
+  ])
+  t.end()
+})
+
+t.test('the data directory is absolute, relative ones being taken from where the node was started', (t) => {
+  t.equal(configOf([flag('dir', 'x/y')]).dir, '/srv/kindred/x/y')
+  t.equal(configOf([flag('dir', '/x/y')]).dir, '/x/y')
+  t.end()
+})
+
+t.test('the values of a configuration make the same configuration again', (t) => {
+  const config = configOf(KNOBS.map((knob) => flag(knob.path, SAMPLES[knob.path][0])))
+  const again = [...valuesOf(config)].map(([name, value]) => {
+    const knob = KNOBS.find((candidate) => knobName(candidate) === name)
+    return flag(knob?.path ?? name, formatKnob(value))
+  })
+  t.same(configOf(again), config)
+  t.end()
+})
