@@ -1,0 +1,75 @@
+/**
+ * When the simulated disk fails: counts its operations and says of each whether it goes on, fails, or is the last
+ * before the power goes. Apart from the disk so that every operation asks in one place.
+ */
+import { assert } from '../../util/assert.js'
+
+export type DiskOperation =
+  | 'open'
+  | 'create'
+  | 'read'
+  | 'write'
+  | 'sync'
+  | 'size'
+  | 'truncate'
+  | 'rename'
+  | 'unlink'
+  | 'exists'
+  | 'list'
+  | 'make-directory'
+  | 'sync-directory'
+
+export type FaultCode = 'EIO' | 'ENOSPC'
+
+export type Verdict = 'go' | 'power-off' | FaultCode
+
+/** Only these can fail for want of room; delayed allocation moves a write's ENOSPC to its sync. */
+const NEEDS_ROOM: ReadonlySet<DiskOperation> = new Set([
+  'create',
+  'write',
+  'sync',
+  'truncate',
+  'rename',
+  'make-directory',
+  'sync-directory',
+])
+
+interface Fault {
+  readonly verdict: Exclude<Verdict, 'go'>
+  /** Counts only operations of this kind; all when undefined. */
+  readonly operation: DiskOperation | undefined
+  /** Operations to go until it strikes; 1 is the next one. */
+  remaining: number
+  /** How often it strikes, one operation after another. */
+  times: number
+}
+
+export class FaultPlan {
+  #faults: Fault[] = []
+
+  add(verdict: Fault['verdict'], nth: number, operation: DiskOperation | undefined, times: number): void {
+    assert(nth >= 1 && times >= 1, 'faults are numbered from 1')
+    this.#faults.push({ verdict, operation, remaining: nth, times })
+  }
+
+  clear(): void {
+    this.#faults = []
+  }
+
+  /** Counts the operation against every fault; the first that strikes decides. */
+  next(operation: DiskOperation): Verdict {
+    let verdict: Verdict = 'go'
+    for (const fault of this.#faults) {
+      if (fault.operation !== undefined && fault.operation !== operation) continue
+      if (fault.remaining > 1) {
+        fault.remaining--
+        continue
+      }
+      fault.times--
+      if (fault.verdict === 'ENOSPC' && !NEEDS_ROOM.has(operation)) continue
+      if (verdict === 'go') verdict = fault.verdict
+    }
+    this.#faults = this.#faults.filter((fault) => fault.times > 0)
+    return verdict
+  }
+}

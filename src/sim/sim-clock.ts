@@ -1,0 +1,50 @@
+/**
+ * One node's clock on the shared virtual time. The monotonic clock is the event queue's; the wall clock starts at a
+ * fixed date and may be made to jump, as an operator or NTP does. `stop` is the node's death: none of its timers fires
+ * any more, which a crashed process gets for free and a simulated one does not.
+ */
+import type { Clock, Timer } from '../env/clock.js'
+import type { EventQueue } from './event-queue.js'
+
+const START_WALL_MS = Date.UTC(2026, 0, 1)
+
+export class SimClock implements Clock {
+  readonly #queue: EventQueue
+  #wallOffsetMs = START_WALL_MS
+  #stopped = false
+
+  constructor(queue: EventQueue) {
+    this.#queue = queue
+  }
+
+  wallMs(): number {
+    return Math.floor(this.#wallOffsetMs + this.#queue.nowMs)
+  }
+
+  monotonicMs(): number {
+    return this.#queue.nowMs
+  }
+
+  after(delayMs: number, task: () => void): Timer {
+    return this.#queue.schedule(delayMs, this.#whileRunning(task))
+  }
+
+  endOfTurn(task: () => void): void {
+    this.#queue.endOfTurn(this.#whileRunning(task))
+  }
+
+  /** Moves the wall clock, forwards or backwards. */
+  jumpWall(byMs: number): void {
+    this.#wallOffsetMs += byMs
+  }
+
+  stop(): void {
+    this.#stopped = true
+  }
+
+  #whileRunning(task: () => void): () => void {
+    return () => {
+      if (!this.#stopped) task()
+    }
+  }
+}
