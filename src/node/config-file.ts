@@ -31,7 +31,7 @@ export function parseConfigFile(text: string, fileName: string): ConfigFileConte
   const root = document.contents
   if (problems.length > 0 || root === null || (isScalar(root) && root.value === ''))
     return { settings, problems }
-  if (isMap(root)) collect(root as YAMLMap<Node, Node | null>, '', { place, settings, problems })
+  if (isMap(root)) collect(root, '', { place, settings, problems })
   else problems.push(`${place(0)}: a configuration file is a list of "name: value" lines`)
   return { settings, problems }
 }

@@ -88,7 +88,7 @@ export function buildConfig(values: KnobValues, from: ConfigOrigin): NodeConfig 
     const section = isStorageKnob(knob) ? storage : top
     section[knob.field] = value
   }
-  const dir = resolve(from.workDirectory, String(top.dir))
+  const dir = resolve(from.workDirectory, values.get('dir') as string)
   // The schema's fields are exactly NodeConfig's and StorageConfig's; a test holds them together.
   return { ...top, dir, storage, configFile: from.configFile } as unknown as NodeConfig
 }
