@@ -45,10 +45,12 @@ for (const name of GOLDEN_NAMES) {
     `the golden record "${name}" cut at any byte is truncated, and bytes behind it do not matter`,
     async (t) => {
       const { bytes } = readGolden(name)
+      const faults = new Set<string | null>()
       for (let length = 0; length < bytes.length; length++) {
-        t.equal(verifyRecord(bytes, 0, length), 'truncated')
-        t.equal(verifyRecord(bytes.subarray(0, length), 0, bytes.length), 'truncated')
+        faults.add(verifyRecord(bytes, 0, length))
+        faults.add(verifyRecord(bytes.subarray(0, length), 0, bytes.length))
       }
+      t.same([...faults], ['truncated'])
       t.equal(verifyRecord(Buffer.concat([bytes, bytes]), 0, 2 * bytes.length), null)
     },
   )
