@@ -23,7 +23,10 @@ export class ReplyParser {
     })
   }
 
-  /** Takes the next bytes of the stream; calls back for each reply that they complete. */
+  /**
+   * Takes the next bytes of the stream; calls back for each reply that they complete. The parser keeps `bytes` as long
+   * as a reply in them is incomplete: do not overwrite them.
+   */
   execute(bytes: Buffer): void {
     this.#parser.execute(bytes)
   }

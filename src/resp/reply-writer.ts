@@ -5,11 +5,21 @@
  * RESP3 types fall back to their RESP2 shapes exactly as Redis does: maps become flat arrays, sets arrays, doubles and
  * verbatim strings bulk strings, booleans integers, nulls `$-1` or `*-1`.
  */
+import { assert } from '../util/assert.js'
 import { copyBytes } from '../util/bytes.js'
 
 const CR = 0x0d
 const LF = 0x0a
+const ZERO = 0x30
+const MINUS = 0x2d
 const FIRST_BYTES = 64 * 1024
+/** ASCII text up to this length is written by loop: the call into Node costs as much as some sixty characters. */
+const SHORT_TEXT = 64
+const BILLION = 1_000_000_000
+/** The line of a number: type, sign, 16 digits, CR LF. */
+const NUMBER_BYTES_MAX = 20
+/** What a bulk string takes beside its bytes: type, 10 digits, twice CR LF. */
+const BULK_OVERHEAD_BYTES_MAX = 15
 
 export class ReplyWriter {
   /** The rendered bytes are buffer[0, length). Both are the server's to take away, rewind and replace. */
@@ -49,7 +59,7 @@ export class ReplyWriter {
 
   /** An error reply, code first: 'ERR syntax error'. CR and LF in it (they can come from a client) become spaces. */
   error(text: string): void {
-    this.#line(0x2d, /[\r\n]/.test(text) ? text.replace(/[\r\n]/g, ' ') : text)
+    this.#line(0x2d, text)
   }
 
   /**
@@ -62,6 +72,7 @@ export class ReplyWriter {
     this.#crlf()
   }
 
+  /** `value` is a safe integer; integerText takes larger ones. */
   integer(value: number): void {
     this.#number(0x3a, value)
   }
@@ -73,31 +84,43 @@ export class ReplyWriter {
 
   bulk(bytes: Buffer, start: number, end: number): void {
     const size = end - start
-    this.#number(0x24, size)
-    this.reserve(size + 2)
-    copyBytes(bytes, start, end, this.buffer, this.length)
-    this.length += size
-    this.#crlf()
+    this.reserve(size + BULK_OVERHEAD_BYTES_MAX)
+    const b = this.buffer
+    let at = this.length
+    b[at++] = 0x24
+    at = writeDigits(b, at, size, digitsOf(size))
+    b[at++] = CR
+    b[at++] = LF
+    copyBytes(bytes, start, end, b, at)
+    at += size
+    b[at++] = CR
+    b[at++] = LF
+    this.length = at
   }
 
   /** A bulk string from text, encoded as UTF-8. */
   bulkText(text: string): void {
+    const before = this.length
+    if (text.length <= SHORT_TEXT) {
+      this.#number(0x24, text.length)
+      if (this.#plainLine(text)) return
+      this.length = before
+    }
     const size = Buffer.byteLength(text)
     this.#number(0x24, size)
     this.reserve(size + 2)
-    this.buffer.write(text, this.length)
-    this.length += size
+    this.length += this.buffer.write(text, this.length)
     this.#crlf()
   }
 
   /** The absent bulk string: `$-1`, or `_` in RESP3. */
   nil(): void {
-    this.#raw(this.protocol === 3 ? '_\r\n' : '$-1\r\n')
+    this.#nil(0x24)
   }
 
   /** The absent array: `*-1`, or `_` in RESP3. */
   nilArray(): void {
-    this.#raw(this.protocol === 3 ? '_\r\n' : '*-1\r\n')
+    this.#nil(0x2a)
   }
 
   array(items: number): void {
@@ -125,7 +148,7 @@ export class ReplyWriter {
   }
 
   boolean(value: boolean): void {
-    if (this.protocol === 3) this.#raw(value ? '#t\r\n' : '#f\r\n')
+    if (this.protocol === 3) this.#line(0x23, value ? 't' : 'f')
     else this.integer(value ? 1 : 0)
   }
 
@@ -146,35 +169,67 @@ export class ReplyWriter {
     this.length += end - start
   }
 
-  #raw(text: string): void {
-    this.reserve(text.length)
-    this.length += this.buffer.write(text, this.length, 'latin1')
+  /** `_`, or `type` with the length -1. */
+  #nil(type: number): void {
+    this.reserve(5)
+    const b = this.buffer
+    let at = this.length
+    if (this.protocol === 3) {
+      b[at++] = 0x5f
+    } else {
+      b[at++] = type
+      b[at++] = MINUS
+      b[at++] = ZERO + 1
+    }
+    b[at++] = CR
+    b[at++] = LF
+    this.length = at
   }
 
+  /** A reply of one line: CR and LF in `text` become spaces, as they would end it early. */
   #line(type: number, text: string): void {
-    this.reserve(Buffer.byteLength(text) + 3)
+    this.reserve(1)
     this.buffer[this.length++] = type
-    this.length += this.buffer.write(text, this.length)
+    if (text.length <= SHORT_TEXT && this.#plainLine(text)) return
+    const line = /[\r\n]/.test(text) ? text.replace(/[\r\n]/g, ' ') : text
+    this.reserve(Buffer.byteLength(line) + 2)
+    this.length += this.buffer.write(line, this.length)
     this.#crlf()
   }
 
+  /** Writes short text and a line end by loop; false, and nothing written, unless it is ASCII without CR and LF. */
+  #plainLine(text: string): boolean {
+    this.reserve(text.length + 2)
+    const b = this.buffer
+    let at = this.length
+    for (let i = 0; i < text.length; i++) {
+      const c = text.charCodeAt(i)
+      if (c > 0x7f || c === CR || c === LF) return false
+      b[at++] = c
+    }
+    b[at++] = CR
+    b[at++] = LF
+    this.length = at
+    return true
+  }
+
   #number(type: number, value: number): void {
-    this.reserve(24)
+    this.reserve(NUMBER_BYTES_MAX)
     const b = this.buffer
     let at = this.length
     b[at++] = type
-    if (value < 0 || value > 0x7fffffff) {
-      at += b.write(String(value), at, 'latin1')
-    } else if (value < 10) {
-      b[at++] = 48 + value
+    let rest = value
+    if (rest < 0) {
+      b[at++] = MINUS
+      rest = -rest
+    }
+    if (rest < BILLION) {
+      at = writeDigits(b, at, rest | 0, digitsOf(rest | 0))
     } else {
-      let scale = 10
-      while (scale * 10 <= value) scale *= 10
-      for (let rest = value; scale >= 1; scale = (scale / 10) | 0) {
-        const digit = (rest / scale) | 0
-        b[at++] = 48 + digit
-        rest -= digit * scale
-      }
+      assert(Number.isSafeInteger(value), 'an integer reply is a safe integer')
+      const billions = Math.floor(rest / BILLION)
+      at = writeDigits(b, at, billions, digitsOf(billions))
+      at = writeDigits(b, at, rest - billions * BILLION, 9)
     }
     b[at++] = CR
     b[at++] = LF
@@ -185,4 +240,22 @@ export class ReplyWriter {
     this.buffer[this.length++] = CR
     this.buffer[this.length++] = LF
   }
+}
+
+/** Decimal digits of an integer in [0, 2^31). */
+function digitsOf(value: number): number {
+  if (value < 10_000) return value < 100 ? (value < 10 ? 1 : 2) : value < 1000 ? 3 : 4
+  if (value < 100_000_000) return value < 1_000_000 ? (value < 100_000 ? 5 : 6) : value < 10_000_000 ? 7 : 8
+  return value < BILLION ? 9 : 10
+}
+
+/** Writes the last `digits` digits of an integer in [0, 2^31); returns the position behind them. */
+function writeDigits(bytes: Buffer, at: number, value: number, digits: number): number {
+  let rest = value | 0
+  for (let i = at + digits - 1; i >= at; i--) {
+    const quotient = (rest / 10) | 0
+    bytes[i] = ZERO + rest - Math.imul(quotient, 10)
+    rest = quotient
+  }
+  return at + digits
 }

@@ -90,6 +90,28 @@ t.test('a large bulk is read into place, never past its line end, and its buffer
   t.equal(target?.buffer, partial.bytes.buffer)
 })
 
+t.test('a direct read ends with its bulk although the buffer is longer', async (t) => {
+  const parser = new RequestParser()
+  const name = 'n'.repeat(100 * KB)
+  const request = multibulk(name, 'v'.repeat(60 * KB))
+  const partial = new PartialRequest(request, 0, 100 * KB)
+  partial.append(request, 100 * KB, 102 * KB)
+  t.equal(partial.resume(parser, LIMITS), INCOMPLETE)
+  t.ok(partial.bytesHeld > request.length)
+  t.equal(partial.readTarget()?.length, request.length - 102 * KB)
+})
+
+t.test('appending to a bulk that is arriving does not grow the buffer past it', async (t) => {
+  const parser = new RequestParser()
+  const request = multibulk('SET', 'k', 'v'.repeat(40 * KB))
+  const partial = new PartialRequest(request, 0, 30 * KB)
+  t.equal(partial.resume(parser, LIMITS), INCOMPLETE)
+  partial.append(request, 30 * KB, 31 * KB)
+  t.equal(partial.bytesHeld, request.length)
+  partial.append(request, 31 * KB, request.length)
+  t.equal(partial.resume(parser, LIMITS), COMPLETE)
+})
+
 t.test('a direct read may bring nothing or little', async (t) => {
   const value = Buffer.alloc(1 * MB, 'v')
   const input = multibulk('SET', 'k', value)

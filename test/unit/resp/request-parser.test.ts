@@ -163,6 +163,11 @@ t.test('HTTP and TLS are recognised, also behind other requests', async (t) => {
   t.same(eventsOf(latin1('GET / HTTP/1.1\r\nUser-Agent: x\r\nHost: y\r\n')).at(-1), 'closed')
   t.same(eventsOf(latin1('\x16\x03\x01\x02\x00\x01\x00')), ['closed'])
   t.same(eventsOf(latin1('\x16')), [])
+  t.equal(
+    new RequestParser().parse(latin1('\x16\x03'), 0, 1, LIMITS),
+    INCOMPLETE,
+    'the second byte has not come',
+  )
   t.same(eventsOf(latin1('\x16x\n')), [{ request: ['\x16x'] }])
   for (const name of ['POS', 'POSTS', 'HOST', 'HOST;', 'HOST\x1a', 'xost:', 'PUT']) {
     t.same(eventsOf(multibulk(name)), [{ request: [name] }], 'others are ordinary commands')
