@@ -29,6 +29,8 @@ export interface Session {
   closing: boolean
   /** MULTI: the queued requests, null outside a transaction. */
   transaction: Transaction | null
+  /** EXEC leaves the queued requests here: the server runs them next, in order, before anything else of the connection. */
+  expansion: readonly QueuedRequest[] | null
   /** Bytes read but not yet parsed, and bytes rendered but not yet taken by the kernel (CLIENT LIST's qbuf, omem). */
   readonly queryBufferBytes: number
   readonly outputBufferBytes: number

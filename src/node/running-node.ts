@@ -6,7 +6,9 @@ import type { Clock } from '../env/clock.js'
 import type { Disk } from '../env/disk.js'
 import type { Log } from '../env/log.js'
 import type { Network } from '../env/network.js'
+import type { ProcessFacts } from '../env/process-facts.js'
 import type { Random } from '../env/random.js'
+import type { StorageJobs } from '../storage/jobs/storage-jobs.js'
 import type { NodeConfig } from './node-config.js'
 
 /** Everything that a node may touch of the world. */
@@ -16,6 +18,9 @@ export interface NodeEnv {
   readonly network: Network
   readonly disk: Disk
   readonly log: Log
+  readonly process: ProcessFacts
+  /** Threads for flushes and compactions, or their twin in this thread; the node closes them. Rate: 0 for no limit. */
+  startJobs(compactionBytesPerSecond: number): StorageJobs
 }
 
 export interface RunningNode {

@@ -134,6 +134,11 @@ export class Store {
     return this.#sequence
   }
 
+  /** Not null once a write or sync of the log has failed: entries above durableSequence may be lost. */
+  get logFailure(): Error | null {
+    return this.#writer.failure
+  }
+
   get appendfsync(): AppendFsync {
     return this.#writer.policy
   }

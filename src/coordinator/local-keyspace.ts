@@ -1,0 +1,345 @@
+/**
+ * The keyspace of a node that owns all keys: it reads its own store, mints the dots, and decides what a record means now.
+ * Everything that makes a write safe on one node is in `set`: the predecessor is read, the dot minted and the record
+ * appended in one synchronous step (RULES V2), the dot lies above everything the node has seen (V4), and what the write
+ * replaces is noted for the counts and for expiry windows (T1).
+ *
+ * A lookup is remembered until the next append, so the usual find-then-set probes once; a set whose lookup is no longer
+ * current looks again, which cannot be COLD, because the command has found the key in this same step.
+ *
+ * `needSequence` is the highest sequence that the replies of the current batch depend on: what they wrote, and what they
+ * read that is not yet durable (R2). The server holds the replies back until the store is that far.
+ */
+import type { Clock } from '../env/clock.js'
+import type { Random } from '../env/random.js'
+import { deathTime } from '../record/death.js'
+import { Hlc, hlcToWallMs } from '../record/hlc.js'
+import { CONTEXT_ENTRY_BYTES, HEADER_BYTES, KIND_DELETION, KIND_VALUE, SIBLING_BYTES } from '../record/layout.js'
+import { keyLength, keyStart, recordLength } from '../record/layout.js'
+import { KeyHash, TOKEN_END } from '../ring/token.js'
+import { EntryRef, entryFlags, entrySequence, FLAG_SHADOWS } from '../storage/entry.js'
+import { DISPLACED_FOREVER, DISPLACED_NOTHING, ENTRY_FRAME_BYTES } from '../storage/log/segment-format.js'
+import { StoreError } from '../storage/store-error.js'
+import type { Store } from '../storage/store.js'
+import type { Table } from '../storage/table/table.js'
+import { COLD as STORE_COLD, FOUND } from '../storage/table/table-lookup.js'
+import { assert } from '../util/assert.js'
+import { readU16, readU24, readU32, readU48, readU53 } from '../util/bytes.js'
+import { BlockLoad } from './block-load.js'
+import { ABSENT, COLD, COLD_SCAN, LIVE } from './keyspace.js'
+import type { Found, Keyspace, KeyVisitor, Lookup } from './keyspace.js'
+
+/** A step of a walk visits at most so many keys, whatever COUNT says: it is one piece of work on the event loop. */
+const WALK_VISITS_MAX = 1000
+/** Entries, dead ones included, that a step looks at for each visit that it may make. */
+const WALK_ENTRIES_PER_VISIT = 10
+const WALK_ENTRIES_MIN = 1000
+/** Blocks that a cold walk reads ahead per source. */
+const READ_AHEAD_BLOCKS_MAX = 64
+const ENTRIES_PER_BLOCK = 16
+
+const NOTHING = Buffer.alloc(0)
+
+interface DurableWaiter {
+  readonly sequence: number
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+export class LocalKeyspace implements Keyspace {
+  readonly found: Found = { bytes: NOTHING, start: 0, end: 0, expireAtMs: 0, writtenAtMs: 0, entryBytes: 0 }
+  /** See the file's head; the server resets it before each batch. */
+  needSequence = 0
+  /** Lookups that found a live key, and those that did not, while `countsLookups` was on. */
+  hits = 0
+  misses = 0
+  countsLookups = false
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #hlc: Hlc
+  /** This node in every dot; new at every start and whenever the node may have forgotten one (RULES V6). */
+  #actor: number
+  #nowMs: number
+  readonly #hash = new KeyHash()
+  readonly #entry = new EntryRef()
+  /** What the last find() was of, and at which sequence; the bytes are null when there is none. */
+  #foundIn: Buffer | null = null
+  #foundStart = 0
+  #foundEnd = 0
+  #foundAtSequence = -1
+  #predecessor: Buffer | null = null
+  #displaced = DISPLACED_NOTHING
+  #coldTables: Table[] = []
+  #coldBlocks: number[] = []
+  #waiters: DurableWaiter[] = []
+
+  constructor(store: Store, clock: Clock, random: Random) {
+    this.#store = store
+    this.#clock = clock
+    this.#random = random
+    this.#nowMs = clock.wallMs()
+    this.#hlc = new Hlc(store.loaded.maxHlc)
+    this.#actor = random.next53()
+  }
+
+  get actor(): number {
+    return this.#actor
+  }
+
+  /** RULES V6: after the store lost entries that it may have issued. */
+  renewActor(): void {
+    this.#actor = this.#random.next53()
+    this.#hlc.witness(this.#store.loaded.maxHlc)
+  }
+
+  /** Starts a batch of requests: takes the time and forgets what the last batch's replies depended on. */
+  beginBatch(): void {
+    this.#nowMs = this.#clock.wallMs()
+    this.needSequence = 0
+  }
+
+  nowMs(): number {
+    return this.#nowMs
+  }
+
+  find(bytes: Buffer, start: number, end: number): Lookup {
+    this.#hash.of(bytes, start, end)
+    const entry = this.#entry
+    const answer = this.#store.find(this.#hash, bytes, start, end, entry)
+    if (answer === STORE_COLD) {
+      this.#foundIn = null
+      this.#noteCold()
+      return COLD
+    }
+    this.#foundIn = bytes
+    this.#foundStart = start
+    this.#foundEnd = end
+    this.#foundAtSequence = this.#store.sequence
+    this.#displaced = DISPLACED_NOTHING
+    this.#predecessor = null
+    let live = false
+    if (answer === FOUND) {
+      this.#predecessor = entry.bytes
+      const sequence = entrySequence(entry.bytes, entry.record)
+      if (sequence > this.#store.durableSequence) this.#needs(sequence)
+      live = this.#readWinner(entry.bytes, entry.record)
+    }
+    if (this.countsLookups) {
+      if (live) this.hits++
+      else this.misses++
+    }
+    return live ? LIVE : ABSENT
+  }
+
+  /** RULES R2: what is not durable yet may only be shown once it is; never, when the log has failed. */
+  #needs(sequence: number): void {
+    const failure = this.#store.logFailure
+    if (failure !== null) throw new StoreError('log-failed', failure.message, { cause: failure })
+    if (sequence > this.needSequence) this.needSequence = sequence
+  }
+
+  /** Whether the record's winner is a live value; `found` and #displaced describe it then. The first sibling is the winner. */
+  #readWinner(bytes: Buffer, record: number): boolean {
+    const siblings = readU16(bytes, record + 12)
+    if (siblings === 0) return false
+    const contextBytes = readU16(bytes, record + 14) * CONTEXT_ENTRY_BYTES
+    const winner = record + HEADER_BYTES + readU24(bytes, record + 9) + contextBytes
+    if (bytes[winner + 7] !== KIND_VALUE) return false
+    const expireAtMs = readU48(bytes, winner + 8)
+    if (expireAtMs !== 0 && expireAtMs <= this.#nowMs) return false
+    const hlc = readU53(bytes, winner)
+    if (hlc <= this.#store.flushMark) return false
+    const found = this.found
+    const start = winner + siblings * SIBLING_BYTES
+    found.bytes = bytes
+    found.start = start
+    found.end = start + readU32(bytes, winner + 16)
+    found.expireAtMs = expireAtMs
+    found.writtenAtMs = hlcToWallMs(hlc)
+    found.entryBytes = recordLength(bytes, record) + ENTRY_FRAME_BYTES
+    this.#displaced = expireAtMs === 0 ? DISPLACED_FOREVER : expireAtMs
+    return true
+  }
+
+  set(
+    bytes: Buffer,
+    keyFrom: number,
+    keyTo: number,
+    value: Buffer,
+    valueStart: number,
+    valueEnd: number,
+    expireAtMs: number,
+  ): void {
+    this.#refind(bytes, keyFrom, keyTo)
+    const displaced = this.#displaced
+    const diesAtMs = expireAtMs === 0 ? Infinity : expireAtMs
+    this.#append(bytes, keyFrom, keyTo, KIND_VALUE, expireAtMs, value, valueStart, valueEnd, diesAtMs)
+    this.#store.counts.wrote(displaced, expireAtMs)
+  }
+
+  delete(bytes: Buffer, keyFrom: number, keyTo: number): void {
+    this.#refind(bytes, keyFrom, keyTo)
+    const displaced = this.#displaced
+    this.#append(bytes, keyFrom, keyTo, KIND_DELETION, 0, NOTHING, 0, 0, this.#nowMs)
+    this.#store.counts.deleted(displaced)
+  }
+
+  #refind(bytes: Buffer, start: number, end: number): void {
+    const current =
+      this.#foundIn === bytes &&
+      this.#foundStart === start &&
+      this.#foundEnd === end &&
+      this.#foundAtSequence === this.#store.sequence
+    if (current) return
+    const { found } = this
+    const { bytes: valueBytes, start: valueStart, end: valueEnd } = found
+    const counts = this.countsLookups
+    this.countsLookups = false
+    assert(this.find(bytes, start, end) !== COLD, 'a key that is written was found in the same step')
+    this.countsLookups = counts
+    found.bytes = valueBytes
+    found.start = valueStart
+    found.end = valueEnd
+  }
+
+  #append(
+    bytes: Buffer,
+    keyFrom: number,
+    keyTo: number,
+    kind: number,
+    expireAtMs: number,
+    value: Buffer,
+    valueStart: number,
+    valueEnd: number,
+    diesAtMs: number,
+  ): void {
+    const predecessor = this.#predecessor
+    const at = this.#entry.record
+    const shadows = predecessor !== null && diesAtMs !== Infinity && outlives(predecessor, at, diesAtMs)
+    this.needSequence = this.#store.append(
+      this.#hash,
+      bytes,
+      keyFrom,
+      keyTo,
+      predecessor,
+      at,
+      this.#actor,
+      this.#hlc.mint(this.#nowMs),
+      kind,
+      expireAtMs,
+      value,
+      valueStart,
+      valueEnd,
+      shadows ? FLAG_SHADOWS : 0,
+      this.#displaced,
+    )
+  }
+
+  reserve(writes: number, payloadBytes: number): void {
+    this.#store.reserve(writes, payloadBytes)
+  }
+
+  scan(cursor: number, count: number, visit: KeyVisitor): number {
+    this.#nowMs = this.#clock.wallMs()
+    const visits = Math.min(Math.max(1, count), WALK_VISITS_MAX)
+    const entries = Math.max(WALK_ENTRIES_MIN, visits * WALK_ENTRIES_PER_VISIT)
+    const next = this.#store.walk(
+      cursor,
+      { visits, entries },
+      (bytes, record) => {
+        const sequence = entrySequence(bytes, record)
+        if (sequence > this.#store.durableSequence) this.#needs(sequence)
+        if (!this.#readWinner(bytes, record)) return false
+        const start = keyStart(record)
+        visit(bytes, start, start + keyLength(bytes, record))
+        return true
+      },
+      (table, block) => this.#noteColdRun(table, block, visits),
+    )
+    this.#foundIn = null
+    if (next === -1) return COLD_SCAN
+    return next === TOKEN_END ? 0 : next
+  }
+
+  count(): number {
+    return this.#store.counts.total(this.#clock.wallMs())
+  }
+
+  countExpiring(): number {
+    return this.#store.counts.expiring(this.#clock.wallMs())
+  }
+
+  async flushAll(): Promise<void> {
+    this.#store.admit(0)
+    const sequence = this.#store.appendFlushMark(this.#actor, this.#hlc.mint(this.#clock.wallMs()))
+    this.#foundIn = null
+    await this.whenDurable(sequence)
+    this.#store.dropFlushedTables()
+  }
+
+  /** Resolves once entries up to `sequence` are durable; rejects when the log fails before. */
+  whenDurable(sequence: number): Promise<void> {
+    if (sequence <= this.#store.durableSequence) return Promise.resolve()
+    return new Promise((resolve, reject) => this.#waiters.push({ sequence, resolve, reject }))
+  }
+
+  /** The store's onDurable. */
+  durableAdvanced(): void {
+    if (this.#waiters.length === 0) return
+    const durable = this.#store.durableSequence
+    const ready = this.#waiters.filter((waiter) => waiter.sequence <= durable)
+    this.#waiters = this.#waiters.filter((waiter) => waiter.sequence > durable)
+    for (const waiter of ready) waiter.resolve()
+  }
+
+  /** The store's onLogFailed. */
+  logFailed(error: Error): void {
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const waiter of waiters) waiter.reject(new StoreError('log-failed', error.message, { cause: error }))
+  }
+
+  /** Starts loading what the COLD answers since the last call asked for; null when nothing is missing. */
+  startLoads(onLoaded: (load: BlockLoad) => void): BlockLoad | null {
+    if (this.#coldTables.length === 0) return null
+    const load = new BlockLoad(this.#coldTables, this.#coldBlocks, onLoaded)
+    this.#coldTables = []
+    this.#coldBlocks = []
+    load.start()
+    return load
+  }
+
+  whenLoaded(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const load = this.startLoads((done) => {
+        if (done.error === null) resolve()
+        else reject(done.error)
+        // The blocks stay pinned for the turn in which the waiting task looks again.
+        this.#clock.endOfTurn(() => done.release())
+      })
+      if (load === null) resolve()
+    })
+  }
+
+  #noteCold(): void {
+    const table = this.#store.coldTable
+    assert(table !== null, 'a COLD answer names its table')
+    this.#coldTables.push(table)
+    this.#coldBlocks.push(table.coldBlock)
+  }
+
+  #noteColdRun(table: Table, block: number, visits: number): void {
+    const ahead = Math.min(READ_AHEAD_BLOCKS_MAX, 1 + Math.ceil(visits / ENTRIES_PER_BLOCK))
+    const end = Math.min(table.summary.blockCount, block + ahead)
+    for (let next = block; next < end; next++) {
+      this.#coldTables.push(table)
+      this.#coldBlocks.push(next)
+    }
+  }
+}
+
+/** RULES T1: the older entry dies later than `diesAtMs` or never, or it hides something itself. */
+function outlives(bytes: Buffer, record: number, diesAtMs: number): boolean {
+  return (entryFlags(bytes, record) & FLAG_SHADOWS) !== 0 || deathTime(bytes, record) > diesAtMs
+}

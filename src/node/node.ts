@@ -1,0 +1,262 @@
+/**
+ * The composition root: builds one node from a configuration and an environment, in the order in which the parts stand on
+ * each other, and takes it apart again in the reverse order. Nothing else knows all the parts.
+ */
+import { createRegistry } from '../commands/all-handlers.js'
+import type { EngineFacts, NodeServices } from '../commands/node-services.js'
+import { LocalKeyspace } from '../coordinator/local-keyspace.js'
+import { authenticatedLimits } from '../resp/limits.js'
+import { Dispatcher } from '../server/dispatcher.js'
+import { Server } from '../server/server.js'
+import { COMPACTION_DEFAULTS } from '../storage/compaction/compaction-options.js'
+import type { AppendFsync } from '../storage/log/log-writer.js'
+import { Store } from '../storage/store.js'
+import type { StoreOptions } from '../storage/store-options.js'
+import type { NodeConfig } from './node-config.js'
+import type { NodeEnv, RunningNode } from './running-node.js'
+import { NodeSettings } from './runtime-settings.js'
+import { SlowlogRing } from './slowlog.js'
+import { NodeCounters, SAMPLE_INTERVAL_MS } from './stats.js'
+
+export const VERSION = '0.1.0'
+
+/** See StartNode in running-node.ts. */
+export async function startNode(config: NodeConfig, env: NodeEnv): Promise<RunningNode> {
+  const node = new Node(config, env)
+  await node.start()
+  return node
+}
+
+class Node implements RunningNode {
+  readonly done: Promise<void>
+  readonly #env: NodeEnv
+  readonly #settings: NodeSettings
+  readonly #counters = new NodeCounters()
+  readonly #slowlog: SlowlogRing
+  readonly #server: Server
+  readonly #startedAtMs: number
+  #store!: Store
+  #keyspace!: LocalKeyspace
+  #dispatcher!: Dispatcher
+  #port = 0
+  #stopping: Promise<void> | null = null
+  #finish!: () => void
+
+  constructor(config: NodeConfig, env: NodeEnv) {
+    this.#env = env
+    this.#startedAtMs = env.clock.wallMs()
+    this.#settings = new NodeSettings(config, (name, changed) => this.#settingChanged(name, changed))
+    this.#slowlog = new SlowlogRing(this.#settings)
+    this.#server = new Server(env.clock, env.network, () => this.#settings.current, this.#counters)
+    this.done = new Promise((resolve) => (this.#finish = resolve))
+  }
+
+  get port(): number {
+    return this.#port
+  }
+
+  async start(): Promise<void> {
+    const { clock, random, disk, log } = this.#env
+    const config = this.#settings.current
+    const jobs = this.#env.startJobs(config.storage.compactionRateBytesPerSecond)
+    const began = clock.monotonicMs()
+    try {
+      this.#store = await Store.open({ disk, clock, random, log, jobs }, storeOptions(config), {
+        onDurable: () => this.#dispatcher.durableAdvanced(),
+        onRoom: () => this.#dispatcher?.roomChanged(),
+        onLogFailed: (error) => this.#dispatcher.logFailed(error),
+        onReopened: () => this.#keyspace.renewActor(),
+      })
+    } catch (error) {
+      await jobs.close()
+      throw error
+    }
+    const { cutBytes, logBytes } = this.#store.loaded
+    log.info('data loaded', {
+      directory: config.dir,
+      logBytes,
+      bytesCut: cutBytes,
+      tables: this.#store.facts().tables,
+      milliseconds: Math.round(clock.monotonicMs() - began),
+    })
+    if (cutBytes > 0) log.warn('an unfinished write was cut off the end of the log', { bytesCut: cutBytes })
+    this.#keyspace = new LocalKeyspace(this.#store, clock, random)
+    this.#dispatcher = this.#buildDispatcher()
+    try {
+      this.#port = await this.#server.listen(config.bind, config.port, this.#dispatcher)
+    } catch (error) {
+      await this.#store.close()
+      throw error
+    }
+    this.#sample()
+    log.info('serving', { port: this.#port, appendfsync: config.appendFsync })
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #stop(): Promise<void> {
+    this.#env.log.info('stopping')
+    await this.#server.stopListening()
+    this.#server.closeConnections()
+    await this.#store.close()
+    this.#server.destroyConnections()
+    this.#env.log.info('stopped')
+    this.#finish()
+  }
+
+  #buildDispatcher(): Dispatcher {
+    const counters = this.#counters
+    return new Dispatcher({
+      clock: this.#env.clock,
+      registry: createRegistry((name) => counters.command(name)),
+      keyspace: this.#keyspace,
+      store: this.#store,
+      services: this.#services(),
+      settings: {
+        limits: this.#limits(),
+        outputHardLimitBytes: () => this.#settings.current.outputLimit.hardBytes,
+      },
+      stats: counters,
+      slow: (request, microseconds) => {
+        if (!this.#slowlog.isSlow(microseconds)) return
+        const { session } = request
+        this.#slowlog.record({
+          bytes: request.bytes,
+          offsets: request.offsets,
+          argc: request.argc,
+          microseconds,
+          atUnixSeconds: Math.floor(this.#env.clock.wallMs() / 1000),
+          clientAddress: `${session.remoteAddress}:${session.remotePort}`,
+          clientName: session.name,
+        })
+      },
+      onClosed: (connection) => this.#server.forget(connection),
+    })
+  }
+
+  /** The same object as long as the settings do not change: it is asked for with every request. */
+  #limits(): () => ReturnType<typeof authenticatedLimits> {
+    let from: NodeConfig | null = null
+    let limits = authenticatedLimits()
+    return () => {
+      const config = this.#settings.current
+      if (config !== from) {
+        from = config
+        limits = {
+          ...authenticatedLimits(config.protoMaxBulkLenBytes),
+          queryBufferBytesMax: config.queryBufferLimitBytes,
+        }
+      }
+      return limits
+    }
+  }
+
+  #services(): NodeServices {
+    const { clock, random, process } = this.#env
+    return {
+      clock,
+      random,
+      settings: this.#settings,
+      clients: () => this.#server.connections(),
+      clientCount: () => this.#server.count,
+      stats: this.#counters,
+      slowlog: this.#slowlog,
+      engineFacts: () => this.#engineFacts(),
+      shutdown: () => void this.stop(),
+      runId: runId(random.next53(), random.next53(), random.next53(), random.next53()),
+      startedAtMs: this.#startedAtMs,
+      processId: process.processId,
+      version: VERSION,
+      operatingSystem: process.operatingSystem,
+      configFile: this.#settings.current.configFile,
+      memory: () => process.memory(),
+      cpu: () => process.cpu(),
+    }
+  }
+
+  #engineFacts(): EngineFacts {
+    const facts = this.#store.facts()
+    this.#counters.expiredKeys = this.#store.counts.expired
+    return {
+      appendfsync: facts.appendfsync,
+      lastWriteStatus: facts.logFailure === null && !facts.diskIsFull ? 'ok' : 'err',
+      lastFlushUnixSeconds: Math.floor(facts.lastFlushAtMs / 1000),
+      flushInProgress: facts.flushing,
+      logBytes: facts.logBytes,
+      logPendingBytes: facts.logPendingBytes,
+      tableBytes: facts.tableBytes,
+      memtableBytes: facts.memtableBytes,
+      blockCacheBytes: facts.cacheBytes,
+      keys: this.#keyspace.count(),
+      expiringKeys: this.#keyspace.countExpiring(),
+      storageLines: [
+        ['storage_sequence', facts.sequence],
+        ['storage_segments', facts.segments],
+        ['storage_tables', facts.tables],
+        ['storage_tables_by_level', facts.tablesByLevel.join(',')],
+        ['storage_index_filter_bytes', facts.residentBytes],
+        ['storage_cache_hits', facts.cacheHits],
+        ['storage_cache_misses', facts.cacheMisses],
+        ['storage_flushes', facts.flushes],
+        ['storage_flushed_bytes', facts.flushedBytes],
+        ['storage_compacting', facts.compacting ? 1 : 0],
+        ['storage_compactions', facts.compactions],
+        ['storage_compaction_read_bytes', facts.compactionReadBytes],
+        ['storage_compaction_written_bytes', facts.compactionWrittenBytes],
+        ['storage_write_delay_ms', facts.writeDelayMs],
+        ['storage_disk_full', facts.diskIsFull ? 1 : 0],
+        ['storage_log_failure', facts.logFailure ?? ''],
+        ['storage_last_job_error', facts.lastJobError],
+        ['storage_recovered_log_bytes', this.#store.loaded.logBytes],
+        ['storage_recovery_cut_bytes', this.#store.loaded.cutBytes],
+      ],
+    }
+  }
+
+  #settingChanged(name: string, config: NodeConfig): void {
+    if (name === 'appendfsync') this.#store.setAppendfsync(config.appendFsync)
+    if (name === 'compaction-rate') {
+      this.#store.setCompactionRate(config.storage.compactionRateBytesPerSecond)
+    }
+  }
+
+  #sample(): void {
+    if (this.#stopping !== null) return
+    this.#counters.sample(this.#env.clock.monotonicMs())
+    this.#env.clock.after(SAMPLE_INTERVAL_MS, () => this.#sample())
+  }
+}
+
+function storeOptions(config: NodeConfig): StoreOptions {
+  const { storage } = config
+  const appendfsync: AppendFsync = config.appendFsync
+  return {
+    directory: config.dir,
+    appendfsync,
+    segmentBytes: storage.segmentSizeBytes,
+    segmentsMax: storage.segmentsMax,
+    blockCacheBytes: storage.blockCacheSizeBytes,
+    tableTargetBytes: storage.tableSizeBytes,
+    compaction: {
+      ...COMPACTION_DEFAULTS,
+      l0Trigger: storage.level0CompactionTables,
+      levelBaseBytes: storage.levelBaseSizeBytes,
+      levelMultiplier: storage.levelSizeMultiplier,
+    },
+    compactionBytesPerSecond: storage.compactionRateBytesPerSecond,
+    slowdownDepth: storage.level0SlowdownTables,
+    stopDepth: storage.level0StopTables,
+    writeDelayMaxMs: storage.writeStallDelayMaxMs,
+    diskReserveBytes: storage.diskReserveBytes,
+  }
+}
+
+/** 40 hexadecimal digits, as Redis's run_id. */
+function runId(...words: readonly number[]): string {
+  return words
+    .map((word) => word.toString(16).padStart(14, '0').slice(-10))
+    .join('')
+}

@@ -1,0 +1,736 @@
+/**
+ * From bytes to replies: parses what a connection sent, runs commands in order, and lets replies go when the log has
+ * what they stand on. There is one dispatcher for all client connections of a node, with one parser, one reply writer
+ * and one request object: a request that runs at once costs no object, no closure, no promise.
+ *
+ *     receive   bytes of one read -> parse -> run -> rendered replies -> sent, or held until the log's commit
+ *     durable   the log has advanced -> held replies leave, one write per connection
+ *     goOn      blocks, room or drained output have come -> queued requests run
+ *
+ * A request that must wait is parked at the front of its connection's queue, and the requests behind it are queued as
+ * they are parsed, with the blocks of their keys already loading. Then order per connection is simply the queue's
+ * (RULES R3), and other connections notice nothing.
+ *
+ * Bounds: a queue stops taking input at QUEUE_REQUESTS_MAX or QUEUE_BYTES_MAX (the socket is paused), and a client that
+ * does not read its replies stops being served at OUTPUT_PAUSE_BYTES. Hot path: longer than usual on purpose.
+ */
+import type { Clock } from '../env/clock.js'
+import type { Command } from '../commands/command.js'
+import { arityFits } from '../commands/command.js'
+import type { NodeServices } from '../commands/node-services.js'
+import type { CommandRegistry } from '../commands/registry.js'
+import { COLD_BLOCKS, DEFERRED, DONE } from '../commands/request.js'
+import type { Outcome, Request } from '../commands/request.js'
+import type { QueuedRequest } from '../commands/session.js'
+import { refuseArity } from '../commands/unknown-command.js'
+import type { LocalKeyspace } from '../coordinator/local-keyspace.js'
+import { COMPLETE, CROSS_PROTOCOL, EMPTY, INCOMPLETE, INVALID, OVERSIZED } from '../resp/parse-result.js'
+import { PartialRequest } from '../resp/partial-request.js'
+import { ReplyWriter } from '../resp/reply-writer.js'
+import { RequestParser } from '../resp/request-parser.js'
+import type { RequestLimits } from '../resp/limits.js'
+import { UNAUTHENTICATED_LIMITS } from '../resp/limits.js'
+import { StoreError } from '../storage/store-error.js'
+import { WRITE_LATER } from '../storage/store.js'
+import type { Store } from '../storage/store.js'
+import { assert } from '../util/assert.js'
+import type { Connection } from './connection.js'
+import { OutputBuffers } from './output-buffer.js'
+import type { ParkedRequest } from './parked-request.js'
+import { errorText } from './error-text.js'
+
+const QUEUE_REQUESTS_MAX = 1024
+const QUEUE_BYTES_MAX = 1024 * 1024
+/** Unsent output at which a connection is no longer read or served until the client has read some. */
+const OUTPUT_PAUSE_BYTES = 1024 * 1024
+/** Rendered bytes after which a batch hands over what it has, to see whether the client reads. */
+const OUTPUT_PIECE_BYTES = 256 * 1024
+/** A write that waits longer than this for room in the log is refused. */
+const ROOM_WAIT_MAX_MS = 10_000
+/** Of the fast commands one in so many is timed, and counts for all of them. */
+const TIMED_ONE_IN = 16
+/** More than a log entry takes beside the request's own bytes, as long as contexts are short. */
+const ENTRY_SLACK_BYTES = 512
+
+/** The request waits for room in the log; like the outcomes of commands/request.ts. */
+const NO_ROOM = 3
+type Result = Outcome | typeof NO_ROOM
+
+export interface DispatcherSettings {
+  /** Limits for authenticated connections; may change at run time. */
+  limits(): RequestLimits
+  /** Output above this closes the connection; 0 for no limit. */
+  outputHardLimitBytes(): number
+}
+
+/** Told about every command that took long enough to be timed: for the slow log. */
+export type SlowCommandSink = (request: Request, microseconds: number) => void
+
+export interface ServerStats {
+  commandsProcessed: number
+  netInputBytes: number
+  netOutputBytes: number
+  keyspaceHits: number
+  keyspaceMisses: number
+  countError(code: string): void
+}
+
+export class Dispatcher {
+  readonly #clock: Clock
+  readonly #registry: CommandRegistry
+  readonly #keyspace: LocalKeyspace
+  readonly #store: Store
+  readonly #settings: DispatcherSettings
+  readonly #stats: ServerStats
+  readonly #slow: SlowCommandSink
+  readonly #parser = new RequestParser()
+  readonly #writer = new ReplyWriter()
+  readonly #output = new OutputBuffers(this.#writer)
+  readonly #request: ServerRequest
+  readonly #onClosed: (connection: Connection) => void
+  /** Connections with held replies, in the order in which they began to wait. */
+  #holding: Connection[] = []
+  #ready: Connection[] = []
+  readonly #waitingForRoom = new Set<Connection>()
+  #flushDelayed = false
+  #untimed = 0
+  /** Stands still within a turn: read once per batch. */
+  #nowMs = 0
+
+  constructor(options: {
+    clock: Clock
+    registry: CommandRegistry
+    keyspace: LocalKeyspace
+    store: Store
+    services: NodeServices
+    settings: DispatcherSettings
+    stats: ServerStats
+    slow: SlowCommandSink
+    onClosed: (connection: Connection) => void
+  }) {
+    this.#clock = options.clock
+    this.#registry = options.registry
+    this.#keyspace = options.keyspace
+    this.#store = options.store
+    this.#settings = options.settings
+    this.#stats = options.stats
+    this.#slow = options.slow
+    this.#onClosed = options.onClosed
+    this.#request = new ServerRequest(this.#writer, options.keyspace, options.services)
+  }
+
+  /** Bytes of one read: they are ours until this returns. */
+  receive(connection: Connection, bytes: Buffer, length: number): void {
+    this.#begin(connection)
+    this.#stats.netInputBytes += length
+    const mark = this.#writer.length
+    const partial = connection.partial
+    if (connection.closing || connection.rejection !== null) return
+    if (partial === null) this.#consume(connection, bytes, 0, length, mark)
+    else {
+      if (connection.readsDirectly) partial.filled(length)
+      else partial.append(bytes, 0, length)
+      this.#resume(connection, partial, mark)
+    }
+  }
+
+  /** The client has read what it was sent. */
+  drained(connection: Connection): void {
+    if (!connection.outputBlocked) return
+    connection.outputBlocked = false
+    this.#makeReady(connection)
+  }
+
+  closed(connection: Connection): void {
+    this.#waitingForRoom.delete(connection)
+    this.#dropQueue(connection)
+    connection.partial = null
+    if (connection.held !== null) this.#letGo(connection, true)
+    this.#onClosed(connection)
+  }
+
+  /** The store's onDurable. When compaction is behind, acknowledgements are held back for a bounded while. */
+  durableAdvanced(): void {
+    this.#keyspace.durableAdvanced()
+    if (this.#holding.length === 0 || this.#flushDelayed) return
+    const delayMs = this.#store.writeDelayMs
+    if (delayMs === 0) return this.#flush()
+    this.#flushDelayed = true
+    this.#clock.after(delayMs, () => {
+      this.#flushDelayed = false
+      this.#flush()
+    })
+  }
+
+  /** The store's onLogFailed: what waits for the log was never acknowledged and its outcome is unknown. */
+  logFailed(error: Error): void {
+    this.#keyspace.logFailed(error)
+    for (const connection of this.#holding) connection.stream.destroy()
+  }
+
+  /** The store's onRoom. Also called regularly, so that waits end. */
+  roomChanged(): void {
+    for (const connection of this.#waitingForRoom) this.#makeReady(connection)
+  }
+
+  /** Ends a connection whose peer sends nothing more, once it owes it nothing. */
+  finishIfIdle(connection: Connection): void {
+    const ends = connection.inputEnded || connection.closing
+    if (!ends || connection.mustQueue || connection.held !== null || connection.stash !== null) return
+    connection.stream.end()
+  }
+
+  /** Renders `text` as an error and closes the connection behind it. */
+  refuse(connection: Connection, text: string): void {
+    const mark = this.#writer.length
+    this.#writer.error(text)
+    connection.closing = true
+    this.#deliver(connection, mark)
+  }
+
+  #begin(connection: Connection): void {
+    this.#output.makeRoom()
+    this.#keyspace.beginBatch()
+    this.#nowMs = this.#clock.monotonicMs()
+    connection.lastRequestAtMs = this.#nowMs
+    const request = this.#request
+    request.connection = connection
+    request.session = connection
+  }
+
+  #limits(connection: Connection): RequestLimits {
+    return connection.authenticated ? this.#settings.limits() : UNAUTHENTICATED_LIMITS
+  }
+
+  /** Goes on with a request whose beginning came earlier, then with what came behind it. */
+  #resume(connection: Connection, partial: PartialRequest, mark: number): void {
+    const parser = this.#parser
+    const result = partial.resume(parser, this.#limits(connection))
+    if (result === INCOMPLETE) return
+    connection.partial = null
+    if (result !== COMPLETE && result !== EMPTY) return this.#reject(connection, result, mark)
+    const end = parser.end
+    if (result === COMPLETE) this.#take(connection)
+    this.#consume(connection, partial.bytes, end, partial.length, mark)
+  }
+
+  /** Parses and runs bytes[at, end); what is left over is kept. */
+  #consume(connection: Connection, bytes: Buffer, at: number, end: number, mark: number): void {
+    const parser = this.#parser
+    let piece = mark
+    while (at < end) {
+      if (connection.closing || connection.isClosed || connection.rejection !== null) break
+      if (connection.mustQueue && this.#isFull(connection)) {
+        this.#stash(connection, bytes, at, end)
+        break
+      }
+      const result = parser.parse(bytes, at, end, this.#limits(connection))
+      if (result === COMPLETE) {
+        at = parser.end
+        this.#take(connection)
+        if (this.#writer.length - piece > OUTPUT_PIECE_BYTES) {
+          this.#deliver(connection, piece)
+          piece = this.#writer.length
+        }
+      } else if (result === EMPTY) {
+        at = parser.end
+      } else if (result === INCOMPLETE) {
+        connection.partial = new PartialRequest(bytes, at, end)
+        connection.partial.resume(parser, this.#limits(connection))
+        break
+      } else {
+        return this.#reject(connection, result, piece)
+      }
+    }
+    this.#deliver(connection, piece)
+  }
+
+  #isFull(connection: Connection): boolean {
+    return connection.queue.length >= QUEUE_REQUESTS_MAX || connection.queuedBytes >= QUEUE_BYTES_MAX
+  }
+
+  /** Keeps unparsed input for later and stops reading. */
+  #stash(connection: Connection, bytes: Buffer, at: number, end: number): void {
+    connection.stash = Buffer.from(bytes.subarray(at, end))
+    this.#pause(connection)
+  }
+
+  #pause(connection: Connection): void {
+    if (connection.isPaused) return
+    connection.isPaused = true
+    connection.stream.pause()
+  }
+
+  /** Nothing of this connection is parsed any more; what came before is still answered, then it is closed. */
+  #reject(connection: Connection, result: number, mark: number): void {
+    assert(result === INVALID || result === CROSS_PROTOCOL || result === OVERSIZED, 'a known parse result')
+    this.#pause(connection)
+    connection.rejection = result === INVALID ? `ERR ${this.#parser.error}` : ''
+    if (!connection.mustQueue) this.#renderRejection(connection)
+    this.#deliver(connection, mark)
+    this.finishIfIdle(connection)
+  }
+
+  #renderRejection(connection: Connection): void {
+    if (connection.rejection !== '') {
+      this.#writer.error(connection.rejection ?? '')
+      this.#stats.countError('ERR')
+    }
+    connection.rejection = null
+    connection.closing = true
+  }
+
+  /** Runs the request that the parser holds, or queues it behind those that wait. */
+  #take(connection: Connection): void {
+    const parser = this.#parser
+    if (connection.mustQueue) {
+      this.#enqueue(connection, copyOf(parser.bytes, parser.offsets, parser.argc), false, true)
+      return
+    }
+    const request = this.#request
+    request.bytes = parser.bytes
+    request.offsets = parser.offsets
+    request.argc = parser.argc
+    const result = this.#run(connection, false)
+    if (result !== DONE) this.#park(connection, result)
+    else if (connection.expansion !== null) this.#expand(connection)
+  }
+
+  /** Puts a request that could not run in front of its connection's queue. */
+  #park(connection: Connection, result: Result): void {
+    if (result === DEFERRED) return
+    const { bytes, offsets, argc } = this.#request
+    const parked = this.#enqueue(connection, copyOf(bytes, offsets, argc), false, false)
+    this.#wait(connection, parked, result)
+  }
+
+  #wait(connection: Connection, parked: ParkedRequest, result: Result): void {
+    if (result === COLD_BLOCKS) {
+      parked.load = this.#keyspace.startLoads(() => this.#makeReady(connection))
+      assert(parked.load !== null, 'a COLD command has asked for blocks')
+    } else {
+      if (parked.waitsForRoomSinceMs === 0) parked.waitsForRoomSinceMs = this.#nowMs
+      this.#waitingForRoom.add(connection)
+    }
+  }
+
+  #enqueue(
+    connection: Connection,
+    request: QueuedRequest,
+    inTransaction: boolean,
+    prefetches: boolean,
+  ): ParkedRequest {
+    const parked: ParkedRequest = {
+      bytes: request.bytes,
+      offsets: request.offsets,
+      argc: request.argc,
+      inTransaction,
+      load: null,
+      waitsForRoomSinceMs: 0,
+    }
+    connection.queue.push(parked)
+    connection.queuedBytes += request.bytes.length
+    if (prefetches) this.#prefetch(connection, parked)
+    return parked
+  }
+
+  /** Has the blocks of a queued request's keys loaded, so that it need not wait again when its turn comes. */
+  #prefetch(connection: Connection, parked: ParkedRequest): void {
+    const { bytes, offsets, argc } = parked
+    const command = this.#registry.resolve(bytes, offsets, argc)
+    if (command === null || command.firstKey === 0 || !arityFits(command, argc)) return
+    const last = command.lastKey < 0 ? argc + command.lastKey : command.lastKey
+    this.#keyspace.countsLookups = false
+    for (let i = command.firstKey; i <= last && i < argc; i += command.keyStep) {
+      this.#keyspace.find(bytes, offsets[2 * i], offsets[2 * i + 1])
+    }
+    parked.load = this.#keyspace.startLoads(() => this.#makeReady(connection))
+  }
+
+  /** EXEC: its requests come next, before everything that is queued already. */
+  #expand(connection: Connection): void {
+    const requests = connection.expansion
+    if (requests === null) return
+    connection.expansion = null
+    const behind = connection.queue
+    connection.queue = []
+    for (const request of requests) this.#enqueue(connection, request, true, false)
+    connection.queue.push(...behind)
+    this.#runQueue(connection)
+  }
+
+  /** Runs what is queued until something has to wait. Replies are rendered, not delivered. */
+  #runQueue(connection: Connection): void {
+    const queue = connection.queue
+    let done = 0
+    while (done < queue.length && !connection.isDeferred && !connection.outputBlocked && !connection.closing) {
+      const parked = queue[done]
+      const load = parked.load
+      if (load !== null && !load.isLoaded) break
+      const request = this.#request
+      request.bytes = parked.bytes
+      request.offsets = parked.offsets
+      request.argc = parked.argc
+      let result: Result = DONE
+      if (load !== null && load.error !== null) this.#fail(load.error)
+      else result = this.#run(connection, parked.inTransaction, parked)
+      parked.load = null
+      load?.release()
+      if (result === COLD_BLOCKS || result === NO_ROOM) {
+        this.#wait(connection, parked, result)
+        break
+      }
+      done++
+      connection.queuedBytes -= parked.bytes.length
+      if (result === DONE && connection.expansion !== null) break
+    }
+    if (done > 0) connection.queue = queue.slice(done)
+    if (connection.expansion !== null) this.#expand(connection)
+    if (connection.closing) this.#dropQueue(connection)
+    else if (connection.rejection !== null && !connection.mustQueue) this.#renderRejection(connection)
+  }
+
+  /** Behind QUIT nothing runs any more. */
+  #dropQueue(connection: Connection): void {
+    for (const parked of connection.queue) if (parked.load?.isLoaded === true) parked.load.release()
+    connection.queue = []
+    connection.queuedBytes = 0
+    connection.stash = null
+  }
+
+  #makeReady(connection: Connection): void {
+    if (connection.isReady || connection.isClosed) return
+    connection.isReady = true
+    if (this.#ready.length === 0) this.#clock.endOfTurn(this.#goOn)
+    this.#ready.push(connection)
+  }
+
+  readonly #goOn = (): void => {
+    const ready = this.#ready
+    this.#ready = []
+    for (const connection of ready) {
+      connection.isReady = false
+      if (!connection.isClosed) this.#continue(connection)
+    }
+  }
+
+  #continue(connection: Connection): void {
+    this.#waitingForRoom.delete(connection)
+    this.#begin(connection)
+    const mark = this.#writer.length
+    this.#runQueue(connection)
+    const stash = connection.stash
+    if (stash === null || (connection.mustQueue && this.#isFull(connection))) {
+      this.#deliver(connection, mark)
+    } else {
+      connection.stash = null
+      this.#consume(connection, stash, 0, stash.length, mark)
+    }
+    this.#resumeReading(connection)
+    this.finishIfIdle(connection)
+  }
+
+  #resumeReading(connection: Connection): void {
+    if (!connection.isPaused || connection.closing || connection.stash !== null || connection.outputBlocked) return
+    connection.isPaused = false
+    connection.stream.resume()
+  }
+
+  /** Runs the request that #request holds: checks, then the handler. What it renders stands behind the writer's length. */
+  #run(connection: Connection, inTransaction: boolean, parked?: ParkedRequest): Result {
+    const request = this.#request
+    const writer = this.#writer
+    const mark = writer.length
+    writer.protocol = connection.protocol
+    const command = this.#registry.resolve(request.bytes, request.offsets, request.argc)
+    if (command === null) {
+      this.#registry.refuseUnknown(writer, request.bytes, request.offsets, request.argc)
+      return this.#refused(connection, null, mark)
+    }
+    if (!arityFits(command, request.argc)) {
+      refuseArity(writer, command.name)
+      return this.#refused(connection, command, mark)
+    }
+    if (!connection.authenticated && !command.needsNoAuth) {
+      writer.error('NOAUTH Authentication required.')
+      return this.#refused(connection, command, mark)
+    }
+    if (connection.transaction !== null && !inTransaction && !runsInMulti(command)) {
+      return this.#queueForExec(connection, command, mark)
+    }
+    let result: Result
+    try {
+      if (command.isWrite && !this.#hasRoom(parked)) return NO_ROOM
+      this.#keyspace.countsLookups = command.isReadOnly
+      if (command.isFast && this.#untimed++ % TIMED_ONE_IN !== 0) result = command.handler(request)
+      else result = this.#runTimed(command)
+    } catch (error) {
+      writer.length = mark
+      this.#fail(error)
+      result = DONE
+    }
+    if (result === COLD_BLOCKS) {
+      writer.length = mark
+      return result
+    }
+    connection.lastCommand = command.name
+    command.stats.calls++
+    this.#stats.commandsProcessed++
+    if (result === DEFERRED) return this.#defer(connection, command)
+    if (writer.length > mark && writer.buffer[mark] === MINUS) this.#countError(command, mark)
+    if (connection.replyMode !== 'on') this.#applyReplyMode(connection, mark)
+    return DONE
+  }
+
+  #hasRoom(parked: ParkedRequest | undefined): boolean {
+    const { offsets, argc } = this.#request
+    const bytes = offsets[2 * argc - 1] - offsets[0] + argc * ENTRY_SLACK_BYTES
+    if (this.#store.admit(bytes) !== WRITE_LATER) return true
+    const since = parked === undefined ? 0 : parked.waitsForRoomSinceMs
+    if (since === 0 || this.#nowMs - since < ROOM_WAIT_MAX_MS) return false
+    throw new StoreError('behind', `no room in the log for ${ROOM_WAIT_MAX_MS} ms`)
+  }
+
+  #runTimed(command: Command): Outcome {
+    const start = this.#clock.monotonicMs()
+    const result = command.handler(this.#request)
+    if (result !== DONE) return result
+    const microseconds = Math.round((this.#clock.monotonicMs() - start) * 1000)
+    command.stats.microseconds += command.isFast ? microseconds * TIMED_ONE_IN : microseconds
+    command.stats.latency.add(microseconds)
+    if (!command.skipsSlowlog) this.#slow(this.#request, microseconds)
+    return result
+  }
+
+  /** An error that a command threw, as a reply; anything but an expected one is a bug and is said. */
+  #fail(error: unknown): void {
+    this.#writer.error(errorText(error))
+  }
+
+  #refused(connection: Connection, command: Command | null, mark: number): typeof DONE {
+    if (connection.transaction !== null) connection.transaction.failed = true
+    if (command !== null) command.stats.rejectedCalls++
+    this.#countError(null, mark)
+    if (connection.replyMode !== 'on') this.#applyReplyMode(connection, mark)
+    return DONE
+  }
+
+  #queueForExec(connection: Connection, command: Command, mark: number): typeof DONE {
+    const { transaction } = connection
+    assert(transaction !== null, 'requests are queued inside MULTI')
+    if (command.refusedInMulti) {
+      this.#writer.error(`ERR Command '${command.name}' not allowed inside a transaction`)
+      return this.#refused(connection, command, mark)
+    }
+    const { bytes, offsets, argc } = this.#request
+    const copy = copyOf(bytes, offsets, argc)
+    transaction.queuedBytes += copy.bytes.length
+    if (transaction.queuedBytes > this.#settings.limits().queryBufferBytesMax) {
+      this.#writer.error('ERR the transaction is larger than client-query-buffer-limit')
+      return this.#refused(connection, command, mark)
+    }
+    transaction.queued.push(copy)
+    this.#writer.simple('QUEUED')
+    if (connection.replyMode !== 'on') this.#applyReplyMode(connection, mark)
+    return DONE
+  }
+
+  #countError(command: Command | null, mark: number): void {
+    if (command !== null) command.stats.failedCalls++
+    const { buffer, length } = this.#writer
+    let end = mark + 1
+    while (end < length && buffer[end] !== SPACE && buffer[end] !== CR) end++
+    this.#stats.countError(buffer.toString('latin1', mark + 1, end))
+  }
+
+  #applyReplyMode(connection: Connection, mark: number): void {
+    if (connection.replyMode === 'skip-next') connection.replyMode = 'skip'
+    else {
+      this.#writer.length = mark
+      if (connection.replyMode === 'skip') connection.replyMode = 'on'
+    }
+  }
+
+  /** A command that waits by itself: its reply is rendered apart and delivered when it is there. */
+  #defer(connection: Connection, command: Command): typeof DEFERRED {
+    const task = this.#request.takeTask()
+    const own = new ReplyWriter(1024)
+    own.protocol = connection.protocol
+    connection.isDeferred = true
+    task(own).then(
+      () => this.#deferredDone(connection, command, own),
+      (error: unknown) => {
+        own.length = 0
+        own.error(errorText(error))
+        this.#deferredDone(connection, command, own)
+      },
+    )
+    return DEFERRED
+  }
+
+  #deferredDone(connection: Connection, command: Command, own: ReplyWriter): void {
+    connection.isDeferred = false
+    if (connection.isClosed) return
+    this.#begin(connection)
+    // What it read or wrote on its way may be anything up to now.
+    this.#keyspace.needSequence = this.#store.sequence
+    const mark = this.#writer.length
+    this.#writer.rendered(own.buffer, 0, own.length)
+    if (own.length > 0 && own.buffer[0] === MINUS) this.#countError(command, mark)
+    if (connection.replyMode !== 'on') this.#applyReplyMode(connection, mark)
+    this.#deliver(connection, mark)
+    this.#makeReady(connection)
+  }
+
+  /** Sends what was rendered since `mark`, or holds it until the log has what it stands on. */
+  #deliver(connection: Connection, mark: number): void {
+    const writer = this.#writer
+    const length = writer.length
+    const keyspace = this.#keyspace
+    this.#stats.keyspaceHits += keyspace.hits
+    this.#stats.keyspaceMisses += keyspace.misses
+    keyspace.hits = 0
+    keyspace.misses = 0
+    if (length === mark) return
+    this.#stats.netOutputBytes += length - mark
+    const buffer = this.#output.current()
+    const need = keyspace.needSequence
+    if (connection.held !== null || need > this.#store.durableSequence) {
+      this.#hold(connection, mark, length, need)
+      return
+    }
+    const taken = connection.stream.write(buffer.bytes, mark, length)
+    this.#output.done(buffer, taken)
+    if (!taken) this.#outputGrew(connection)
+    if (connection.closing) this.finishIfIdle(connection)
+  }
+
+  #hold(connection: Connection, mark: number, end: number, need: number): void {
+    const buffer = this.#output.current()
+    if (connection.held === null) {
+      connection.held = buffer
+      connection.heldStart = mark
+      connection.heldEnd = end
+      connection.heldNeed = need
+      buffer.holds++
+      this.#holding.push(connection)
+      return
+    }
+    if (need > connection.heldNeed) connection.heldNeed = need
+    if (connection.held === buffer && connection.heldEnd === mark) {
+      connection.heldEnd = end
+      return
+    }
+    this.#mergeHeld(connection, mark, end)
+    this.#outputGrew(connection)
+  }
+
+  /** The replies of two batches that are not neighbours come together in a buffer of their own. */
+  #mergeHeld(connection: Connection, mark: number, end: number): void {
+    const { held, heldStart, heldEnd } = connection
+    assert(held !== null, 'there are held replies')
+    const before = heldEnd - heldStart
+    const merged = Buffer.allocUnsafeSlow(before + end - mark)
+    held.bytes.copy(merged, 0, heldStart, heldEnd)
+    this.#writer.buffer.copy(merged, before, mark, end)
+    this.#writer.length = mark
+    held.holds--
+    this.#output.done(held, true)
+    connection.held = this.#output.privateBuffer(merged)
+    connection.held.holds = 1
+    connection.heldStart = 0
+    connection.heldEnd = merged.length
+  }
+
+  /** Sends the replies whose sequence is durable. */
+  #flush(): void {
+    const durable = this.#store.durableSequence
+    const holding = this.#holding
+    this.#holding = []
+    for (const connection of holding) {
+      if (connection.held === null) continue
+      if (connection.heldNeed > durable) this.#holding.push(connection)
+      else this.#letGo(connection, connection.isClosed)
+    }
+  }
+
+  #letGo(connection: Connection, dropped: boolean): void {
+    const { held, heldStart, heldEnd } = connection
+    assert(held !== null, 'there are held replies')
+    connection.held = null
+    held.holds--
+    const taken = dropped || connection.stream.write(held.bytes, heldStart, heldEnd)
+    this.#output.done(held, taken)
+    if (dropped) return
+    if (!taken) this.#outputGrew(connection)
+    if (connection.closing || connection.inputEnded) this.finishIfIdle(connection)
+  }
+
+  /** The client may not be reading: stop serving it, and give it up when it goes too far. */
+  #outputGrew(connection: Connection): void {
+    const bytes = connection.outputBufferBytes
+    const limit = this.#settings.outputHardLimitBytes()
+    if (limit > 0 && bytes > limit) return connection.stream.destroy()
+    if (connection.stream.unsentBytes() < OUTPUT_PAUSE_BYTES || connection.outputBlocked) return
+    connection.outputBlocked = true
+    this.#pause(connection)
+  }
+}
+
+const MINUS = 0x2d
+const SPACE = 0x20
+const CR = 0x0d
+
+/** MULTI, EXEC and the like act at once; everything else is queued. */
+function runsInMulti(command: Command): boolean {
+  switch (command.name) {
+    case 'exec':
+    case 'discard':
+    case 'multi':
+    case 'watch':
+    case 'quit':
+    case 'reset':
+      return true
+    default:
+      return false
+  }
+}
+
+function copyOf(bytes: Buffer, offsets: Int32Array, argc: number): QueuedRequest {
+  const first = offsets[0]
+  const copy = Buffer.from(bytes.subarray(first, offsets[2 * argc - 1]))
+  const own = new Int32Array(2 * argc)
+  for (let i = 0; i < own.length; i++) own[i] = offsets[i] - first
+  return { bytes: copy, offsets: own, argc }
+}
+
+/** The one request object. Handlers see it as Request. */
+class ServerRequest implements Request {
+  bytes: Buffer = Buffer.alloc(0)
+  offsets: Int32Array = new Int32Array(0)
+  argc = 0
+  connection!: Connection
+  session!: Connection
+  readonly reply: ReplyWriter
+  readonly keyspace: LocalKeyspace
+  readonly node: NodeServices
+  #task: ((reply: ReplyWriter) => Promise<void>) | null = null
+
+  constructor(reply: ReplyWriter, keyspace: LocalKeyspace, node: NodeServices) {
+    this.reply = reply
+    this.keyspace = keyspace
+    this.node = node
+  }
+
+  defer(task: (reply: ReplyWriter) => Promise<void>): Outcome {
+    this.#task = task
+    return DEFERRED
+  }
+
+  takeTask(): (reply: ReplyWriter) => Promise<void> {
+    const task = this.#task
+    assert(task !== null, 'a deferring command leaves its task')
+    this.#task = null
+    return task
+  }
+}
