@@ -1,4 +1,4 @@
-/** The commands on keys and values, by their names in lower case. */
+/** The commands on keys and values, by their full names in lower case. */
 import { bitcount, bitpos, getbit, setbit } from './bits.js'
 import {
   expire,
@@ -14,7 +14,7 @@ import {
 import { copy, dbsize, del, delex, delifeq, exists, rename, renamenx, type } from './keys.js'
 import { lcs } from './lcs.js'
 import { decr, decrby, incr, incrby, incrbyfloat } from './numbers.js'
-import { memory, object } from './objects.js'
+import { memory, objectEncoding, objectFreq, objectIdletime, objectRefcount } from './objects.js'
 import { append, getrange, setrange } from './ranges.js'
 import type { Handler } from './request.js'
 import { keys, randomkey, scan } from './scan.js'
@@ -33,7 +33,7 @@ import {
   strlen,
 } from './strings.js'
 
-/** Handlers may rely on the arity of their command having been checked; containers check their subcommands' themselves. */
+/** Handlers rely on the arity of their command having been checked. */
 export const dataHandlers: Readonly<Record<string, Handler>> = {
   append,
   bitcount,
@@ -64,7 +64,10 @@ export const dataHandlers: Readonly<Record<string, Handler>> = {
   mget,
   mset,
   msetnx,
-  object,
+  'object|encoding': objectEncoding,
+  'object|freq': objectFreq,
+  'object|idletime': objectIdletime,
+  'object|refcount': objectRefcount,
   persist,
   pexpire,
   pexpireat,

@@ -22,8 +22,3 @@ export function invalidExpireTime(command: string): string {
 export function wrongNumberOfArguments(command: string): string {
   return `ERR wrong number of arguments for '${command}' command`
 }
-
-/** `container` is upper case; the subcommand is shown as it came, cut to 128 bytes as Redis does. */
-export function unknownSubcommand(container: string, subcommand: string): string {
-  return `ERR unknown subcommand '${subcommand.slice(0, 128)}'. Try ${container} HELP.`
-}

@@ -4,12 +4,13 @@
  * same value (RULES V1), so each of these commands writes the whole record again.
  */
 import { ABSENT, COLD } from '../coordinator/keyspace.js'
-import { bigIntegerOf, deleteKey, findKey, integerOf, isWord, readKey, setFound, textOf } from './args.js'
+import { bigIntegerOf, deleteKey, findKey, integerOf, isWord, readKey, setFound } from './args.js'
 import { NOT_AN_INTEGER, invalidExpireTime } from './error-texts.js'
 import { INT64_MAX, INT64_MIN } from './integer-text.js'
 import { COLD_BLOCKS, DONE } from './request.js'
 import type { Handler, Outcome, Request } from './request.js'
 import { EXPIRE_AT_MS_MAX } from './string-options.js'
+import { quote, refuseQuoting } from './unknown-command.js'
 
 const NX_WITH_OTHERS = 'ERR NX and XX, GT or LT options at the same time are not compatible'
 const GT_WITH_LT = 'ERR GT and LT options at the same time are not compatible'
@@ -70,7 +71,7 @@ function readConditions(request: Request): number {
   for (let index = 3; index < request.argc; index++) {
     const condition = conditionAt(request, index)
     if (condition === 0) {
-      request.reply.error(`ERR Unsupported option ${textOf(request, index)}`)
+      refuseQuoting(request.reply, `Unsupported option ${quote(request.bytes, request.offsets, index)}`)
       return -1
     }
     conditions |= condition

@@ -23,8 +23,9 @@ const BAD_CURSOR = 'ERR invalid cursor'
 const KEYS_REPLY_TOO_LARGE = 'ERR KEYS would answer more than 256 MB, use SCAN'
 
 const COUNT_DEFAULT = 10
-/** Keys that one call of the keyspace walks, and so the unit in which KEYS and SCAN are interrupted. */
+/** Keys that one call of the keyspace walks: the unit in which SCAN ends early, and KEYS lets others run. */
 export const SCAN_STEP_KEYS = 256
+export const KEYS_STEP_KEYS = 1024
 /** What ends a SCAN call before its COUNT does. */
 export const SCAN_KEYS_MAX = 100_000
 export const SCAN_REPLY_BYTES_MAX = 8 * 1024 * 1024
@@ -83,7 +84,7 @@ interface ScanOptions {
   readonly cursor: number
   count: number
   glob: Glob | null
-  /** False when TYPE names another type than ours. */
+  /** False when TYPE names another type than the one there is: then the walk is over before it starts. */
   strings: boolean
 }
 
@@ -95,12 +96,11 @@ export function scan(request: Request): Outcome {
     return DONE
   }
   const list = new KeyList(options.glob)
-  const visited = options.strings ? list : new KeyList(new Glob(Buffer.alloc(0)))
-  const next = walk(request.keyspace, visited, options)
+  const next = options.strings ? walk(request.keyspace, list, options) : 0
   if (next === COLD_SCAN) return COLD_BLOCKS
   request.reply.array(2)
   request.reply.bulkText(String(next))
-  visited.render(request.reply)
+  list.render(request.reply)
   return DONE
 }
 
@@ -160,7 +160,7 @@ function globOf(request: Request, index: number): Glob | null {
 export function keys(request: Request): Outcome {
   const { keyspace } = request
   const list = new KeyList(globOf(request, 1))
-  const next = list.step(keyspace, 0, SCAN_STEP_KEYS)
+  const next = list.step(keyspace, 0, KEYS_STEP_KEYS)
   if (next === 0) {
     list.render(request.reply)
     return DONE
@@ -182,7 +182,7 @@ async function walkAll(
   if (cold) await keyspace.whenLoaded()
   do {
     await endOfTurn(clock)
-    const next = list.step(keyspace, cursor, SCAN_STEP_KEYS)
+    const next = list.step(keyspace, cursor, KEYS_STEP_KEYS)
     if (next === COLD_SCAN) await keyspace.whenLoaded()
     else cursor = next
     if (list.items.length > KEYS_REPLY_BYTES_MAX) return reply.error(KEYS_REPLY_TOO_LARGE)
