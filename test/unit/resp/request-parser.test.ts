@@ -1,6 +1,7 @@
 import t from 'tap'
 import { authenticatedLimits } from '../../../src/resp/limits.js'
-import { COMPLETE, EMPTY, INCOMPLETE, RequestParser } from '../../../src/resp/request-parser.js'
+import { COMPLETE, EMPTY, INCOMPLETE } from '../../../src/resp/parse-result.js'
+import { RequestParser } from '../../../src/resp/request-parser.js'
 import { argumentsOf, eventsOf, latin1, multibulk } from './requests.js'
 
 const LIMITS = authenticatedLimits()
