@@ -5,8 +5,9 @@
  *
  * Operations are counted from 1, `close` and `freeBytes` left out. A fault strikes at the n-th operation from now:
  *
- * - EIO or ENOSPC. A failed write may have written a part. A failed sync loses what it should have made durable, while readers
- *   still see it and the next sync succeeds. Other failed operations change nothing. ENOSPC passes operations that need no room.
+ * - EIO or ENOSPC. A failed write may have written a first part. A failed sync loses what it should have made durable, while
+ *   readers still see it and the next sync succeeds. Other failed operations change nothing. ENOSPC passes operations
+ *   that need no room.
  * - Power off. The operation's change is made, unsynced; a sync makes nothing durable. The call and all later ones throw
  *   MachineOff, and no callback comes any more. `crash`, or `clone` and then `crash`, gives the disk after the reboot.
  *
@@ -23,9 +24,10 @@ import type { Disk, DiskDone } from '../env/disk.js'
 import { diskError, MachineOff } from './disk/disk-error.js'
 import { FaultPlan } from './disk/fault-plan.js'
 import type { DiskOperation, FaultCode } from './disk/fault-plan.js'
+import { Medium } from './disk/medium.js'
+import type { Handle } from './disk/medium.js'
 import { OperationTrace } from './disk/operation-trace.js'
-import type { CrashMode, SimFile } from './disk/sim-file.js'
-import { SimNamespace } from './disk/sim-namespace.js'
+import type { CrashMode } from './disk/sim-file.js'
 import type { SimRandom } from './sim-random.js'
 
 export interface SimDiskOptions {
@@ -38,28 +40,17 @@ export interface SimDiskOptions {
   readonly delayMsMax?: number
 }
 
-interface Handle {
-  readonly path: string
-  readonly file: SimFile
-  readonly writable: boolean
-  inFlight: number
-}
-
-interface WriteInFlight {
-  readonly file: SimFile
-  readonly from: Uint8Array
-  readonly offset: number
-  readonly length: number
-  readonly position: number
+/** One operation: what it does, what it leaves behind when it fails, and whether it alters what readers see. */
+interface Action<T> {
+  readonly act: () => T
+  readonly fail?: () => void
+  readonly changes?: boolean
 }
 
 const CAPACITY_BYTES = 2 ** 40
 const DELAY_MS_MAX = 2
-const FIRST_HANDLE = 3
 
 export class SimDisk implements Disk {
-  /** Room for new pages fails beyond it; tests move it to fill the disk and to make room. */
-  capacityBytes: number
   /** Called before each operation with its number and its line of the trace; a place to clone and crash the clone. */
   onOperation: ((operation: number, line: string) => void) | undefined
   readonly trace = new OperationTrace()
@@ -67,21 +58,17 @@ export class SimDisk implements Disk {
   readonly #clock: Clock
   readonly #delayMsMax: number
   readonly #faults = new FaultPlan()
-  #names = new SimNamespace()
-  #handles = new Map<number, Handle>()
-  #nextHandle = FIRST_HANDLE
-  #writesInFlight = new Set<WriteInFlight>()
-  #usedBytes = 0
+  #medium: Medium
   #operations = 0
-  /** Counts machine lives: completions of an earlier one are dropped. */
+  /** Counts the machine's lives: completions of an earlier one are dropped. */
   #life = 0
   #off = false
 
   constructor(options: SimDiskOptions) {
     this.#random = options.random.fork('disk')
     this.#clock = options.clock
-    this.capacityBytes = options.capacityBytes ?? CAPACITY_BYTES
     this.#delayMsMax = options.delayMsMax ?? DELAY_MS_MAX
+    this.#medium = new Medium(options.capacityBytes ?? CAPACITY_BYTES)
   }
 
   /** Operations so far. */
@@ -94,13 +81,17 @@ export class SimDisk implements Disk {
   }
 
   get usedBytes(): number {
-    return this.#usedBytes
+    return this.#medium.usedBytes
   }
 
   /** Whether a crash could lose anything. */
   get hasUnsyncedChanges(): boolean {
-    if (this.#names.pendingChanges > 0) return true
-    return [...this.#names.liveFiles()].some((file) => file.pendingChanges > 0)
+    return this.#medium.hasUnsyncedChanges
+  }
+
+  /** Moves the size of the disk, to fill it or to make room. */
+  setCapacity(capacityBytes: number): void {
+    this.#medium.capacityBytes = capacityBytes
   }
 
   /** The n-th operation from now (1 is the next; of that kind if one is named) fails, and `times` - 1 after it. */
@@ -113,38 +104,42 @@ export class SimDisk implements Disk {
     this.#faults.add('power-off', nth, operation, 1)
   }
 
+  /** The power goes now, between two operations. */
+  powerOff(): void {
+    this.#off = true
+    this.#life++
+  }
+
   clearFaults(): void {
     this.#faults.clear()
   }
 
   /** Reads of the file's bytes [from, to) fail with EIO until healReads. */
   failReads(path: string, from: number, to: number): void {
-    this.#names.file(path, 'failReads').failReads(from, to)
+    this.#medium.names.file(path, 'failReads').failReads(from, to)
   }
 
   healReads(path: string): void {
-    this.#names.file(path, 'healReads').healReads()
+    this.#medium.names.file(path, 'healReads').healReads()
   }
 
   /** Flips bit 0 to 7 of a byte on the medium and in the cache. */
   flipBit(path: string, offset: number, bit: number): void {
     const byte = new Uint8Array(1)
-    assert(
-      this.#names.file(path, 'flipBit').read(byte, 0, 1, offset) === 1,
-      'the flipped bit lies in the file',
-    )
+    const read = this.#medium.names.file(path, 'flipBit').read(byte, 0, 1, offset)
+    assert(read === 1, 'the flipped bit lies in the file')
     byte[0] ^= 1 << bit
     this.damage(path, offset, byte)
   }
 
   /** Overwrites bytes on the medium and in the cache, as a misdirected write does. */
   damage(path: string, offset: number, bytes: Uint8Array): void {
-    this.#names.file(path, 'damage').damage(offset, bytes)
+    this.#medium.names.file(path, 'damage').damage(offset, bytes)
   }
 
   /** The kernel forgets clean pages: what a failed sync lost is lost to readers from now on too. */
   dropCaches(): void {
-    for (const file of this.#names.liveFiles()) file.dropCache()
+    for (const file of this.#medium.names.liveFiles()) file.dropCache()
   }
 
   /**
@@ -152,19 +147,10 @@ export class SimDisk implements Disk {
    * are forgotten (each write may have happened), faults are cleared.
    */
   crash(mode: CrashMode, random: SimRandom = this.#random.fork(`crash-${this.#operations}`)): void {
-    for (const { file, from, offset, length, position } of this.#writesInFlight) {
-      if (mode === 'keep-all' || (mode === 'random' && random.chance(0.5))) {
-        file.write(from, offset, length, position)
-      }
-    }
-    this.#names.crash(mode, random)
-    this.#handles.clear()
-    this.#writesInFlight.clear()
+    this.#medium.crash(mode, random)
     this.#faults.clear()
     this.#life++
     this.#off = false
-    this.#usedBytes = 0
-    for (const file of this.#names.liveFiles()) this.#usedBytes += file.allocatedBytes
     this.trace.add(`crash ${mode}`)
   }
 
@@ -173,74 +159,39 @@ export class SimDisk implements Disk {
    * and callbacks, but with the writes in flight, which a crash may keep. Pages are shared until written.
    */
   clone(clock: Clock = this.#clock): SimDisk {
-    const twin = new SimDisk({
-      random: this.#random.fork(`clone-${this.#operations}`),
-      clock,
-      capacityBytes: this.capacityBytes,
-      delayMsMax: this.#delayMsMax,
-    })
-    const copies = new Map<SimFile, SimFile>()
-    twin.#names = this.#names.clone(copies)
-    twin.#nextHandle = this.#nextHandle
-    for (const write of this.#writesInFlight) {
-      const file = copies.get(write.file)
-      if (file !== undefined) twin.#writesInFlight.add({ ...write, file })
-    }
-    for (const file of twin.#names.liveFiles()) twin.#usedBytes += file.allocatedBytes
+    const random = this.#random.fork(`clone-${this.#operations}`)
+    const twin = new SimDisk({ random, clock, delayMsMax: this.#delayMsMax })
+    twin.#medium = this.#medium.clone()
     return twin
   }
 
   open(path: string, mode: 'read' | 'write' | 'create'): number {
     this.#assertOn()
-    const makes = mode === 'create' && this.#names.find(path, 'open') === undefined
-    return this.#perform(makes ? 'create' : 'open', path, makes, () => {
-      const file = makes ? this.#names.create(path, 'open') : this.#names.file(path, 'open')
-      file.handles++
-      const handle = this.#nextHandle++
-      this.#handles.set(handle, { path, file, writable: mode !== 'read', inFlight: 0 })
-      return handle
-    })
+    const { names } = this.#medium
+    const makes = mode === 'create' && names.find(path, 'open') === undefined
+    const act = (): number => {
+      const file = makes ? names.create(path, 'open') : names.file(path, 'open')
+      return this.#medium.open(path, file, mode !== 'read')
+    }
+    return this.#begin(makes ? 'create' : 'open', path, { act, changes: makes })()
   }
 
   close(file: number): void {
     this.#assertOn()
-    const handle = this.#handle(file, 'close')
-    assert(handle.inFlight === 0, `no operation is in flight when '${handle.path}' is closed`)
-    this.#handles.delete(file)
-    handle.file.handles--
-    this.#releaseIfGone(handle.file)
+    this.#medium.close(file)
   }
 
   readSync(file: number, into: Uint8Array, offset: number, length: number, position: number): number {
-    this.#assertOn()
     const handle = this.#handle(file, 'read')
-    return this.#perform('read', at(handle, position, length), false, () =>
-      readFrom(handle, into, offset, length, position),
-    )
+    return this.#beginRead(handle, into, offset, length, position)()
   }
 
   writeSync(file: number, from: Uint8Array, offset: number, length: number, position: number): void {
-    this.#assertOn()
-    const handle = this.#writableHandle(file, 'write')
-    this.#perform(
-      'write',
-      at(handle, position, length),
-      true,
-      () => this.#writeTo(handle, from, offset, length, position),
-      () => this.#writePart(handle, from, offset, length, position),
-    )
+    this.#beginWrite(file, from, offset, length, position).run()
   }
 
   syncSync(file: number): void {
-    this.#assertOn()
-    const handle = this.#handle(file, 'fdatasync')
-    this.#perform(
-      'sync',
-      handle.path,
-      false,
-      () => handle.file.sync(handle.file.mark),
-      () => handle.file.failSync(handle.file.mark),
-    )
+    this.#beginSync(this.#handle(file, 'fdatasync'))()
   }
 
   read(
@@ -251,12 +202,8 @@ export class SimDisk implements Disk {
     position: number,
     done: DiskDone,
   ): void {
-    this.#assertOn()
     const handle = this.#handle(file, 'read')
-    const run = this.#begin('read', at(handle, position, length), false, () =>
-      readFrom(handle, into, offset, length, position),
-    )
-    this.#later(handle, run, done)
+    this.#later(handle, this.#beginRead(handle, into, offset, length, position), done)
   }
 
   write(
@@ -267,148 +214,126 @@ export class SimDisk implements Disk {
     position: number,
     done: DiskDone,
   ): void {
-    this.#assertOn()
-    const handle = this.#writableHandle(file, 'write')
-    const inFlight = { file: handle.file, from, offset, length, position }
-    const run = this.#begin(
-      'write',
-      at(handle, position, length),
-      true,
-      () => this.#writeTo(handle, from, offset, length, position),
-      () => this.#writePart(handle, from, offset, length, position),
-    )
-    this.#writesInFlight.add(inFlight)
-    this.#later(
-      handle,
-      () => {
-        this.#writesInFlight.delete(inFlight)
-        run()
-        return length
-      },
-      done,
-    )
+    const { handle, write, run } = this.#beginWrite(file, from, offset, length, position)
+    this.#medium.writesInFlight.add(write)
+    const complete = (): number => {
+      this.#medium.writesInFlight.delete(write)
+      return run()
+    }
+    this.#later(handle, complete, done)
   }
 
   sync(file: number, done: DiskDone): void {
-    this.#assertOn()
     const handle = this.#handle(file, 'fdatasync')
-    const mark = handle.file.mark
-    const run = this.#begin(
-      'sync',
-      handle.path,
-      false,
-      () => handle.file.sync(mark),
-      () => handle.file.failSync(mark),
-    )
-    this.#later(
-      handle,
-      () => {
-        run()
-        return 0
-      },
-      done,
-    )
+    this.#later(handle, this.#beginSync(handle), done)
   }
 
   sizeBytes(file: number): number {
-    this.#assertOn()
     const handle = this.#handle(file, 'fstat')
-    return this.#perform('size', handle.path, false, () => handle.file.sizeBytes)
+    return this.#begin('size', handle.path, { act: () => handle.file.sizeBytes })()
   }
 
   truncate(file: number, sizeBytes: number): void {
-    this.#assertOn()
     const handle = this.#handle(file, 'ftruncate')
     if (!handle.writable) throw diskError('EINVAL', 'ftruncate', handle.path)
-    this.#perform('truncate', `${handle.path} to ${sizeBytes}`, true, () =>
-      this.#counted(handle.file, () => handle.file.resize(sizeBytes)),
-    )
+    const act = (): void => handle.file.resize(sizeBytes)
+    this.#begin('truncate', `${handle.path} to ${sizeBytes}`, { act, changes: true })()
   }
 
   rename(from: string, to: string): void {
-    this.#perform('rename', `${from} to ${to}`, true, () => {
-      this.#releaseIfGone(this.#names.rename(from, to, 'rename'))
-    })
+    const act = (): void => this.#medium.names.rename(from, to, 'rename')
+    this.#begin('rename', `${from} to ${to}`, { act, changes: true })()
   }
 
   unlink(path: string): void {
-    this.#perform('unlink', path, true, () => this.#releaseIfGone(this.#names.unlink(path, 'unlink')))
+    this.#begin('unlink', path, { act: () => this.#medium.names.unlink(path, 'unlink'), changes: true })()
   }
 
   exists(path: string): boolean {
-    return this.#perform('exists', path, false, () => this.#names.find(path, 'stat') !== undefined)
+    return this.#begin('exists', path, { act: () => this.#medium.names.find(path, 'stat') !== undefined })()
   }
 
   list(directory: string): string[] {
-    return this.#perform('list', directory, false, () => [
-      ...this.#names.directory(directory, 'scandir').live.keys(),
-    ])
+    const act = (): string[] => [...this.#medium.names.directory(directory, 'scandir').live.keys()]
+    return this.#begin('list', directory, { act })()
   }
 
   makeDirectory(directory: string): void {
-    this.#perform('make-directory', directory, true, () => this.#names.makeDirectory(directory, 'mkdir'))
+    const act = (): void => this.#medium.names.makeDirectory(directory, 'mkdir')
+    this.#begin('make-directory', directory, { act, changes: true })()
   }
 
   syncDirectory(directory: string): void {
-    this.#perform(
-      'sync-directory',
-      directory,
-      false,
-      () => this.#names.sync(this.#names.directory(directory, 'fsync')),
-      () => this.#names.failSync(this.#names.directory(directory, 'fsync')),
-    )
+    const { names } = this.#medium
+    this.#begin('sync-directory', directory, {
+      act: () => names.sync(names.directory(directory, 'fsync')),
+      fail: () => names.failSync(names.directory(directory, 'fsync')),
+    })()
   }
 
   freeBytes(directory: string): number {
     this.#assertOn()
-    this.#names.directory(directory, 'statfs')
-    return Math.max(0, this.capacityBytes - this.#usedBytes)
+    this.#medium.names.directory(directory, 'statfs')
+    return Math.max(0, this.#medium.capacityBytes - this.#medium.usedBytes)
   }
 
-  #perform<T>(
-    operation: DiskOperation,
-    detail: string,
-    changes: boolean,
-    act: () => T,
-    fail?: () => void,
-  ): T {
-    return this.#begin(operation, detail, changes, act, fail)()
+  #beginRead(
+    handle: Handle,
+    into: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): () => number {
+    const act = (): number => this.#medium.read(handle, into, offset, length, position)
+    return this.#begin('read', `${handle.path} @${position}+${length}`, { act })
   }
 
-  /**
-   * Counts the operation and settles its fate; the returned function carries it out. `changes` says whether it alters
-   * the disk short of making things durable, which the power cut still lets happen.
-   */
-  #begin<T>(
-    operation: DiskOperation,
-    detail: string,
-    changes: boolean,
-    act: () => T,
-    fail: () => void = nothing,
-  ): () => T {
+  #beginWrite(file: number, from: Uint8Array, offset: number, length: number, position: number) {
+    this.#assertOn()
+    const handle = this.#medium.writableHandle(file, 'write')
+    const write = { file: handle.file, from, offset, length, position }
+    const act = (): number => {
+      this.#medium.write(handle, write, this.#random)
+      return length
+    }
+    const fail = (): void => this.#medium.writePart(write, this.#random)
+    const run = this.#begin('write', `${handle.path} @${position}+${length}`, { act, fail, changes: true })
+    return { handle, write, run }
+  }
+
+  /** Covers what has been written by now, not what is written by the time it completes. */
+  #beginSync({ path, file }: Handle): () => number {
+    const mark = file.mark
+    const act = (): number => {
+      file.sync(mark)
+      return 0
+    }
+    return this.#begin('sync', path, { act, fail: () => file.failSync(mark) })
+  }
+
+  /** Counts the operation and settles its fate; the returned function carries it out. */
+  #begin<T>(operation: DiskOperation, detail: string, action: Action<T>): () => T {
     this.#assertOn()
     const line = `${this.#operations + 1} ${operation} ${detail}`
     this.onOperation?.(this.#operations + 1, line)
     this.#operations++
     const verdict = this.#faults.next(operation)
     this.trace.add(verdict === 'go' ? line : `${line} ${verdict}`)
-    if (verdict === 'go') return act
-    if (verdict === 'power-off') {
-      this.#powerOff(changes ? act : nothing)
-    }
+    if (verdict === 'go') return action.act
+    if (verdict === 'power-off') this.#powerOffDuring(action)
     return () => {
-      fail()
+      action.fail?.()
       throw diskError(verdict, operation, detail)
     }
   }
 
-  #powerOff(lastAct: () => unknown): never {
-    this.#off = true
-    this.#life++
+  #powerOffDuring(last: Action<unknown>): never {
+    this.powerOff()
     try {
-      lastAct()
-    } catch {
-      // Whether the operation would have worked does not matter any more.
+      if (last.changes === true) last.act()
+    } catch (error) {
+      // That the operation would not have worked does not matter any more.
+      if (!isDiskError(error)) throw error
     }
     throw new MachineOff()
   }
@@ -423,54 +348,16 @@ export class SimDisk implements Disk {
       try {
         bytes = run()
       } catch (error) {
-        if (!isErrnoException(error)) throw error
+        if (!isDiskError(error)) throw error
         return done(error, 0)
       }
       done(null, bytes)
     })
   }
 
-  #writeTo(handle: Handle, from: Uint8Array, offset: number, length: number, position: number): void {
-    assert(offset + length <= from.length, 'a write stays within its buffer')
-    const { file } = handle
-    const missing = length === 0 ? 0 : file.missingBytes(position, length)
-    if (this.#usedBytes + missing > this.capacityBytes) {
-      this.#writePart(handle, from, offset, length, position)
-      throw diskError('ENOSPC', 'write', handle.path)
-    }
-    this.#counted(file, () => file.write(from, offset, length, position))
-  }
-
-  /** A failing write: some first part of it happened, as far as there is room. */
-  #writePart(handle: Handle, from: Uint8Array, offset: number, length: number, position: number): void {
-    if (length === 0) return
-    const { file } = handle
-    const part = this.#random.below(length)
-    if (part === 0 || this.#usedBytes + file.missingBytes(position, part) > this.capacityBytes) return
-    this.#counted(file, () => file.write(from, offset, part, position))
-  }
-
-  /** Keeps the count of used bytes while `act` changes the file. */
-  #counted(file: SimFile, act: () => void): void {
-    const before = file.allocatedBytes
-    act()
-    this.#usedBytes += file.allocatedBytes - before
-  }
-
-  #releaseIfGone(file: SimFile | undefined): void {
-    if (file !== undefined && !file.linked && file.handles === 0) this.#usedBytes -= file.allocatedBytes
-  }
-
   #handle(file: number, call: string): Handle {
-    const handle = this.#handles.get(file)
-    if (handle === undefined) throw diskError('EBADF', call, `handle ${file}`)
-    return handle
-  }
-
-  #writableHandle(file: number, call: string): Handle {
-    const handle = this.#handle(file, call)
-    if (!handle.writable) throw diskError('EBADF', call, handle.path)
-    return handle
+    this.#assertOn()
+    return this.#medium.handle(file, call)
   }
 
   #assertOn(): void {
@@ -478,24 +365,6 @@ export class SimDisk implements Disk {
   }
 }
 
-function readFrom(
-  handle: Handle,
-  into: Uint8Array,
-  offset: number,
-  length: number,
-  position: number,
-): number {
-  assert(offset + length <= into.length, 'a read stays within its buffer')
-  if (handle.file.isUnreadable(position, length)) throw diskError('EIO', 'read', handle.path)
-  return handle.file.read(into, offset, length, position)
-}
-
-function at(handle: Handle, position: number, length: number): string {
-  return `${handle.path} @${position}+${length}`
-}
-
-function isErrnoException(error: unknown): error is NodeJS.ErrnoException {
+function isDiskError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'code' in error
 }
-
-function nothing(): void {}

@@ -27,6 +27,7 @@ export class PagedBytes {
   /** How many bytes a write of [position, position + length) would allocate. */
   missingBytes(position: number, length: number): number {
     let missing = 0
+    if (length === 0) return 0
     const last = pageOf(position + length - 1)
     for (let page = pageOf(position); page <= last; page++) if (this.#pages[page] === undefined) missing++
     return missing * PAGE_BYTES
@@ -114,6 +115,6 @@ export class PagedBytes {
 }
 
 export function pageOf(position: number): number {
-  assert(position >= -1, 'positions are not negative')
+  assert(position >= 0, 'positions are not negative')
   return Math.floor(position / PAGE_BYTES)
 }

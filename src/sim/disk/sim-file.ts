@@ -39,9 +39,7 @@ export class SimFile {
   #orphanPages = new Set<number>()
   #badRanges: BadRange[] = []
   #sequence = 0
-  /** Open handles; the disk counts them. */
-  handles = 0
-  /** Whether a live directory names it; the disk keeps it. */
+  /** Whether a live directory names it; the namespace keeps it. */
   linked = true
 
   get sizeBytes(): number {
@@ -52,9 +50,9 @@ export class SimFile {
     return this.#live.allocatedBytes
   }
 
-  /** Changes that no sync has covered. */
-  get pendingChanges(): number {
-    return this.#pending.length
+  /** Whether every byte that a reader sees would survive a crash. */
+  get isDurable(): boolean {
+    return this.#pending.length === 0 && this.#orphanPages.size === 0
   }
 
   /** Stands for all changes made so far; see sync. */
@@ -73,7 +71,8 @@ export class SimFile {
   write(from: Uint8Array, offset: number, length: number, position: number): void {
     if (length === 0) return
     for (let page = pageOf(position); page <= pageOf(position + length - 1); page++) this.#dirtyAgain(page)
-    const bytes = from.slice(offset, offset + length)
+    const bytes = new Uint8Array(length)
+    bytes.set(from.subarray(offset, offset + length))
     this.#add(position, bytes)
     this.#live.write(bytes, 0, length, position)
   }
@@ -117,7 +116,6 @@ export class SimFile {
   }
 
   crash(mode: CrashMode, random: SimRandom): void {
-    this.handles = 0
     if (mode === 'keep-all') return
     if (mode === 'random' && this.#pending.length > 0) {
       this.#durable = crashLeftovers(this.#durable, this.#pending, random)

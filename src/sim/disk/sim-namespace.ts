@@ -94,29 +94,24 @@ export class SimNamespace {
     }
   }
 
-  /** Returns the file that lost its name. */
-  unlink(path: string, call: string): SimFile {
+  unlink(path: string, call: string): void {
     const file = this.file(path, call)
     this.#change([{ ...this.#place(path, call), node: undefined }])
     file.linked = false
-    return file
   }
 
-  /** Returns the file that stood at `to` before, if any. */
-  rename(from: string, to: string, call: string): SimFile | undefined {
+  rename(from: string, to: string, call: string): void {
     const node = this.find(from, call)
     if (node === undefined) throw diskError('ENOENT', call, from)
     const place = this.#place(to, call)
     const replaced = place.directory.live.get(place.name)
-    if (replaced === node) return undefined
+    if (replaced === node) return
     refuseReplacing(node, replaced, call, to)
     this.#change([
       { ...this.#place(from, call), node: undefined },
       { ...place, node },
     ])
-    if (!(replaced instanceof SimFile)) return undefined
-    replaced.linked = false
-    return replaced
+    if (replaced instanceof SimFile) replaced.linked = false
   }
 
   sync(directory: SimDirectory): void {

@@ -1,0 +1,46 @@
+/**
+ * The world of one simulated machine under one seed: time, randomness, a disk and a log. A reboot gives a new world on the
+ * same virtual time, with what the crash left of the disk; the old one stays behind dead, so that code which still
+ * holds it can neither fire a timer nor touch the new disk.
+ */
+import { EventQueue } from './event-queue.js'
+import type { CrashMode } from './disk/sim-file.js'
+import { SimClock } from './sim-clock.js'
+import { SimDisk } from './sim-disk.js'
+import type { SimDiskOptions } from './sim-disk.js'
+import { SimLog } from './sim-log.js'
+import { SimRandom } from './sim-random.js'
+
+type DiskSettings = Omit<SimDiskOptions, 'random' | 'clock'>
+
+export class SimEnv {
+  readonly random: SimRandom
+  readonly queue: EventQueue
+  readonly clock: SimClock
+  readonly disk: SimDisk
+  readonly log = new SimLog()
+
+  private constructor(random: SimRandom, queue: EventQueue, clock: SimClock, disk: SimDisk) {
+    this.random = random
+    this.queue = queue
+    this.clock = clock
+    this.disk = disk
+  }
+
+  static fromSeed(seed: number | string, settings: DiskSettings = {}): SimEnv {
+    const random = new SimRandom(seed)
+    const queue = new EventQueue(random)
+    const clock = new SimClock(queue)
+    return new SimEnv(random, queue, clock, new SimDisk({ random, clock, ...settings }))
+  }
+
+  /** Ends this world and returns the next one; `random` decides what a random crash keeps. */
+  reboot(mode: CrashMode, random?: SimRandom): SimEnv {
+    this.clock.stop()
+    const clock = new SimClock(this.queue)
+    const disk = this.disk.clone(clock)
+    this.disk.powerOff()
+    disk.crash(mode, random)
+    return new SimEnv(this.random.fork('reboot'), this.queue, clock, disk)
+  }
+}
