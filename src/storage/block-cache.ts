@@ -81,7 +81,7 @@ export class BlockCache {
   /** Per slot: whether its block was found since the hand came by. Set by whoever finds it. */
   readonly referenced: Uint8Array
   /** [hits, misses], counted by the tables; numbers in a typed array never become garbage. */
-  readonly counts = new Float64Array(2)
+  readonly tallies = new Float64Array(2)
 
   /** Per slot, at the first slot of a block: file, block number, slots taken, pins. */
   readonly #owners: Int32Array
@@ -127,8 +127,8 @@ export class BlockCache {
 
   get stats(): BlockCacheStats {
     return {
-      hits: this.counts[HITS],
-      misses: this.counts[MISSES],
+      hits: this.tallies[HITS],
+      misses: this.tallies[MISSES],
       evictions: this.#evictions,
       usedBytes: this.#usedSlots * BLOCK_BYTES + this.#temporaryBytes,
     }

@@ -1,5 +1,5 @@
 /**
- * The index of a table: where each block lies, and which one a token is in. Resident, 28 bytes a block of some 4 KB.
+ * The index of a table: where each block lies, and which one a token is in. Resident, with the places in the cache 34 bytes a block of some 4 KB.
  *
  *     index := blockCount x f64 first token, ascending
  *              blockCount x u32 stored length

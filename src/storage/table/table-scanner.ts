@@ -1,29 +1,132 @@
+/**
+ * Reads a table from its first entry to its last: the way of compactions and tools, in worker threads, past the cache.
+ * Large reads of whole blocks, synchronous; every block is checked before an entry of it is handed out.
+ */
 import type { Disk } from '../../env/disk.js'
+import { HEADER_BYTES, keyLength } from '../../record/layout.js'
+import { KeyHash } from '../../ring/token.js'
+import { assert } from '../../util/assert.js'
 import { EntryRef } from '../entry.js'
+import { blockDamage, blockEntryCount, blockRecord, blockToken } from './block-format.js'
+import type { FlaggedEntry } from './flagged-list.js'
+import { decodeFlagged } from './flagged-list.js'
+import type { TableFile } from './table-file.js'
+import { openTableFile, tableCorruption } from './table-file.js'
 import type { TableSummary } from './table-summary.js'
 
-export class TableScanner {
-  token = 0
-  readonly entry = new EntryRef()
-  readonly summary: TableSummary
+/** Bytes per read; a jumbo block is a read of its own. */
+const READ_BYTES = 512 * 1024
 
+export class TableScanner {
+  /** Token of the current entry. */
+  token = 0
+  /** The current entry; its bytes are valid until next(). */
+  readonly entry = new EntryRef()
+  readonly #disk: Disk
+  readonly #opened: TableFile
+  readonly #hash = new KeyHash()
+  #isHashed = false
+  #isClosed = false
+
+  #chunk: Buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+  /** Blocks in memory are those before #readTo; the current one starts at #blockAt of the bytes #memory. */
+  #memory = this.#chunk
+  #readTo = 0
+  #block = -1
+  #blockAt = 0
+  #count = 0
+  #index = 0
+  #entriesRead = 0
+
+  /** Opens the table. Throws CorruptionError or what the disk throws. */
   constructor(disk: Disk, path: string) {
-    throw new Error(`not yet built: ${String(disk)} ${path}`)
+    this.#disk = disk
+    this.#opened = openTableFile(disk, path)
   }
 
+  get summary(): TableSummary {
+    return this.#opened.footer.summary
+  }
+
+  /** Goes to the next entry, at first to the first; false at the end. Throws CorruptionError or what the disk throws. */
   next(): boolean {
-    return false
+    assert(!this.#isClosed, 'a closed scanner reads nothing')
+    this.#index++
+    while (this.#index >= this.#count) if (!this.#nextBlock()) return false
+    this.token = blockToken(this.#memory, this.#blockAt, this.#index)
+    this.entry.bytes = this.#memory
+    this.entry.record = blockRecord(this.#memory, this.#blockAt, this.#count, this.#index)
+    this.#isHashed = false
+    this.#entriesRead++
+    return true
   }
 
   /** KeyHash.first of the current entry's key, computed when asked for. */
   get first(): number {
-    return 0
+    return this.#hashed().first
   }
 
   /** KeyHash.second of the current entry's key, computed when asked for. */
   get second(): number {
-    return 0
+    return this.#hashed().second
   }
 
-  close(): void {}
+  /** The table's flagged entries, in its order. */
+  flagged(): Generator<FlaggedEntry> {
+    return decodeFlagged(this.#opened.flagged)
+  }
+
+  /** Closes the file; harmless a second time. */
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#disk.close(this.#opened.file)
+  }
+
+  #hashed(): KeyHash {
+    if (!this.#isHashed) {
+      const { bytes, record } = this.entry
+      const key = record + HEADER_BYTES
+      this.#hash.of(bytes, key, key + keyLength(bytes, record))
+      this.#isHashed = true
+    }
+    return this.#hash
+  }
+
+  #nextBlock(): boolean {
+    const { index, path } = this.#opened
+    const block = this.#block + 1
+    if (block === index.blockCount) {
+      if (this.#entriesRead !== this.summary.entryCount) {
+        throw tableCorruption(
+          path,
+          index.endOffset,
+          `it has ${this.#entriesRead} entries, not ${this.summary.entryCount}`,
+        )
+      }
+      return false
+    }
+    if (block === this.#readTo) this.#readBlocks()
+    else this.#blockAt += index.storedLength(this.#block)
+    const damage = blockDamage(this.#memory, this.#blockAt, index.storedLength(block), index.checksum(block))
+    if (damage !== null) throw tableCorruption(path, index.offset(block), `block ${block}: ${damage}`)
+    this.#block = block
+    this.#count = blockEntryCount(this.#memory, this.#blockAt)
+    this.#index = 0
+    return true
+  }
+
+  /** Reads as many whole blocks as a chunk holds, at least one. */
+  #readBlocks(): void {
+    const { index, path, file } = this.#opened
+    const start = index.offset(this.#readTo)
+    let end = this.#readTo + 1
+    while (end < index.blockCount && index.offset(end + 1) - start <= READ_BYTES) end++
+    const length = index.offset(end) - start
+    this.#memory = length <= READ_BYTES ? this.#chunk : Buffer.allocUnsafeSlow(length)
+    const got = this.#disk.readSync(file, this.#memory, 0, length, start)
+    if (got < length) throw tableCorruption(path, start + got, 'it ends in the middle of a block')
+    this.#readTo = end
+    this.#blockAt = 0
+  }
 }

@@ -36,8 +36,7 @@ export type LoadDone = (error: Error | null) => void
 
 const WORDS_PER_SLOT = BLOCK_BYTES / 2
 const TOKENS_PER_SLOT = BLOCK_BYTES / 8
-/** Where entryCount and tokens stand in a block, in words and in tokens. */
-const COUNT_WORD = 6
+/** Where tokens begin in a block, in tokens. */
 const FIRST_TOKEN = 2
 const WORDS_PER_TOKEN = 4
 
@@ -61,11 +60,16 @@ export class Table {
   readonly #cacheHandle: number
   /** Per block, where the cache has it. */
   readonly #places: Int32Array
+  /**
+   * Per block in memory, its entry count: the block has it too, but there it costs the first of three cache misses that
+   * have to wait for each other, a tenth of the whole lookup.
+   */
+  readonly #entryCounts: Uint16Array
   readonly #slotBytes: Buffer
   readonly #slotTokens: Float64Array
   readonly #slotWords: Uint16Array
   readonly #referenced: Uint8Array
-  readonly #counts: Float64Array
+  readonly #tallies: Float64Array
 
   /** Who waits for each block that is being read. */
   readonly #loads = new Map<number, LoadDone[]>()
@@ -83,12 +87,13 @@ export class Table {
     this.#probes = opened.footer.probes
     this.#cache = cache
     this.#places = new Int32Array(opened.index.blockCount).fill(NOWHERE)
+    this.#entryCounts = new Uint16Array(opened.index.blockCount)
     this.#cacheHandle = cache.register(this.#places)
     this.#slotBytes = cache.bytes
     this.#slotTokens = cache.tokens
     this.#slotWords = cache.words
     this.#referenced = cache.referenced
-    this.#counts = cache.counts
+    this.#tallies = cache.tallies
   }
 
   /**
@@ -109,7 +114,9 @@ export class Table {
 
   /** Memory that the table takes besides its blocks in the cache. */
   get residentBytes(): number {
-    return this.#index.residentBytes + this.#filter.length + this.#places.byteLength
+    return (
+      this.#index.residentBytes + this.#filter.length + this.#places.byteLength + this.#entryCounts.byteLength
+    )
   }
 
   get index(): BlockIndex {
@@ -132,7 +139,7 @@ export class Table {
     for (let block = this.#index.lastAtMost(token); block >= 0; block--) {
       const slot = this.#places[block]
       if (slot === NOWHERE) return this.#answerCold(block)
-      this.#counts[HITS]++
+      this.#tallies[HITS]++
       if (slot >= 0) {
         const record = this.#findInSlot(slot, block, token, bytes, start, end)
         if (record >= 0) {
@@ -163,9 +170,17 @@ export class Table {
     return answer
   }
 
-  /** Where the cache has the block: see BlockCache; for a walk over the table. */
-  placeOf(block: number): number {
-    return this.#places[block]
+  /** For a walk: the block's place in the cache; NOWHERE sets `coldBlock`. Does not count as a use that keeps the block. */
+  visit(block: number): number {
+    const place = this.#places[block]
+    if (place === NOWHERE) this.#answerCold(block)
+    else this.#tallies[HITS]++
+    return place
+  }
+
+  /** The bytes that hold the block with this place: at place * BLOCK_BYTES, for a temporary (below 0) at the start. */
+  blockBytes(place: number): Buffer {
+    return place >= 0 ? this.#slotBytes : this.#cache.temporary(place)
   }
 
   /** Reads a block into memory and pins it for the caller, who is told from the event loop, never from within this call. */
@@ -193,7 +208,7 @@ export class Table {
     const bytes = this.#disk.readSync(this.#file, buffer, 0, length, this.#index.offset(block))
     const damage = this.#damageOf(block, buffer, bytes)
     if (damage !== null) throw damage
-    this.#cache.insert(this.#cacheHandle, block, buffer, length)
+    this.#insert(block, buffer)
   }
 
   /** Ends what one successful load() began; harmless when the table was retired meanwhile. */
@@ -217,7 +232,7 @@ export class Table {
 
   #answerCold(block: number): TableLookup {
     this.coldBlock = block
-    this.#counts[MISSES]++
+    this.#tallies[MISSES]++
     return COLD
   }
 
@@ -226,14 +241,13 @@ export class Table {
     this.#referenced[slot] = 1
     const words = this.#slotWords
     const tokens = this.#slotTokens
-    const firstWord = slot * WORDS_PER_SLOT
-    const count = words[firstWord + COUNT_WORD]
+    const count = this.#entryCounts[block]
     const low = slot * TOKENS_PER_SLOT + FIRST_TOKEN
     const high = low + count
     let at = low + this.#index.guess(block, token, count)
     while (at > low && tokens[at - 1] >= token) at--
     while (at < high && tokens[at] < token) at++
-    const offsets = firstWord + (FIRST_TOKEN + count) * WORDS_PER_TOKEN - low
+    const offsets = slot * WORDS_PER_SLOT + (FIRST_TOKEN + count) * WORDS_PER_TOKEN - low
     for (; at < high && tokens[at] === token; at++) {
       const record = slot * BLOCK_BYTES + words[offsets + at]
       if (isKeyOf(this.#slotBytes, record, bytes, start, end)) return record
@@ -271,16 +285,22 @@ export class Table {
       this.#loads.delete(block)
       const failure = error ?? this.#damageOf(block, buffer, bytes)
       if (this.#isRetired || failure !== null) this.#cache.giveReadBuffer(buffer)
-      else this.#takeIn(block, buffer, length, waiting.length)
+      else this.#takeIn(block, buffer, waiting.length)
       if (this.#isRetired && this.#loads.size === 0) this.#close()
       for (const each of waiting) each(this.#isRetired ? null : failure)
     })
   }
 
-  #takeIn(block: number, buffer: Buffer, length: number, waiters: number): void {
-    if (this.#places[block] === NOWHERE) this.#cache.insert(this.#cacheHandle, block, buffer, length)
+  /** Takes in a block that was read for so many waiters, unless loadSync() was faster. */
+  #takeIn(block: number, buffer: Buffer, waiters: number): void {
+    if (this.#places[block] === NOWHERE) this.#insert(block, buffer)
     else this.#cache.giveReadBuffer(buffer)
     for (let i = 0; i < waiters; i++) this.#cache.pin(this.#places[block])
+  }
+
+  #insert(block: number, buffer: Buffer): void {
+    this.#entryCounts[block] = blockEntryCount(buffer, 0)
+    this.#cache.insert(this.#cacheHandle, block, buffer, this.#index.storedLength(block))
   }
 
   #damageOf(block: number, buffer: Buffer, bytes: number): Error | null {
