@@ -3,8 +3,8 @@ import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Disk } from '../env/disk.js'
 import { NodeDisk } from '../env/node-disk.js'
-import { parseFileName } from '../storage/file-names.js'
 import { inspectTable } from '../storage/table/inspect-table.js'
+import { manifestLines, countsLines } from './manifest-lines.js'
 import type { Output } from './output.js'
 import { printHelp } from './help.js'
 
@@ -49,7 +49,9 @@ function refuse(problem: string, output: Output): number {
 function inspectFile(path: string, options: InspectOptions, output: Output): boolean {
   const inspector = inspectorFor(path)
   if (inspector === undefined) {
-    output.error(`kindred: ${path}: not a file of a data directory (*.log, *.table or MANIFEST, by its name)`)
+    output.error(
+      `kindred: ${path}: not a file of a data directory (*.log, *.table, *.counts or MANIFEST, by its name)`,
+    )
     return false
   }
   try {
@@ -61,7 +63,14 @@ function inspectFile(path: string, options: InspectOptions, output: Output): boo
   }
 }
 
+/** By the end of the name, so that a copy under another name can be looked at too. */
+const INSPECTORS: readonly (readonly [RegExp, Inspector])[] = [
+  [/\.table$/, inspectTable],
+  [/\.counts$/, countsLines],
+  [/^MANIFEST/, manifestLines],
+]
+
 function inspectorFor(path: string): Inspector | undefined {
-  const kind = parseFileName(basename(path))?.kind
-  return kind === 'table' ? inspectTable : undefined
+  const name = basename(path)
+  return INSPECTORS.find(([pattern]) => pattern.test(name))?.[1]
 }

@@ -7,10 +7,12 @@ import { NodeDisk } from '../env/node-disk.js'
 import { NodeLog } from '../env/node-log.js'
 import type { LogLevel as EventLevel } from '../env/node-log.js'
 import { NodeNetwork } from '../env/node-network.js'
+import { NodeProcessFacts } from '../env/node-process-facts.js'
 import { NodeRandom } from '../env/node-random.js'
 import type { LogLevel, NodeConfig } from '../node/node-config.js'
 import { startNode } from '../node/node.js'
 import type { NodeEnv, RunningNode } from '../node/running-node.js'
+import { WorkerJobs } from '../storage/jobs/worker-jobs.js'
 import type { Output } from './output.js'
 
 /** Redis's names for how much is said, in the log's own levels; the log knows no step between debug and info. */
@@ -58,12 +60,16 @@ export async function runNode(config: NodeConfig, run: Run, output: Output): Pro
 
 function nodeEnv(config: NodeConfig, log: NodeLog): NodeEnv {
   const { tcpKeepaliveSeconds: keepAliveSeconds, tcpBacklog: backlog } = config
+  const clock = new NodeClock()
   return {
-    clock: new NodeClock(),
+    clock,
     random: new NodeRandom(),
     network: new NodeNetwork({ keepAliveSeconds, backlog }),
     disk: new NodeDisk(),
     log,
+    setLogLevel: (level) => log.setLevel(EVENT_LEVELS[level]),
+    process: new NodeProcessFacts(),
+    startJobs: (rate) => new WorkerJobs(clock, rate),
   }
 }
 

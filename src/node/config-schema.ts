@@ -69,7 +69,7 @@ export const KNOBS: readonly Knob[] = [
     type: { kind: 'choice', choices: ['everysec', 'always', 'no'] },
     fallback: 'always',
     unit: '',
-    runtime: false,
+    runtime: true,
     reason:
       'When a write counts as done: on disk (always), within a second (everysec), when the system pleases (no). Redis: everysec.',
   },
@@ -255,7 +255,7 @@ export const KNOBS: readonly Knob[] = [
     type: { kind: 'size', min: 0, max: 1024 * GB },
     fallback: '128mb',
     unit: 'bytes a second',
-    runtime: false,
+    runtime: true,
     reason:
       'What compaction may read and write; lower it when it disturbs clients, raise it when writes stall. 0 is no limit.',
   },

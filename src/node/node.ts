@@ -217,6 +217,7 @@ class Node implements RunningNode {
   }
 
   #settingChanged(name: string, config: NodeConfig): void {
+    if (name === 'loglevel') this.#env.setLogLevel?.(config.logLevel)
     if (name === 'appendfsync') this.#store.setAppendfsync(config.appendFsync)
     if (name === 'compaction-rate') {
       this.#store.setCompactionRate(config.storage.compactionRateBytesPerSecond)

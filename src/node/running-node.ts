@@ -9,7 +9,7 @@ import type { Network } from '../env/network.js'
 import type { ProcessFacts } from '../env/process-facts.js'
 import type { Random } from '../env/random.js'
 import type { StorageJobs } from '../storage/jobs/storage-jobs.js'
-import type { NodeConfig } from './node-config.js'
+import type { LogLevel, NodeConfig } from './node-config.js'
 
 /** Everything that a node may touch of the world. */
 export interface NodeEnv {
@@ -18,6 +18,8 @@ export interface NodeEnv {
   readonly network: Network
   readonly disk: Disk
   readonly log: Log
+  /** How much `log` says from now on; absent where that is not for the node to change. */
+  readonly setLogLevel?: (level: LogLevel) => void
   readonly process: ProcessFacts
   /** Threads for flushes and compactions, or their twin in this thread; the node closes them. Rate: 0 for no limit. */
   startJobs(compactionBytesPerSecond: number): StorageJobs

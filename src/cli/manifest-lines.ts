@@ -1,0 +1,74 @@
+/** A manifest and a counts file as text, for `kindred inspect`. Reading checks them: what is printed is sound. */
+import type { Disk } from '../env/disk.js'
+import { hlcToWallMs } from '../record/hlc.js'
+import { slotOfToken } from '../ring/token.js'
+import { readCounts } from '../storage/counts-file.js'
+import { decodeManifest } from '../storage/manifest.js'
+import type { ManifestState, ManifestTable } from '../storage/manifest.js'
+import { textTable } from './text-table.js'
+
+/** A manifest is read whole; one this long would name half a million tables. */
+const MANIFEST_BYTES_MAX = 256 * 1024 * 1024
+
+/** Throws CorruptionError or what the disk throws. */
+export function manifestLines(disk: Disk, path: string): string[] {
+  const state = decodeManifest(readWhole(disk, path), path)
+  return [...factLines(path, state), '', ...textTable(TABLE_HEADER, state.tables.map(tableRow))]
+}
+
+/** With `entries` also how many keys die in which second. Throws CorruptionError or what the disk throws. */
+export function countsLines(disk: Disk, path: string, options: { readonly entries: boolean }): string[] {
+  const { live, seconds, deaths } = readCounts(disk, path)
+  const dying = deaths.reduce((sum, keys) => sum + keys, 0)
+  const lines = [
+    `counts   ${path}`,
+    `keys     ${live}`,
+    `expiring ${dying} in ${seconds.length} different seconds`,
+  ]
+  if (options.entries) seconds.forEach((second, i) => lines.push(`${timeText(second * 1000)} ${deaths[i]}`))
+  return lines
+}
+
+function readWhole(disk: Disk, path: string): Buffer {
+  const file = disk.open(path, 'read')
+  try {
+    const bytes = Buffer.alloc(Math.min(disk.sizeBytes(file), MANIFEST_BYTES_MAX))
+    return bytes.subarray(0, disk.readSync(file, bytes, 0, bytes.length, 0))
+  } finally {
+    disk.close(file)
+  }
+}
+
+function factLines(path: string, state: ManifestState): string[] {
+  const mark =
+    state.flushMark === 0 ? 'never' : `${state.flushMark} (${timeText(hlcToWallMs(state.flushMark))})`
+  return [
+    `manifest        ${path}`,
+    `format          ${state.formatVersion}`,
+    `directory id    ${state.directoryId}`,
+    `next file       ${state.nextFileNumber}`,
+    `last sequence   ${state.lastSequence}`,
+    `flushed         ${mark}`,
+    `counts file     ${state.countsFile === 0 ? 'none' : state.countsFile}`,
+    `unflushed logs  ${state.logs.length === 0 ? 'none' : state.logs.join(', ')}`,
+    `tables          ${state.tables.length}`,
+  ]
+}
+
+const TABLE_HEADER = ['level', 'table', 'bytes', 'entries', 'dead', 'sequences', 'slots'] as const
+
+function tableRow(table: ManifestTable): string[] {
+  return [
+    String(table.level),
+    String(table.fileNumber),
+    String(table.sizeBytes),
+    String(table.entryCount),
+    String(table.deadCount),
+    `${table.minSequence} to ${table.maxSequence}`,
+    `${slotOfToken(table.minToken)} to ${slotOfToken(table.maxToken)}`,
+  ]
+}
+
+function timeText(ms: number): string {
+  return new Date(ms).toISOString()
+}
