@@ -11,6 +11,7 @@ import {
   SIBLING_BYTES,
   contextActor,
   contextCount,
+  contextHlc,
   contextStart,
   keyStart,
   siblingActorIndex,
@@ -27,6 +28,7 @@ import { TableScanner } from './table-scanner.js'
 import type { TableSummary } from './table-summary.js'
 
 const KEY_BYTES_SHOWN = 100
+const CONTEXT_ENTRIES_SHOWN = 16
 
 export interface InspectOptions {
   /** Also a line per entry. */
@@ -66,12 +68,22 @@ function* entryLines(scanner: TableScanner): Generator<string> {
   const flags = flagsText(entryFlags(bytes, record))
   yield `${scanner.token} ${key} sequence ${entrySequence(bytes, record)} dies ${death}${flags}`
   const contextAt = contextStart(bytes, record)
-  yield `    seen: ${contextCount(bytes, record)} actors`
+  yield `    context ${contextText(bytes, contextAt, contextCount(bytes, record))}`
   let siblingAt = siblingsStart(bytes, record)
   for (let i = 0; i < siblingCount(bytes, record); i++, siblingAt += SIBLING_BYTES) {
     const actor = contextActor(bytes, contextAt, siblingActorIndex(bytes, siblingAt))
-    yield `    ${siblingHlc(bytes, siblingAt)} by ${actor}: ${siblingText(bytes, siblingAt)}`
+    yield `    sibling ${actor}@${siblingHlc(bytes, siblingAt)} ${siblingText(bytes, siblingAt)}`
   }
+}
+
+/** actor@hlc for each entry of the version vector, cut when long. */
+function contextText(bytes: Buffer, contextAt: number, count: number): string {
+  const shown = Math.min(count, CONTEXT_ENTRIES_SHOWN)
+  const parts: string[] = []
+  for (let i = 0; i < shown; i++)
+    parts.push(`${contextActor(bytes, contextAt, i)}@${contextHlc(bytes, contextAt, i)}`)
+  if (shown < count) parts.push(`and ${count - shown} more`)
+  return parts.join(' ')
 }
 
 function siblingText(bytes: Buffer, siblingAt: number): string {

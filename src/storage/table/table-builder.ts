@@ -64,14 +64,19 @@ export class TableBuilder {
   /** Both hashes of every key, in chunks. */
   readonly #hashes: Int32Array[] = []
 
-  /** Creates the file; one that a crash left under this name is overwritten. */
+  /** Creates the file; one that a crash left under this name is overwritten. Leaves none behind when it throws. */
   constructor(disk: Disk, path: string, fileNumber: number) {
     this.#disk = disk
     this.#path = path
     this.#fileNumber = fileNumber
     this.#file = disk.open(path, 'create')
-    disk.truncate(this.#file, 0)
     this.#append(encodeFileHeader())
+    try {
+      disk.truncate(this.#file, 0)
+    } catch (error) {
+      this.abandon()
+      throw error
+    }
   }
 
   get entryCount(): number {

@@ -15,6 +15,8 @@ const ENTRIES = inTableOrder(
   Array.from({ length: 10 }, (_, i) => makeValue(`key ${i}`, i, Buffer.alloc(3500, i))),
 )
 
+const NO_ERRORS = ENTRIES.map(() => null)
+
 class Fixture {
   readonly disk = new TableDisk()
   readonly cache: BlockCache
@@ -76,7 +78,7 @@ t.test('whoever waited for a block finds it, however small the cache', (t) => {
     const fixture = new Fixture(slots)
     const errors = fixture.loadAll()
     fixture.disk.deliverReads()
-    t.strictSame(errors, new Array(10).fill(null))
+    t.strictSame(errors, NO_ERRORS)
     for (const entry of ENTRIES) t.equal(fixture.find(entry), FOUND, `${slots} slots, ${entry.key}`)
     t.ok(fixture.cache.stats.usedBytes <= 10 * 4096)
     for (let block = 0; block < 10; block++) fixture.table.unpin(block)
@@ -106,7 +108,7 @@ t.test('a synchronous load may overtake an asynchronous one', (t) => {
   const errors = fixture.loadAll()
   fixture.table.loadSync(5)
   fixture.disk.deliverReads()
-  t.strictSame(errors, new Array(10).fill(null))
+  t.strictSame(errors, NO_ERRORS)
   t.equal(fixture.find(ENTRIES[5]), FOUND)
   for (let block = 0; block < 10; block++) fixture.table.unpin(block)
   t.end()
