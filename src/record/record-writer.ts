@@ -12,19 +12,19 @@
  * Source, target and predecessor may lie in the same memory; their ranges must not overlap.
  */
 import { assert } from '../util/assert.js'
-import { copyBytes, readU53, writeU16, writeU24, writeU32, writeU48, writeU53 } from '../util/bytes.js'
+import { copyBytes, readU53 } from '../util/bytes.js'
 import { xxh32 } from '../util/xxhash.js'
-import { EXPIRE_AT_MAX_MS, KEY_BYTES_MAX } from './caps.js'
+import { EXPIRE_AT_MAX_MS, FORMAT_KEY_BYTES_MAX } from './caps.js'
 import {
   CONTEXT_ENTRY_BYTES,
   HEADER_BYTES,
   KIND_DELETION,
   KIND_VALUE,
-  RECORD_FORMAT,
   SIBLING_BYTES,
   contextCount,
   contextStart,
 } from './layout.js'
+import { sealHeader, writeContextEntry, writeSiblingEntry } from './layout-writer.js'
 
 /** Bytes that writeSingleRecord will write; `predecessorBytes` is null when the key has no record yet. */
 export function singleRecordBytes(
@@ -62,33 +62,28 @@ export function writeSingleRecord(
 ): number {
   const keyLength = keyEnd - keyStart
   const valueLength = valueEnd - valueStart
-  assert(keyLength <= KEY_BYTES_MAX, 'a key fits its length field')
+  assert(keyLength <= FORMAT_KEY_BYTES_MAX, 'a key fits its length field')
   assert(expireAtMs >= 0 && expireAtMs <= EXPIRE_AT_MAX_MS, 'an expiry fits its field')
-  assert(kind === KIND_VALUE || (kind === KIND_DELETION && valueLength === 0 && expireAtMs === 0), 'kind')
+  assert(
+    kind === KIND_VALUE || (kind === KIND_DELETION && valueLength === 0 && expireAtMs === 0),
+    'a deletion is bare',
+  )
 
   const contextAt = at + HEADER_BYTES + keyLength
   copyBytes(key, keyStart, keyEnd, into, at + HEADER_BYTES)
   let siblingAt = contextAt + CONTEXT_ENTRY_BYTES
-  if (predecessor === null) writeEntry(into, contextAt, actor, hlc)
+  if (predecessor === null) writeContextEntry(into, contextAt, actor, hlc)
   else siblingAt = writeJoined(into, contextAt, predecessor, predecessorAt, actor, hlc)
   const entries = (siblingAt - contextAt) / CONTEXT_ENTRY_BYTES
 
-  writeU53(into, siblingAt, hlc)
-  into[siblingAt + 7] = kind
-  writeU48(into, siblingAt + 8, expireAtMs)
-  writeU16(into, siblingAt + 14, entries === 1 ? 0 : indexOf(into, contextAt, actor))
-  writeU32(into, siblingAt + 16, valueLength)
-  writeU32(into, siblingAt + 20, kind === KIND_DELETION ? 0 : xxh32(value, valueStart, valueEnd, 0))
+  const actorIndex = entries === 1 ? 0 : indexOf(into, contextAt, actor)
+  const valueChecksum = kind === KIND_DELETION ? 0 : xxh32(value, valueStart, valueEnd, 0)
+  writeSiblingEntry(into, siblingAt, hlc, kind, expireAtMs, actorIndex, valueLength, valueChecksum)
   const valueAt = siblingAt + SIBLING_BYTES
   copyBytes(value, valueStart, valueEnd, into, valueAt)
 
   const length = valueAt + valueLength - at
-  writeU32(into, at + 4, length)
-  into[at + 8] = RECORD_FORMAT
-  writeU24(into, at + 9, keyLength)
-  writeU16(into, at + 12, 1)
-  writeU16(into, at + 14, entries)
-  writeU32(into, at, xxh32(into, at + 4, valueAt, 0))
+  sealHeader(into, at, length, keyLength, 1, entries, valueAt)
   return length
 }
 
@@ -120,7 +115,7 @@ function writeJoined(
     const other = readU53(bytes, from)
     assert(readU53(bytes, from + 8) < hlc, 'a new dot exceeds every entry of the context')
     if (pending && other >= actor) {
-      writeEntry(into, to, actor, hlc)
+      writeContextEntry(into, to, actor, hlc)
       to += CONTEXT_ENTRY_BYTES
       pending = false
     }
@@ -129,15 +124,8 @@ function writeJoined(
     to += CONTEXT_ENTRY_BYTES
   }
   if (!pending) return to
-  writeEntry(into, to, actor, hlc)
+  writeContextEntry(into, to, actor, hlc)
   return to + CONTEXT_ENTRY_BYTES
-}
-
-function writeEntry(into: Uint8Array, at: number, actor: number, hlc: number): void {
-  writeU53(into, at, actor)
-  into[at + 7] = 0
-  writeU53(into, at + 8, hlc)
-  into[at + 15] = 0
 }
 
 /** Position of an actor that is known to be in the context. */

@@ -11,10 +11,11 @@
  * record's own context; a deletion has neither value nor expiry. There is one encoding of a record, bit for bit.
  */
 import { assert } from '../util/assert.js'
-import { copyBytes, writeU16, writeU24, writeU32, writeU48, writeU53 } from '../util/bytes.js'
+import { copyBytes } from '../util/bytes.js'
 import { xxh32 } from '../util/xxhash.js'
-import { COUNT_MAX, EXPIRE_AT_MAX_MS, KEY_BYTES_MAX, RECORD_BYTES_MERGED_MAX } from './caps.js'
+import { COUNT_MAX, EXPIRE_AT_MAX_MS, FORMAT_KEY_BYTES_MAX, RECORD_BYTES_MERGED_MAX } from './caps.js'
 import * as layout from './layout.js'
+import { sealHeader, writeContextEntry, writeSiblingEntry } from './layout-writer.js'
 import { compareDots, coversDot, type Dot, type VersionVector } from './version-vector.js'
 
 export { verifyRecord, type RecordFault } from './record-check.js'
@@ -128,41 +129,26 @@ function writeHead(bytes: Uint8Array, record: RecordValue): readonly Sibling[] {
   const siblings = record.siblings.toSorted((a, b) => compareDots(b, a))
   const length = encodedBytes(record)
   assert(length <= RECORD_BYTES_MERGED_MAX, 'a record fits its length field')
-  assert(key.length <= KEY_BYTES_MAX, 'a key fits its length field')
+  assert(key.length <= FORMAT_KEY_BYTES_MAX, 'a key fits its length field')
   assert(context.length <= COUNT_MAX && siblings.length <= COUNT_MAX, 'counts fit their fields')
-  writeU32(bytes, 4, length)
-  bytes[8] = layout.RECORD_FORMAT
-  writeU24(bytes, 9, key.length)
-  writeU16(bytes, 12, siblings.length)
-  writeU16(bytes, 14, context.length)
   copyBytes(key, 0, key.length, bytes, layout.HEADER_BYTES)
   let at = layout.HEADER_BYTES + key.length
-  for (const entry of context) at = writeEntry(bytes, at, entry)
-  for (const sibling of siblings) at = writeSibling(bytes, at, sibling, context)
-  writeU32(bytes, 0, xxh32(bytes, 4, at, 0))
+  for (const { actor, hlc } of context) {
+    writeContextEntry(bytes, at, actor, hlc)
+    at += layout.CONTEXT_ENTRY_BYTES
+  }
+  for (const sibling of siblings) {
+    writeSibling(bytes, at, sibling, context)
+    at += layout.SIBLING_BYTES
+  }
+  sealHeader(bytes, 0, length, key.length, siblings.length, context.length, at)
   return siblings
 }
 
-function writeEntry(bytes: Uint8Array, at: number, entry: Dot): number {
-  writeU53(bytes, at, entry.actor)
-  bytes[at + 7] = 0
-  writeU53(bytes, at + 8, entry.hlc)
-  bytes[at + 15] = 0
-  return at + layout.CONTEXT_ENTRY_BYTES
-}
-
-function writeSibling(bytes: Uint8Array, at: number, sibling: Sibling, context: VersionVector): number {
+function writeSibling(bytes: Uint8Array, at: number, sibling: Sibling, context: VersionVector): void {
+  const { actor, hlc, kind, expireAtMs, value, valueChecksum } = sibling
   assert(coversDot(context, sibling), 'a record has seen its own siblings')
-  assert(sibling.expireAtMs >= 0 && sibling.expireAtMs <= EXPIRE_AT_MAX_MS, 'an expiry fits its field')
-  writeU53(bytes, at, sibling.hlc)
-  bytes[at + 7] = sibling.kind
-  writeU48(bytes, at + 8, sibling.expireAtMs)
-  writeU16(
-    bytes,
-    at + 14,
-    context.findIndex((entry) => entry.actor === sibling.actor),
-  )
-  writeU32(bytes, at + 16, sibling.value.length)
-  writeU32(bytes, at + 20, sibling.valueChecksum)
-  return at + layout.SIBLING_BYTES
+  assert(expireAtMs >= 0 && expireAtMs <= EXPIRE_AT_MAX_MS, 'an expiry fits its field')
+  const actorIndex = context.findIndex((entry) => entry.actor === actor)
+  writeSiblingEntry(bytes, at, hlc, kind, expireAtMs, actorIndex, value.length, valueChecksum)
 }

@@ -137,6 +137,15 @@ t.test(
   },
 )
 
+t.test(
+  'V9 a flush mark that just takes the oldest sibling changes the digest as normalising does',
+  async (t) => {
+    const cutoffs = { flushMark: HLC, purgeHorizonMs: 0 }
+    t.equal(of(BASE, cutoffs), of({ ...BASE, siblings: BASE.siblings.slice(0, 1) }))
+    t.equal(of(BASE, { ...cutoffs, flushMark: HLC - 1 }), of(BASE))
+  },
+)
+
 t.test('V9 a record that counts as absent has the digest zero', async (t) => {
   const digest = new Digest()
   digest.of(encodeRecord(BASE), 0, NO_CUTOFFS)
