@@ -31,7 +31,7 @@ interface Cut {
   readonly sizeBytes: number
 }
 
-const TORN_SECTOR_CHANCE = 1 / 16
+const TORN_SECTOR_CHANCES = [0, 0.05, 0.5]
 const IN_ORDER_CHANCE = 0.3
 const SURVIVAL_CHANCES = [0, 0.1, 0.5, 0.9, 1]
 
@@ -53,6 +53,7 @@ class Crash {
   readonly #sizeChanges: number
   readonly #inOrder: boolean
   readonly #survivalChance: number
+  readonly #tornChance: number
 
   constructor(durable: PagedBytes, changes: readonly Change[], random: SimRandom) {
     this.#durable = durable
@@ -62,6 +63,7 @@ class Crash {
     this.#sizeChanges = random.pick([0, changes.length, random.below(changes.length + 1)])
     this.#inOrder = random.chance(IN_ORDER_CHANCE)
     this.#survivalChance = random.pick(SURVIVAL_CHANCES)
+    this.#tornChance = random.pick(TORN_SECTOR_CHANCES)
   }
 
   leftovers(): PagedBytes {
@@ -97,32 +99,33 @@ class Crash {
   #sectorAfter(start: number, writes: readonly number[], kept: number): Uint8Array {
     const bytes = new Uint8Array(SECTOR_BYTES)
     this.#durable.read(bytes, 0, SECTOR_BYTES, start)
-    const cuts = this.#cuts.filter((cut) => cut.index < kept)
-    let cutsDone = 0
-    for (const index of writes) {
+    for (const index of this.#touching(start, writes)) {
+      const change = this.#changes[index]
       if (index >= kept) {
-        for (; cutsDone < cuts.length; cutsDone++) applyCut(bytes, start, cuts[cutsDone])
-        this.#maybeTear(bytes, start, index, kept)
-        return bytes
+        this.#maybeTear(bytes, start, change)
+        break
       }
-      for (; cutsDone < cuts.length && cuts[cutsDone].index < index; cutsDone++) {
-        applyCut(bytes, start, cuts[cutsDone])
-      }
-      applyWrite(bytes, start, this.#changes[index], 0, SECTOR_BYTES)
+      if (change.bytes === undefined) bytes.fill(0, Math.max(0, change.position - start))
+      else applyWrite(bytes, start, change, start, start + SECTOR_BYTES)
     }
-    for (; cutsDone < cuts.length; cutsDone++) applyCut(bytes, start, cuts[cutsDone])
     return bytes
   }
 
-  /** The first write that the sector has not seen may have arrived in part, unless a cut stands before it. */
-  #maybeTear(bytes: Uint8Array, start: number, index: number, kept: number): void {
-    const cutBetween = this.#cuts.some(
-      (cut) => cut.index >= kept && cut.index < index && cut.sizeBytes < start + SECTOR_BYTES,
-    )
-    if (cutBetween || !this.#random.chance(TORN_SECTOR_CHANCE)) return
-    const at = this.#random.below(SECTOR_BYTES)
-    if (this.#random.chance(0.5)) applyWrite(bytes, start, this.#changes[index], 0, at)
-    else applyWrite(bytes, start, this.#changes[index], at, SECTOR_BYTES)
+  /** The indexes of all changes that the sector sees, oldest first. */
+  #touching(start: number, writes: readonly number[]): readonly number[] {
+    const cuts = this.#cuts.filter((cut) => cut.sizeBytes < start + SECTOR_BYTES)
+    if (cuts.length === 0) return writes
+    return [...writes, ...cuts.map((cut) => cut.index)].sort((a, b) => a - b)
+  }
+
+  /** The first change that the sector has not seen may have arrived in part, if it is a write. */
+  #maybeTear(bytes: Uint8Array, start: number, change: Change): void {
+    if (change.bytes === undefined || !this.#random.chance(this.#tornChance)) return
+    const low = Math.max(start, change.position)
+    const high = Math.min(start + SECTOR_BYTES, change.position + change.bytes.length)
+    const at = this.#random.between(low, high)
+    if (this.#random.chance(0.5)) applyWrite(bytes, start, change, low, at)
+    else applyWrite(bytes, start, change, at, high)
   }
 }
 
@@ -134,17 +137,12 @@ function cutsOf(changes: readonly Change[]): Cut[] {
   return cuts
 }
 
-function applyCut(bytes: Uint8Array, start: number, cut: Cut): void {
-  if (cut.sizeBytes < start + SECTOR_BYTES) bytes.fill(0, Math.max(0, cut.sizeBytes - start))
-}
-
-/** Copies what of the write falls into bytes[from, to) of the sector that begins at `start`. */
-function applyWrite(bytes: Uint8Array, start: number, change: Change, from: number, to: number): void {
+/** Copies what of the write falls into positions [from, to) to the sector at `start`. */
+function applyWrite(sector: Uint8Array, start: number, change: Change, from: number, to: number): void {
   assert(change.bytes !== undefined, 'only writes carry bytes')
-  const low = Math.max(start + from, change.position)
-  const high = Math.min(start + to, change.position + change.bytes.length)
-  if (high <= low) return
-  bytes.set(change.bytes.subarray(low - change.position, high - change.position), low - start)
+  const low = Math.max(from, change.position)
+  const high = Math.min(to, change.position + change.bytes.length)
+  sector.set(change.bytes.subarray(low - change.position, high - change.position), low - start)
 }
 
 /** For each sector that is written to, the indexes of those writes, oldest first. */
