@@ -79,6 +79,15 @@ class Model {
     file.pins[block]--
   }
 
+  /** Releases every file, pinned or not; answers how many slots then take a block, and give it up for another one. */
+  slotsLeftAtTheEnd(): number {
+    for (const file of [...this.files]) this.#release(file)
+    const places = new Int32Array(2 * this.cache.slotCount).fill(NOWHERE)
+    const handle = this.cache.register(places)
+    places.forEach((_, block) => this.cache.insert(handle, block, this.cache.takeReadBuffer(1), 1))
+    return places.subarray(this.cache.slotCount).filter((place) => place >= 0).length
+  }
+
   /** What is wrong now, or null. */
   complaint(): string | null {
     const { cache } = this
@@ -130,6 +139,8 @@ t.test('random loads, pins, hits and retired files leave the cache true to its m
       t.fail(`seed ${seed}, step ${step}: ${complaint}`)
       break
     }
+    const slots = model.slotsLeftAtTheEnd()
+    if (slots !== model.cache.slotCount) t.fail(`seed ${seed}: only ${slots} slots are left at the end`)
   }
   t.pass(`${SEEDS} seeds of ${STEPS} steps`)
   t.end()

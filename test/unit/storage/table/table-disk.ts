@@ -13,9 +13,9 @@ export class TableDisk extends MemoryDisk {
   readSyncCount = 0
   readonly #held: (() => void)[] = []
 
-  /** Runs the reads that were held back, in order. */
-  deliverReads(): void {
-    for (const run of this.#held.splice(0)) run()
+  /** Runs the first reads that were held back, all of them unless told otherwise, in order. */
+  deliverReads(count = Infinity): void {
+    for (const run of this.#held.splice(0, count)) run()
   }
 
   /** Puts other bytes of the same length into a file that may be open. */
