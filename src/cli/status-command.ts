@@ -107,7 +107,6 @@ const SHOWN: readonly (readonly [label: string, section: string, field: string, 
   ['commands a second', 'stats', 'instantaneous_ops_per_sec', ''],
   ['memory', 'memory', 'used_memory_rss_human', ''],
   ['last write to the log', 'persistence', 'aof_last_write_status', ''],
-  ['keys', 'keyspace', 'db0', ''],
 ]
 
 function statusTable(status: NodeStatus): string[] {
@@ -116,7 +115,14 @@ function statusTable(status: NodeStatus): string[] {
     const value = status.info[section]?.[field]
     if (value !== undefined) rows.push([label, value + unit])
   }
+  if (status.state === 'up') rows.push(['keys', keysText(status.info.keyspace?.db0)])
   return textTable(['node', status.address], rows)
+}
+
+/** INFO has no line for an empty database. */
+function keysText(database = 'keys=0,expires=0'): string {
+  const [, keys, expiring] = /keys=(\d+),expires=(\d+)/.exec(database) ?? []
+  return keys === undefined ? database : `${keys}, of which ${expiring} expire`
 }
 
 function addressText({ host, port }: Address): string {

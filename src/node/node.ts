@@ -88,6 +88,7 @@ class Node implements RunningNode {
       await this.#store.close()
       throw error
     }
+    this.#settings.listensOn(this.#port)
     this.#sample()
     log.info('serving', { port: this.#port, appendfsync: config.appendFsync })
   }
@@ -257,7 +258,5 @@ function storeOptions(config: NodeConfig): StoreOptions {
 
 /** 40 hexadecimal digits, as Redis's run_id. */
 function runId(...words: readonly number[]): string {
-  return words
-    .map((word) => word.toString(16).padStart(14, '0').slice(-10))
-    .join('')
+  return words.map((word) => word.toString(16).padStart(14, '0').slice(-10)).join('')
 }

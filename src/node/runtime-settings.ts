@@ -50,11 +50,14 @@ export class NodeSettings implements RuntimeSettings {
     if (!knob.runtime) return IMMUTABLE
     const parsed = parseKnob(knob.type, value)
     if (parsed.kind === 'refused') return parsed.redisReason
-    const { dir, configFile } = this.#current
-    this.#values.set(key, parsed.value)
-    this.#current = buildConfig(this.#values, { workDirectory: dir, configFile })
+    this.#apply(key, parsed.value)
     this.#onChange(key, this.#current)
     return null
+  }
+
+  /** The port that was bound, when the configured one was 0. */
+  listensOn(port: number): void {
+    this.#apply('port', port)
   }
 
   get requirePass(): string {
@@ -70,8 +73,13 @@ export class NodeSettings implements RuntimeSettings {
     return this.#current.protoMaxBulkLenBytes
   }
 
-  /** The configured port, which is 0 when any free one was asked for. */
   get port(): number {
     return this.#current.port
+  }
+
+  #apply(name: string, value: KnobValue): void {
+    const { dir, configFile } = this.#current
+    this.#values.set(name, value)
+    this.#current = buildConfig(this.#values, { workDirectory: dir, configFile })
   }
 }

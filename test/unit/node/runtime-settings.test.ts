@@ -62,6 +62,15 @@ t.test('what may change while running changes, in the configuration and for list
   t.end()
 })
 
+t.test('the port is the bound one once the node listens', (t) => {
+  const node = settings()
+  node.listensOn(50123)
+  t.equal(node.port, 50123)
+  t.equal(node.get('port'), '50123')
+  t.equal(node.current.dir, '/srv/data')
+  t.end()
+})
+
 t.test('what may not change while running is refused as Redis refuses it', (t) => {
   const changed: string[] = []
   const node = settings((name) => changed.push(name))

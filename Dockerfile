@@ -1,0 +1,34 @@
+# One Kindred node as an image.
+#
+#   docker build -t kindred .
+#   docker run -p 7001:7001 -v kindred-data:/data kindred --requirepass <password>
+#
+# What follows the image's name goes to "kindred server". Without a password protected mode refuses everybody from
+# outside the container.
+
+FROM node:20-bookworm-slim AS build
+WORKDIR /build
+COPY package.json package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY tsconfig.json ./
+COPY bin ./bin
+COPY src ./src
+RUN node bin/build.js && npm prune --omit=dev --no-audit --no-fund
+
+FROM node:20-bookworm-slim
+ENV NODE_ENV=production
+WORKDIR /kindred
+COPY --from=build /build/package.json ./
+COPY --from=build /build/node_modules ./node_modules
+COPY --from=build /build/dist/src ./dist/src
+COPY --from=build /build/bin/kindred ./bin/kindred
+COPY LICENSE ./
+RUN mkdir /data && chown node:node /data
+USER node
+VOLUME /data
+EXPOSE 7001
+# An orderly stop: requests under way are answered and the log is synced before the process ends.
+STOPSIGNAL SIGTERM
+# A start may have to read a long log first; a node that asks for a password counts as healthy.
+HEALTHCHECK --interval=10s --timeout=6s --start-period=120s --retries=3 CMD ["node", "bin/kindred", "status"]
+ENTRYPOINT ["node", "bin/kindred", "server", "--bind", "0.0.0.0", "--dir", "/data"]
