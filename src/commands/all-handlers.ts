@@ -14,6 +14,7 @@ import type { CommandStats } from './node-services.js'
 import { CommandRegistry } from './registry.js'
 import { serverHandlers } from './server-commands.js'
 import { slowlogHandlers } from './slowlog-command.js'
+import { transactionHandlers } from './transactions.js'
 import { waitingHandlers } from './waiting-commands.js'
 
 /** `statsOf` gives the counters of a command by its full name; by default the registry keeps its own. */
@@ -27,6 +28,7 @@ export function createRegistry(statsOf?: (name: string) => CommandStats): Comman
       ...configHandlers,
       ...serverHandlers,
       ...waitingHandlers,
+      ...transactionHandlers,
       ...slowlogHandlers,
       ...latencyHandlers,
       ...aclHandlers(() => registry),

@@ -8,10 +8,8 @@ import { DONE } from './request.js'
 import type { Handler, Request } from './request.js'
 import { quote, refuseQuoting } from './unknown-command.js'
 
-export const BAD_CLIENT_NAME = 'ERR Client names cannot contain spaces, newlines or special characters.'
-
 /** Whether argument `index` may stand in a line of CLIENT LIST. */
-export function isPlainText(request: Request, index: number): boolean {
+function isPlainText(request: Request, index: number): boolean {
   const end = request.offsets[2 * index + 1]
   for (let at = request.offsets[2 * index]; at < end; at++) {
     if (request.bytes[at] < 0x21 || request.bytes[at] > 0x7e) return false
@@ -19,13 +17,18 @@ export function isPlainText(request: Request, index: number): boolean {
   return true
 }
 
-export const setName: Handler = (request) => {
-  if (!isPlainText(request, 2)) {
-    request.reply.error(BAD_CLIENT_NAME)
-  } else {
-    request.session.name = textOf(request, 2)
-    request.reply.ok()
+/** Names the connection by argument `index`; false when the name cannot be one, and then the error is rendered. */
+export function takeName(request: Request, index: number): boolean {
+  if (isPlainText(request, index)) {
+    request.session.name = textOf(request, index)
+    return true
   }
+  request.reply.error('ERR Client names cannot contain spaces, newlines or special characters.')
+  return false
+}
+
+export const setName: Handler = (request) => {
+  if (takeName(request, 2)) request.reply.ok()
   return DONE
 }
 

@@ -3,9 +3,9 @@
  * its answer is missing or its order of checks differs; both are Redis 7.0's.
  */
 import type { ReplyWriter } from '../resp/reply-writer.js'
-import { integerOf, isWord, textOf } from './args.js'
+import { integerOf, isWord } from './args.js'
 import { WRONG_PASSWORD, auth, logIn } from './authentication.js'
-import { BAD_CLIENT_NAME, isPlainText } from './client-attributes.js'
+import { takeName } from './client-attributes.js'
 import { NOT_AN_INTEGER } from './error-texts.js'
 import { REDIS_VERSION } from './redis-version.js'
 import { DONE } from './request.js'
@@ -15,6 +15,8 @@ import { quote, refuseArity, refuseQuoting } from './unknown-command.js'
 export const HELLO_WITHOUT_AUTH =
   'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time'
 const INT_MAX = 0x7fffffff
+const INT_MIN = -INT_MAX - 1
+const NOT_AN_INT = `ERR value is out of range, value must between ${INT_MIN} and ${INT_MAX}`
 
 const ping: Handler = (request) => {
   if (request.argc > 2) return refuseArity(request.reply, 'ping')
@@ -36,7 +38,8 @@ const quit: Handler = ({ reply, session }) => {
 
 const select: Handler = (request) => {
   const index = integerOf(request, 1)
-  if (!(Math.abs(index) <= INT_MAX)) request.reply.error(NOT_AN_INTEGER)
+  if (Number.isNaN(index)) request.reply.error(NOT_AN_INTEGER)
+  else if (index < INT_MIN || index > INT_MAX) request.reply.error(NOT_AN_INT)
   else if (index !== 0) request.reply.error('ERR DB index is out of range')
   else request.reply.ok()
   return DONE
@@ -56,64 +59,47 @@ const reset: Handler = ({ reply, session, node }) => {
   return DONE
 }
 
+/** Options take effect one by one, as in Redis 7.0: a name given before a wrong option stays. */
 const hello: Handler = (request) => {
   const { argc, reply, session } = request
-  const options = argc > 1 ? helloOptions(request) : { protocol: 0, userIndex: 0, nameIndex: 0 }
-  if (options === null) return DONE
-  const { protocol, userIndex, nameIndex } = options
-  if (userIndex > 0 && !logIn(request, userIndex, userIndex + 1)) {
-    reply.error(WRONG_PASSWORD)
-    return DONE
+  const protocol = argc > 1 ? protocolOf(request) : session.protocol
+  if (protocol === 0) return DONE
+  for (let i = 2; i < argc; i++) {
+    const taken = takeOption(request, i)
+    if (taken === 0) return DONE
+    i += taken
   }
   if (!session.authenticated && request.node.settings.requirePass !== '') {
     reply.error(HELLO_WITHOUT_AUTH)
     return DONE
   }
-  if (nameIndex > 0) session.name = textOf(request, nameIndex)
-  if (protocol > 0) session.protocol = protocol
-  reply.protocol = session.protocol
-  writeHello(reply, session.protocol, session.id)
+  session.protocol = protocol
+  reply.protocol = protocol
+  writeHello(reply, protocol, session.id)
   return DONE
 }
 
-interface HelloOptions {
-  readonly protocol: number
-  /** Argument number of the user's name, which the password follows; 0 without AUTH. */
-  readonly userIndex: number
-  /** Argument number of the connection's name; 0 without SETNAME. */
-  readonly nameIndex: number
-}
-
-/** Null when the error is rendered. */
-function helloOptions(request: Request): HelloOptions | null {
-  const { argc, reply } = request
+/** 2 or 3; 0 when the error is rendered. */
+function protocolOf(request: Request): number {
   const protocol = integerOf(request, 1)
-  if (Number.isNaN(protocol)) return refused(reply, 'Protocol version is not an integer or out of range')
-  if (protocol !== 2 && protocol !== 3) {
-    reply.error('NOPROTO unsupported protocol version')
-    return null
-  }
-  let userIndex = 0
-  let nameIndex = 0
-  for (let i = 2; i < argc; i++) {
-    if (isWord(request, i, 'AUTH') && i + 2 < argc) {
-      userIndex = i + 1
-      i += 2
-    } else if (isWord(request, i, 'SETNAME') && i + 1 < argc) {
-      nameIndex = ++i
-      if (isPlainText(request, nameIndex)) continue
-      reply.error(BAD_CLIENT_NAME)
-      return null
-    } else {
-      return refused(reply, `Syntax error in HELLO option '${quote(request.bytes, request.offsets, i)}'`)
-    }
-  }
-  return { protocol, userIndex, nameIndex }
+  if (protocol === 2 || protocol === 3) return protocol
+  if (Number.isNaN(protocol)) request.reply.error('ERR Protocol version is not an integer or out of range')
+  else request.reply.error('NOPROTO unsupported protocol version')
+  return 0
 }
 
-function refused(reply: ReplyWriter, text: string): null {
-  refuseQuoting(reply, text)
-  return null
+/** Carries out the option in argument i; answers how many arguments it took, 0 when the error is rendered. */
+function takeOption(request: Request, i: number): number {
+  const { argc, reply } = request
+  if (isWord(request, i, 'AUTH') && i + 2 < argc) {
+    if (logIn(request, i + 1, i + 2)) return 2
+    reply.error(WRONG_PASSWORD)
+  } else if (isWord(request, i, 'SETNAME') && i + 1 < argc) {
+    if (takeName(request, i + 1)) return 1
+  } else {
+    refuseQuoting(reply, `Syntax error in HELLO option '${quote(request.bytes, request.offsets, i)}'`)
+  }
+  return 0
 }
 
 function writeHello(reply: ReplyWriter, protocol: number, connectionId: number): void {

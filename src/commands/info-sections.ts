@@ -37,7 +37,7 @@ export const INFO_SECTIONS: readonly InfoSection[] = [
   { name: 'stats', title: 'Stats', in: DEFAULT, facts: statistics },
   { name: 'replication', title: 'Replication', in: DEFAULT, facts: replication },
   { name: 'cpu', title: 'CPU', in: DEFAULT, facts: cpu },
-  { name: 'modules', title: 'Modules', in: ['default'], facts: () => [] },
+  { name: 'modules', title: 'Modules', in: DEFAULT, facts: () => [] },
   { name: 'commandstats', title: 'Commandstats', in: ['all'], facts: commandStatistics },
   { name: 'errorstats', title: 'Errorstats', in: DEFAULT, facts: errorStatistics },
   { name: 'latencystats', title: 'Latencystats', in: ['all'], facts: latencyStatistics },
