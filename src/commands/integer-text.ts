@@ -25,7 +25,7 @@ const LOW_DIGITS = 9
  * The integer that bytes[start, end) spells, NaN when it spells none or one outside 64 bits. Exact when
  * Number.isSafeInteger says so, otherwise the nearest double.
  */
-export function parseInteger(bytes: Uint8Array, start: number, end: number): number {
+export function parseInteger(bytes: Buffer, start: number, end: number): number {
   let at = start
   const negative = at < end && bytes[at] === MINUS
   if (negative) at++
@@ -42,7 +42,7 @@ export function parseInteger(bytes: Uint8Array, start: number, end: number): num
   return negative ? -value : value
 }
 
-function parseLongInteger(bytes: Uint8Array, start: number, end: number, negative: boolean): number {
+function parseLongInteger(bytes: Buffer, start: number, end: number, negative: boolean): number {
   let high = 0
   let low = 0
   for (let at = start; at < end; at++) {
@@ -53,7 +53,9 @@ function parseLongInteger(bytes: Uint8Array, start: number, end: number, negativ
   const lowMax = negative ? MAX_LOW + 1 : MAX_LOW
   if (high > MAX_HIGH || (high === MAX_HIGH && low > lowMax)) return NaN
   const value = high * 1e9 + low
-  return negative ? -value : value
+  // Beyond 2^53 the sum has been rounded twice; the text is rounded once, so order is kept.
+  const nearest = Number.isSafeInteger(value) ? value : Number(bytes.toString('latin1', start, end))
+  return negative ? -nearest : nearest
 }
 
 /** The exact value of text that parseInteger() has accepted. */

@@ -203,42 +203,46 @@ export function randomkey(request: Request): Outcome {
   const { random } = request.node
   const token = random.next53()
   const pick = random.below(RANDOM_KEYS)
-  const first = new PickedKey(pick)
-  // A step that is not in memory keeps its token: another attempt with a new one might never meet loaded blocks.
-  if (first.pick(keyspace, token)) {
-    first.render(request.reply)
+  const picked = new PickedKey(pick)
+  if (picked.pick(keyspace, token)) {
+    picked.render(request.reply)
     return DONE
   }
+  // Waits with the same token: run again from its start, the command would draw another and might never meet loaded blocks.
   return request.defer(async (reply) => {
-    const picked = new PickedKey(pick)
     do await keyspace.whenLoaded()
     while (!picked.pick(keyspace, token))
     picked.render(reply)
   })
 }
 
-/** The key number `pick` behind a token, going round at the end. */
+/** The key number `pick` behind a token, going round at the end as often as it takes. */
 class PickedKey {
-  #left: number
-  #key: Buffer | null = null
   readonly #pick: number
+  #left = 0
+  #key: Buffer | null = null
 
   constructor(pick: number) {
     this.#pick = pick
-    this.#left = pick
   }
 
   readonly #visit = (bytes: Buffer, start: number, end: number): void => {
-    if (this.#left-- >= 0) this.#key = Buffer.from(bytes.subarray(start, end))
+    if (this.#left-- === 0) this.#key = Buffer.from(bytes.subarray(start, end))
   }
 
   /** False when blocks have to be loaded first. */
   pick(keyspace: Keyspace, token: number): boolean {
     this.#left = this.#pick
     this.#key = null
-    let next = keyspace.scan(token, this.#pick + 1, this.#visit)
-    if (next === 0 && this.#key === null) next = keyspace.scan(0, this.#pick + 1, this.#visit)
-    return next !== COLD_SCAN
+    let cursor = token
+    do {
+      const before = this.#left
+      const next = keyspace.scan(cursor, before + 1, this.#visit)
+      if (next === COLD_SCAN) return false
+      if (cursor === 0 && this.#left === before) return true
+      cursor = 0
+    } while (this.#key === null)
+    return true
   }
 
   render(reply: ReplyWriter): void {

@@ -196,6 +196,11 @@ class CommandStream extends Seeded {
     return this.chance(3) ? this.integer() : String(this.below(30) - 15)
   }
 
+  /** The place of a bit, mostly one that may be set. */
+  bitPlace(): string {
+    return this.chance(8) ? this.index() : String(this.below(200))
+  }
+
   secondsFromNow(): number {
     return RELATIVE_SECONDS_FIRST + RELATIVE_SECONDS_STEP * ++this.#times
   }
@@ -295,11 +300,11 @@ const MAKERS: readonly (readonly [number, Maker])[] = [
   [2, (s) => ['STRLEN', s.key()]],
   [3, (s) => [s.pick(['GETRANGE', 'SUBSTR']), s.key(), s.index(), s.index()]],
   [2, (s) => ['SETRANGE', s.loose(), s.index(), s.value()]],
-  [4, (s) => [s.pick(['INCR', 'DECR']), s.pick([s.key(), 'counter'])]],
-  [4, (s) => [s.pick(['INCRBY', 'DECRBY']), s.pick([s.key(), 'counter']), s.integer()]],
-  [5, (s) => ['INCRBYFLOAT', s.pick([s.loose(), 'float']), s.float()]],
-  [2, (s) => ['SETBIT', s.loose(), s.index(), s.pick(['0', '1', '1', '1', '2', 'x', '-1'])]],
-  [2, (s) => ['GETBIT', s.key(), s.index()]],
+  [4, (s) => [s.pick(['INCR', 'DECR']), s.pick([s.key(), 'counter', 'counter'])]],
+  [4, (s) => [s.pick(['INCRBY', 'DECRBY']), s.pick([s.key(), 'counter', 'counter']), s.integer()]],
+  [5, (s) => ['INCRBYFLOAT', s.pick([s.loose(), 'float', 'float']), s.float()]],
+  [2, (s) => ['SETBIT', s.loose(), s.bitPlace(), s.pick(['0', '1', '1', '1', '2', 'x', '-1'])]],
+  [2, (s) => ['GETBIT', s.key(), s.bitPlace()]],
   [2, (s) => ['BITCOUNT', s.key()]],
   [3, (s) => ['BITCOUNT', s.key(), s.index(), s.index(), ...s.some(bitUnits(s))]],
   [2, (s) => ['BITPOS', s.key(), s.pick(['0', '1', '0', '1', '2', 'x'])]],
@@ -319,7 +324,7 @@ const MAKERS: readonly (readonly [number, Maker])[] = [
   [3, (s) => ['COPY', s.loose(), s.loose(), ...s.some(copyOptions(s))]],
   [2, (s) => ['KEYS', s.pick(PATTERNS)]],
   [1, () => ['RANDOMKEY']],
-  [3, (s) => ['SCAN', '0', ...s.some(scanOptions(s)), s.word('COUNT'), '1000']],
+  [6, (s) => ['SCAN', '0', ...s.some(scanOptions(s)), s.word('COUNT'), '1000']],
   [1, (s) => ['SCAN', s.pick(['abc', ' 0', '0x', '18446744073709551616', '1.0']), ...s.some(scanOptions(s))]],
   [1, (s) => ['SCAN', '0', 'COUNT', '1000', s.pick(['COUNT', 'MATCH', 'TYPE', 'x'])]],
   [1, (s) => ['SCAN', '0', 'COUNT', s.pick(['0', '-1', 'abc', '', '9223372036854775808'])]],

@@ -6,7 +6,7 @@ import { arityFits } from '../../../src/commands/command.js'
 import { dataHandlers } from '../../../src/commands/data-handlers.js'
 import type { NodeServices } from '../../../src/commands/node-services.js'
 import { COLD_BLOCKS, DEFERRED } from '../../../src/commands/request.js'
-import type { Outcome, Request } from '../../../src/commands/request.js'
+import type { Handler, Outcome, Request } from '../../../src/commands/request.js'
 import type { Session } from '../../../src/commands/session.js'
 import { refuseArity } from '../../../src/commands/unknown-command.js'
 import { uniformBelow } from '../../../src/env/uniform.js'
@@ -63,12 +63,15 @@ export class HandlerRunner {
     return Buffer.from(reply.buffer.subarray(0, reply.length))
   }
 
-  async #attempt(
-    bytes: Buffer,
-    offsets: Int32Array,
-    argc: number,
-    handler: (request: Request) => Outcome,
-  ): Promise<void> {
+  /** The reply of a handler that the command table does not lead to, as latin1 text. */
+  async textOf(handler: Handler, ...args: readonly string[]): Promise<string> {
+    const { bytes, offsets } = encodeCommand(args.map(toBuffer))
+    this.#reply.length = 0
+    await this.#attempt(bytes, offsets, args.length, handler)
+    return this.#reply.buffer.toString('latin1', 0, this.#reply.length)
+  }
+
+  async #attempt(bytes: Buffer, offsets: Int32Array, argc: number, handler: Handler): Promise<void> {
     const { keyspace, node } = this
     const reply = this.#reply
     let deferred: Promise<void> | null = null
@@ -98,7 +101,6 @@ export class HandlerRunner {
   }
 }
 
-/** Offsets into a buffer that holds more than the arguments, as the server's read buffer does. */
 function toBuffer(argument: string | number | Buffer): Buffer {
   return Buffer.isBuffer(argument) ? argument : Buffer.from(String(argument))
 }
