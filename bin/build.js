@@ -1,5 +1,6 @@
-// Compiles the project into dist/, and removes what was compiled from sources that are gone, so that a deleted test does
-// not go on running. `node bin/build.js` is `npm run build`.
+// Compiles the project into dist/ as far as it has changed. Two things the compiler does not see to: what was compiled
+// from sources that are gone is removed, so that a deleted test does not go on running, and when compiled files are
+// missing, its notes on what has been done are thrown away. `node bin/build.js` is `npm run build`.
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,19 +11,29 @@ const SOURCE_FOLDERS = ['src', 'test', 'benchmarks']
 
 /** Ends the process when the compiler finds errors. */
 export function build() {
-  removeStaleOutput()
+  for (const folder of SOURCE_FOLDERS) {
+    removeStaleOutput(folder)
+    if (lacksOutput(folder)) rmSync(join(root, 'dist/.tsbuildinfo'), { force: true })
+  }
   run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'])
 }
 
-function removeStaleOutput() {
-  for (const folder of SOURCE_FOLDERS) {
-    const compiled = join(root, 'dist', folder)
-    if (!existsSync(compiled)) continue
-    for (const name of readdirSync(compiled, { recursive: true })) {
-      const source = name.replace(/\.js(\.map)?$/, '.ts')
-      if (source !== name && !existsSync(join(root, folder, source))) rmSync(join(compiled, name))
-    }
+function removeStaleOutput(folder) {
+  for (const name of filesIn(join(root, 'dist', folder))) {
+    const source = name.replace(/\.js(\.map)?$/, '.ts')
+    if (source !== name && !existsSync(join(root, folder, source))) rmSync(join(root, 'dist', folder, name))
   }
+}
+
+function lacksOutput(folder) {
+  const sources = filesIn(join(root, folder)).filter(
+    (name) => name.endsWith('.ts') && !name.endsWith('.d.ts'),
+  )
+  return sources.some((name) => !existsSync(join(root, 'dist', folder, name.replace(/\.ts$/, '.js'))))
+}
+
+function filesIn(folder) {
+  return existsSync(folder) ? readdirSync(folder, { recursive: true }) : []
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) build()

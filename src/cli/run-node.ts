@@ -73,25 +73,32 @@ function nodeEnv(config: NodeConfig, log: NodeLog): NodeEnv {
   }
 }
 
+/** npm passes on the signal that the terminal has sent already: the same one again within this time is not meant anew. */
+const ECHO_MS = 1000
+
 /** Listens from before the start, so that Ctrl-C during a long recovery is not lost; the stop then follows the start. */
 class StopSignals {
-  #received = false
+  #first: { readonly signal: NodeJS.Signals; readonly atMs: number } | undefined
   #stop: (() => void) | undefined
 
   constructor() {
-    process.on('SIGINT', () => this.#receive(130))
-    process.on('SIGTERM', () => this.#receive(143))
+    process.on('SIGINT', (signal) => this.#receive(signal, 130))
+    process.on('SIGTERM', (signal) => this.#receive(signal, 143))
   }
 
   onFirst(stop: () => void): void {
     this.#stop = stop
-    if (this.#received) stop()
+    if (this.#first !== undefined) stop()
   }
 
-  #receive(forcedExitCode: number): void {
-    if (this.#received) process.exit(forcedExitCode)
-    this.#received = true
-    this.#stop?.()
+  #receive(signal: NodeJS.Signals, forcedExitCode: number): void {
+    const atMs = performance.now()
+    if (this.#first === undefined) {
+      this.#first = { signal, atMs }
+      this.#stop?.()
+    } else if (signal !== this.#first.signal || atMs - this.#first.atMs > ECHO_MS) {
+      process.exit(forcedExitCode)
+    }
   }
 }
 
