@@ -21,6 +21,7 @@ import { assert } from '../../util/assert.js'
 import { HEADER_BYTES } from '../../record/layout.js'
 import type { BlockCache } from '../block-cache.js'
 import { NOWHERE } from '../block-cache.js'
+import { diskErrorCode } from '../disk-error.js'
 import type { EntryRef } from '../entry.js'
 import { BLOCK_BYTES, blockDamage, blockEntryCount, blockRecord, blockToken } from './block-format.js'
 import type { BlockIndex } from './block-index.js'
@@ -225,9 +226,14 @@ export class Table {
     if (this.#loads.size === 0) this.#close()
   }
 
+  /** An error of the disk is nobody's to handle: the file has no user, and one that stays is removed at the next start. */
   #close(): void {
-    this.#disk.close(this.#file)
-    if (this.#unlinks) this.#disk.unlink(this.path)
+    try {
+      this.#disk.close(this.#file)
+      if (this.#unlinks) this.#disk.unlink(this.path)
+    } catch (error) {
+      if (diskErrorCode(error) === null) throw error
+    }
   }
 
   #answerCold(block: number): TableLookup {

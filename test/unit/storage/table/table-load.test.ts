@@ -4,6 +4,7 @@ import { BlockCache } from '../../../../src/storage/block-cache.js'
 import { EntryRef } from '../../../../src/storage/entry.js'
 import { Table } from '../../../../src/storage/table/table.js'
 import { COLD, FOUND } from '../../../../src/storage/table/table-lookup.js'
+import { diskError } from '../memory-disk.js'
 import { TableDisk } from './table-disk.js'
 import type { TestEntry } from './table-entries.js'
 import { buildTable, inTableOrder, makeValue } from './table-entries.js'
@@ -182,5 +183,16 @@ t.test('a pin survives until its own unpin when others come and go', (t) => {
   table.unpin(0)
   table.loadSync(1)
   t.equal(fixture.find(ENTRIES[0]), COLD, 'unpinned, it had to make room')
+  t.end()
+})
+
+t.test('a retired table that cannot be removed disturbs nobody', (t) => {
+  const { disk, table } = new Fixture(4)
+  disk.onOperation = (_, name) => {
+    if (name === 'unlink') throw diskError('EIO', 'unlink')
+  }
+  table.retire(true)
+  t.equal(disk.openFiles, 0)
+  t.ok(disk.exists(PATH), 'it is left for the next start')
   t.end()
 })
