@@ -60,21 +60,18 @@ export function foundEquals(request: Request, index: number): boolean {
   )
 }
 
-/** Looks up the key in argument `index`, for a command that writes it: such lookups are not counted as hits. */
+/** Looks up the key in argument `index`. */
 export function findKey(request: Request, index: number): Lookup {
   return request.keyspace.find(request.bytes, request.offsets[2 * index], request.offsets[2 * index + 1])
 }
 
-/** Looks up the key in argument `index` for a command that reads it, counting a hit or a miss. */
-export function readKey(request: Request, index: number): Lookup {
-  const lookup = request.keyspace.find(
-    request.bytes,
-    request.offsets[2 * index],
-    request.offsets[2 * index + 1],
-  )
+/**
+ * Counts a hit or a miss for a command that writes but, in Redis's eyes, reads too (GETEX, GETDEL, GETSET, SET with GET).
+ * The lookups of commands that only read are counted by the keyspace.
+ */
+export function countRead(request: Request, lookup: Lookup): void {
   if (lookup === LIVE) request.node.stats.keyspaceHits++
-  else if (lookup !== COLD) request.node.stats.keyspaceMisses++
-  return lookup
+  else request.node.stats.keyspaceMisses++
 }
 
 /**

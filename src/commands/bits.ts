@@ -5,7 +5,7 @@
  */
 import { COLD, LIVE } from '../coordinator/keyspace.js'
 import { copyBytes } from '../util/bytes.js'
-import { bigIntegerOf, findKey, integerOf, isWord, readKey, storableKey } from './args.js'
+import { bigIntegerOf, findKey, integerOf, isWord, storableKey } from './args.js'
 import { NOT_AN_INTEGER, SYNTAX_ERROR } from './error-texts.js'
 import { COLD_BLOCKS, DONE } from './request.js'
 import type { Outcome, Request } from './request.js'
@@ -51,7 +51,7 @@ export function setbit(request: Request): Outcome {
 export function getbit(request: Request): Outcome {
   const offset = bitOffset(request)
   if (offset < 0) return DONE
-  const lookup = readKey(request, 1)
+  const lookup = findKey(request, 1)
   if (lookup === COLD) return COLD_BLOCKS
   const { found } = request.keyspace
   const at = found.start + Math.floor(offset / 8)
@@ -73,7 +73,7 @@ const range = { firstBit: 0, endBit: 0 }
 
 /** BITCOUNT key [start end [BYTE | BIT]] */
 export function bitcount(request: Request): Outcome {
-  const lookup = readKey(request, 1)
+  const lookup = findKey(request, 1)
   if (lookup === COLD) return COLD_BLOCKS
   if (lookup !== LIVE) {
     request.reply.integer(0)
@@ -115,7 +115,7 @@ export function bitpos(request: Request): Outcome {
   const bit = integerOf(request, 2)
   if (bit !== bit) return refuse(request, NOT_AN_INTEGER)
   if (bit !== 0 && bit !== 1) return refuse(request, BAD_BIT_ARGUMENT)
-  const lookup = readKey(request, 1)
+  const lookup = findKey(request, 1)
   if (lookup === COLD) return COLD_BLOCKS
   if (lookup !== LIVE) {
     request.reply.integer(bit === 1 ? -1 : 0)

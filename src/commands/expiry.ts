@@ -4,7 +4,7 @@
  * same value (RULES V1), so each of these commands writes the whole record again.
  */
 import { ABSENT, COLD } from '../coordinator/keyspace.js'
-import { bigIntegerOf, deleteKey, findKey, integerOf, isWord, readKey, setFound } from './args.js'
+import { bigIntegerOf, deleteKey, findKey, integerOf, isWord, setFound } from './args.js'
 import { NOT_AN_INTEGER, invalidExpireTime } from './error-texts.js'
 import { INT64_MAX, INT64_MIN } from './integer-text.js'
 import { COLD_BLOCKS, DONE } from './request.js'
@@ -129,7 +129,7 @@ function overflows(time: bigint, kind: TimeKind, nowMs: number): boolean {
 /** TTL | PTTL | EXPIRETIME | PEXPIRETIME key: -2 without the key, -1 without a time; seconds are rounded. */
 function timeHandler(kind: TimeKind): Handler {
   return (request) => {
-    const lookup = readKey(request, 1)
+    const lookup = findKey(request, 1)
     if (lookup === COLD) return COLD_BLOCKS
     const { expireAtMs } = request.keyspace.found
     if (lookup === ABSENT) request.reply.integer(-2)

@@ -10,7 +10,6 @@ import {
   integerOf,
   isWord,
   lengthOf,
-  readKey,
   sameArguments,
   setFound,
   storableKey,
@@ -96,16 +95,13 @@ export function exists(request: Request): Outcome {
     else if (lookup === LIVE) live++
   }
   if (cold) return COLD_BLOCKS
-  const { stats } = request.node
-  stats.keyspaceHits += live
-  stats.keyspaceMisses += request.argc - 1 - live
   request.reply.integer(live)
   return DONE
 }
 
 /** TYPE key */
 export function type(request: Request): Outcome {
-  const lookup = readKey(request, 1)
+  const lookup = findKey(request, 1)
   if (lookup === COLD) return COLD_BLOCKS
   request.reply.simple(lookup === LIVE ? 'string' : 'none')
   return DONE
@@ -158,7 +154,7 @@ export function copy(request: Request): Outcome {
     return DONE
   }
   const target = findKey(request, 2)
-  const source = readKey(request, 1)
+  const source = findKey(request, 1)
   if (source === COLD || target === COLD) return COLD_BLOCKS
   const copies = source === LIVE && (target === ABSENT || replaces)
   if (copies) {

@@ -5,7 +5,7 @@
  */
 import { COLD, LIVE } from '../coordinator/keyspace.js'
 import type { ReplyWriter } from '../resp/reply-writer.js'
-import { integerOf, isWord, readKey } from './args.js'
+import { findKey, integerOf, isWord } from './args.js'
 import { NOT_AN_INTEGER, SYNTAX_ERROR } from './error-texts.js'
 import { COLD_BLOCKS, DONE } from './request.js'
 import type { Outcome, Request } from './request.js'
@@ -52,7 +52,7 @@ export function lcs(request: Request): Outcome {
 
 /** The value of the key in argument `index`, empty when absent, null when it has to be loaded. */
 function valueOf(request: Request, index: number): Buffer | null {
-  const lookup = readKey(request, index)
+  const lookup = findKey(request, index)
   if (lookup === COLD) return null
   const { found } = request.keyspace
   return lookup === LIVE ? found.bytes.subarray(found.start, found.end) : EMPTY

@@ -3,7 +3,7 @@
  * answers are derived from them: the encoding is the one that Redis would choose for a value that was SET.
  */
 import { ABSENT, COLD, LIVE } from '../coordinator/keyspace.js'
-import { integerOf, isWord, readKey } from './args.js'
+import { findKey, integerOf, isWord } from './args.js'
 import { NOT_AN_INTEGER, SYNTAX_ERROR } from './error-texts.js'
 import { parseInteger } from './integer-text.js'
 import { COLD_BLOCKS, DONE } from './request.js'
@@ -42,7 +42,7 @@ export function objectRefcount(request: Request): Outcome {
 
 /** Looks up argument 2 and lets `answer` describe what was found. */
 function onKey(request: Request, answer: (request: Request) => void): Outcome {
-  const lookup = readKey(request, 2)
+  const lookup = findKey(request, 2)
   if (lookup === COLD) return COLD_BLOCKS
   if (lookup === ABSENT) request.reply.nil()
   else answer(request)
@@ -88,7 +88,7 @@ function memoryUsage(request: Request): Outcome {
     if (samples !== samples) return refuse(request, NOT_AN_INTEGER)
     if (samples < 0) return refuse(request, SYNTAX_ERROR)
   }
-  const lookup = readKey(request, 2)
+  const lookup = findKey(request, 2)
   if (lookup === COLD) return COLD_BLOCKS
   if (lookup === LIVE) request.reply.integer(request.keyspace.found.entryBytes)
   else request.reply.nil()

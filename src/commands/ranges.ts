@@ -4,7 +4,7 @@
  */
 import { COLD, LIVE } from '../coordinator/keyspace.js'
 import { copyBytes } from '../util/bytes.js'
-import { bigIntegerOf, findKey, integerOf, lengthOf, readKey, setArgument, storableKey } from './args.js'
+import { bigIntegerOf, findKey, integerOf, lengthOf, setArgument, storableKey } from './args.js'
 import { NOT_AN_INTEGER, OFFSET_OUT_OF_RANGE, STRING_TOO_LONG } from './error-texts.js'
 import { COLD_BLOCKS, DONE } from './request.js'
 import type { Outcome, Request } from './request.js'
@@ -63,7 +63,7 @@ export function getrange(request: Request): Outcome {
   let start = integerOf(request, 2)
   let end = integerOf(request, 3)
   if (start !== start || end !== end) return refuse(request, NOT_AN_INTEGER)
-  const lookup = readKey(request, 1)
+  const lookup = findKey(request, 1)
   if (lookup === COLD) return COLD_BLOCKS
   const { found } = request.keyspace
   const length = lookup === LIVE ? found.end - found.start : 0

@@ -196,53 +196,77 @@ function endOfTurn(clock: Clock): Promise<void> {
 
 /** Keys that RANDOMKEY chooses among, behind a random token: with one, keys behind large gaps would be favoured. */
 const RANDOM_KEYS = 16
+/** Steps that RANDOMKEY takes at once; only where almost everything is dead does it need more. */
+const RANDOM_STEPS_AT_ONCE = 8
 
-/** RANDOMKEY */
+/** RANDOMKEY: nil only when there is no key. */
 export function randomkey(request: Request): Outcome {
   const { keyspace } = request
-  const { random } = request.node
-  const token = random.next53()
-  const pick = random.below(RANDOM_KEYS)
-  const picked = new PickedKey(pick)
-  if (picked.pick(keyspace, token)) {
-    picked.render(request.reply)
-    return DONE
+  const { clock, random } = request.node
+  const walk = new RandomWalk(random.next53(), random.below(RANDOM_KEYS))
+  for (let steps = 0; steps < RANDOM_STEPS_AT_ONCE; steps++) {
+    const outcome = walk.step(keyspace)
+    if (outcome === WALKED) continue
+    if (outcome === ARRIVED) {
+      walk.render(request.reply)
+      return DONE
+    }
+    break
   }
-  // Waits with the same token: run again from its start, the command would draw another and might never meet loaded blocks.
-  return request.defer(async (reply) => {
-    do await keyspace.whenLoaded()
-    while (!picked.pick(keyspace, token))
-    picked.render(reply)
-  })
+  // Goes on from where it is: run again from its start, it would draw another token and might never meet loaded blocks.
+  return request.defer((reply) => finishWalk(walk, keyspace, clock, reply))
 }
 
-/** The key number `pick` behind a token, going round at the end as often as it takes. */
-class PickedKey {
-  readonly #pick: number
-  #left = 0
-  #key: Buffer | null = null
+async function finishWalk(
+  walk: RandomWalk,
+  keyspace: Keyspace,
+  clock: Clock,
+  reply: ReplyWriter,
+): Promise<void> {
+  for (;;) {
+    await keyspace.whenLoaded()
+    const outcome = walk.step(keyspace)
+    if (outcome === ARRIVED) return walk.render(reply)
+    if (outcome === WALKED) await endOfTurn(clock)
+  }
+}
 
-  constructor(pick: number) {
-    this.#pick = pick
+const ARRIVED = 0
+const WALKED = 1
+const MET_COLD = 2
+type WalkOutcome = typeof ARRIVED | typeof WALKED | typeof MET_COLD
+
+/** Walks from a token to the key number `pick` behind it, going round at the end as often as it takes. */
+class RandomWalk {
+  #cursor: number
+  #left: number
+  #key: Buffer | null = null
+  /** Keys seen since the start of the keyspace; below 0 before the first time there. */
+  #seenInRound = -1
+
+  constructor(token: number, pick: number) {
+    this.#cursor = token
+    this.#left = pick
+  }
+
+  step(keyspace: Keyspace): WalkOutcome {
+    const left = this.#left
+    const next = keyspace.scan(this.#cursor, left + 1, this.#visit)
+    if (next === COLD_SCAN) {
+      this.#left = left
+      this.#key = null
+      return MET_COLD
+    }
+    if (this.#key !== null) return ARRIVED
+    if (this.#seenInRound >= 0) this.#seenInRound += left - this.#left
+    if (next === 0 && this.#seenInRound === 0) return ARRIVED
+    if (next === 0) this.#seenInRound = 0
+    this.#cursor = next
+    return WALKED
   }
 
   readonly #visit = (bytes: Buffer, start: number, end: number): void => {
     if (this.#left-- === 0) this.#key = Buffer.from(bytes.subarray(start, end))
-  }
-
-  /** False when blocks have to be loaded first. */
-  pick(keyspace: Keyspace, token: number): boolean {
-    this.#left = this.#pick
-    this.#key = null
-    let cursor = token
-    do {
-      const before = this.#left
-      const next = keyspace.scan(cursor, before + 1, this.#visit)
-      if (next === COLD_SCAN) return false
-      if (cursor === 0 && this.#left === before) return true
-      cursor = 0
-    } while (this.#key === null)
-    return true
   }
 
   render(reply: ReplyWriter): void {

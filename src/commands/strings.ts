@@ -8,11 +8,11 @@ import { ABSENT, COLD, LIVE } from '../coordinator/keyspace.js'
 import type { Lookup } from '../coordinator/keyspace.js'
 import {
   anyCold,
+  countRead,
   deleteKey,
   findKey,
   foundEquals,
   lengthOf,
-  readKey,
   setArgument,
   setFound,
   storableKey,
@@ -39,7 +39,7 @@ import {
 
 /** GET key */
 export function get(request: Request): Outcome {
-  const lookup = readKey(request, 1)
+  const lookup = findKey(request, 1)
   if (lookup === COLD) return COLD_BLOCKS
   replyFound(request, lookup)
   return DONE
@@ -60,8 +60,9 @@ function setWithOptions(request: Request): Outcome {
   const expireAtMs = expireAtOfOptions(request, 'set')
   if (expireAtMs !== expireAtMs || !storableKey(request, 1)) return DONE
   const { answersOld } = stringOptions
-  const lookup = answersOld ? readKey(request, 1) : findKey(request, 1)
+  const lookup = findKey(request, 1)
   if (lookup === COLD) return COLD_BLOCKS
+  if (answersOld) countRead(request, lookup)
   const met = conditionMet(request, lookup)
   if (met) {
     const keeps = stringOptions.expiry === KEEP_EXPIRY && lookup === LIVE
@@ -113,8 +114,9 @@ export function setnx(request: Request): Outcome {
 /** GETSET key value: the time to live goes. */
 export function getset(request: Request): Outcome {
   if (!storableKey(request, 1)) return DONE
-  const lookup = readKey(request, 1)
+  const lookup = findKey(request, 1)
   if (lookup === COLD) return COLD_BLOCKS
+  countRead(request, lookup)
   setArgument(request, 1, 2, 0)
   replyFound(request, lookup)
   return DONE
@@ -122,8 +124,9 @@ export function getset(request: Request): Outcome {
 
 /** GETDEL key */
 export function getdel(request: Request): Outcome {
-  const lookup = readKey(request, 1)
+  const lookup = findKey(request, 1)
   if (lookup === COLD) return COLD_BLOCKS
+  countRead(request, lookup)
   if (lookup === LIVE) deleteKey(request, 1)
   replyFound(request, lookup)
   return DONE
@@ -132,8 +135,9 @@ export function getdel(request: Request): Outcome {
 /** GETEX key [EX | PX | EXAT | PXAT time | PERSIST]: a time is only judged when the key is there. */
 export function getex(request: Request): Outcome {
   if (!readGetexOptions(request)) return DONE
-  const lookup = readKey(request, 1)
+  const lookup = findKey(request, 1)
   if (lookup === COLD) return COLD_BLOCKS
+  countRead(request, lookup)
   if (lookup === LIVE) {
     const expireAtMs = expireAtOfOptions(request, 'getex')
     if (expireAtMs !== expireAtMs) return DONE
@@ -160,20 +164,13 @@ function changeExpiry(request: Request, expireAtMs: number): void {
 export function mget(request: Request): Outcome {
   const { argc, reply } = request
   let cold = false
-  let hits = 0
   reply.array(argc - 1)
   for (let index = 1; index < argc; index++) {
     const lookup = findKey(request, index)
     if (lookup === COLD) cold = true
-    if (cold) continue
-    if (lookup === LIVE) hits++
-    replyFound(request, lookup)
+    if (!cold) replyFound(request, lookup)
   }
-  if (cold) return COLD_BLOCKS
-  const { stats } = request.node
-  stats.keyspaceHits += hits
-  stats.keyspaceMisses += argc - 1 - hits
-  return DONE
+  return cold ? COLD_BLOCKS : DONE
 }
 
 /** MSET key value [key value …] */
@@ -220,7 +217,7 @@ function setPairs(request: Request): void {
 
 /** STRLEN key */
 export function strlen(request: Request): Outcome {
-  const lookup = readKey(request, 1)
+  const lookup = findKey(request, 1)
   if (lookup === COLD) return COLD_BLOCKS
   const { found } = request.keyspace
   request.reply.integer(lookup === LIVE ? found.end - found.start : 0)

@@ -38,6 +38,8 @@ export class MapKeyspace implements Keyspace {
   cold = false
   /** Refuses the next write. */
   full = false
+  /** Entries, dead ones included, that one call of scan() looks at. */
+  entriesPerScan = Infinity
   /** Calls of scan(), and keys visited by them, since the start. */
   scans = 0
   visits = 0
@@ -137,7 +139,8 @@ export class MapKeyspace implements Keyspace {
     let visited = 0
     for (let index = first; index >= 0 && index < entries.length; index++) {
       const stored = entries[index]
-      if (visited >= count && stored.token !== entries[index - 1].token) return stored.token
+      const full = visited >= count || index - first >= this.entriesPerScan
+      if (full && stored.token !== entries[index - 1].token) return stored.token
       if (!this.#lives(stored)) continue
       this.#visit(stored, visit)
       visited++

@@ -210,3 +210,19 @@ await bothWays(t, 'RANDOMKEY answers one of the keys, nil only without any', asy
   t.same([...picked.keys()].sort(), numbered(40).sort(), 'all of them in the long run')
   t.ok(Math.max(...picked.values()) < 2000 / 8, 'none of them far too often')
 })
+
+await bothWays(t, 'steps that meet nothing but dead keys are walked over', async (play, runner, t) => {
+  const { keyspace } = runner
+  await fill(runner, 600)
+  for (const name of numbered(600)) if (name !== 'k7') await runner.text('pexpire', name, '10')
+  keyspace.now += 10
+  keyspace.entriesPerScan = 5
+  for (let draw = 0; draw < 5; draw++) await play([['randomkey', '$2 k7']])
+  await play([
+    ['keys *', '*1 $2 k7'],
+    ['del k7', ':1'],
+    ['randomkey', '$-1'],
+    ['keys *', '*0'],
+  ])
+  t.same(await scanAll(runner).then((pages) => pages.flatMap(({ keys }) => keys)), [])
+})
