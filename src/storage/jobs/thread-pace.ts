@@ -16,6 +16,9 @@ const WAKE = 0
 const CANCELLED = 1
 const RATE = 2
 
+/** Sleeps for at most `forMs` while words[index] is `value`: Atomics.wait. */
+export type Sleep = (words: Int32Array, index: number, value: number, forMs: number) => void
+
 /** The main thread's end of the shared words. */
 export class PaceControl {
   readonly words = new Int32Array(new SharedArrayBuffer(12))
@@ -42,13 +45,15 @@ export class PaceControl {
 export class ThreadPace implements Pace {
   readonly #words: Int32Array
   readonly #monotonicMs: () => number
+  readonly #sleep: Sleep
   #dueMs = 0
   #rate = 0
 
   /** `words` are those of a PaceControl. */
-  constructor(words: Int32Array, monotonicMs: () => number) {
+  constructor(words: Int32Array, monotonicMs: () => number, sleep: Sleep = Atomics.wait) {
     this.#words = words
     this.#monotonicMs = monotonicMs
+    this.#sleep = sleep
   }
 
   spend(bytes: number): void {
@@ -60,7 +65,7 @@ export class ThreadPace implements Pace {
       if (Atomics.load(this.#words, RATE) !== this.#rate) return
       const sleepMs = this.#dueMs - this.#monotonicMs()
       if (sleepMs < SLEEP_MS_MIN) return
-      Atomics.wait(this.#words, WAKE, wakes, sleepMs)
+      this.#sleep(this.#words, WAKE, wakes, sleepMs)
     }
   }
 

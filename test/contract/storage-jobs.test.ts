@@ -1,0 +1,192 @@
+/** What every implementation of StorageJobs promises, over the real disk. */
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { NodeClock } from '../../src/env/node-clock.js'
+import { NodeDisk } from '../../src/env/node-disk.js'
+import { InlineJobs } from '../../src/storage/jobs/inline-jobs.js'
+import type { CompactJob, StorageJobs } from '../../src/storage/jobs/storage-jobs.js'
+import { WorkerJobs } from '../../src/storage/jobs/worker-jobs.js'
+import type { ManifestTable } from '../../src/storage/manifest.js'
+import { readCounts } from '../../src/storage/counts-file.js'
+import { TestSegment, readTable } from '../unit/storage/segment.js'
+
+const NOW_MS = 1_800_000_000_000
+const TARGET_BYTES = 64 * 1024
+
+const implementations: Readonly<Record<string, () => StorageJobs>> = {
+  InlineJobs: () => new InlineJobs(new NodeDisk()),
+  WorkerJobs: () => new WorkerJobs(new NodeClock(), 0),
+}
+
+for (const [name, make] of Object.entries(implementations)) {
+  const inFolder = async (run: (jobs: StorageJobs, directory: string) => Promise<void>): Promise<void> => {
+    const directory = mkdtempSync(join(tmpdir(), 'kindred-jobs-'))
+    const jobs = make()
+    try {
+      await run(jobs, directory)
+    } finally {
+      await jobs.close()
+      rmSync(directory, { recursive: true })
+    }
+  }
+
+  t.test(`${name}: segments are flushed and their tables merged`, (t) =>
+    inFolder(async (jobs, directory) => {
+      const counts = { live: 2000, seconds: Float64Array.of(5), deaths: Uint32Array.of(1) }
+      const older = segmentOf(2000, 1)
+      const [first, second] = await Promise.all([
+        jobs.flush({ ...older.flushJob(directory, 1, TARGET_BYTES), counts: { fileNumber: 3000, counts } }),
+        jobs.flush(segmentOf(10, 5000).flushJob(directory, 2000, TARGET_BYTES)),
+      ])
+      t.equal(first.entries, 2000)
+      t.same(readCounts(new NodeDisk(), `${directory}/003000.counts`), counts)
+      const inputs = [...first.tables, ...second.tables].map((table) => ({ ...table, level: 0 }))
+      const result = await jobs.compact(compactJob(directory, inputs))
+      t.match(result, { entriesRead: 2010, entriesWritten: 2000, dropped: { superseded: 10 } })
+      const merged = result.tables.flatMap((table) => readTable(new NodeDisk(), directory, table.fileNumber))
+      t.equal(merged.length, 2000)
+      t.equal(merged.filter((entry) => entry.sequence >= 5000).length, 10)
+    }),
+  )
+
+  t.test(`${name}: a log file is prepared`, (t) =>
+    inFolder(async (jobs, directory) => {
+      const path = `${directory}/000009.log`
+      await jobs.prepare({ path, sizeBytes: 3_000_000 })
+      t.ok(readFileSync(path).equals(Buffer.alloc(3_000_000)))
+    }),
+  )
+
+  t.test(`${name}: damage is reported with file and offset, and the next job runs`, (t) =>
+    inFolder(async (jobs, directory) => {
+      const { tables } = await jobs.flush(segmentOf(2000, 1).flushJob(directory, 1, TARGET_BYTES))
+      const inputs = tables.map((table) => ({ ...table, level: 1 }))
+      const path = `${directory}/000002.table`
+      const bytes = readFileSync(path)
+      bytes[5000] ^= 1
+      writeFileSync(path, bytes)
+      const before = readdirSync(directory).sort()
+      const error: Error & { offset?: number } = await jobs.compact(compactJob(directory, inputs)).then(
+        () => new Error('no error'),
+        (reason: Error) => reason,
+      )
+      t.match(error, { name: 'CorruptionError', file: path })
+      t.type(error.offset, 'number')
+      t.ok(error.message.startsWith(`${path} is damaged at byte ${error.offset}: `), error.message)
+      t.notOk(/(\. .*){2}damaged/.test(error.message), 'the message is whole, once')
+      t.same(readdirSync(directory).sort(), before)
+      const result = await jobs.compact(compactJob(directory, inputs.slice(0, 1)))
+      t.equal(result.entriesRead, inputs[0].entryCount)
+    }),
+  )
+
+  t.test(`${name}: an error of the disk keeps its code`, (t) =>
+    inFolder(async (jobs, directory) => {
+      const missing = `${directory}/nowhere`
+      await t.rejects(jobs.prepare({ path: `${missing}/1.log`, sizeBytes: 10 }), {
+        name: 'JobError',
+        code: 'ENOENT',
+      })
+      await t.rejects(jobs.flush(segmentOf(1, 1).flushJob(missing, 1, TARGET_BYTES)), { code: 'ENOENT' })
+      t.equal(existsSync(missing), false)
+    }),
+  )
+
+  t.test(`${name}: a broken assertion stays one`, (t) =>
+    inFolder(async (jobs, directory) => {
+      const job = { ...segmentOf(5, 1).flushJob(directory, 1, TARGET_BYTES), arenaBytes: 20 }
+      await t.rejects(jobs.flush(job), { name: 'AssertionError', message: /lies within its segment/ })
+      t.same(readdirSync(directory), [])
+    }),
+  )
+
+  t.test(`${name}: after close every job is cancelled`, (t) =>
+    inFolder(async (jobs, directory) => {
+      await jobs.prepare({ path: `${directory}/000001.log`, sizeBytes: 10 })
+      await jobs.close()
+      await t.rejects(jobs.prepare({ path: `${directory}/000002.log`, sizeBytes: 10 }), { code: 'cancelled' })
+      await t.rejects(jobs.compact(compactJob(directory, [])), { code: 'cancelled' })
+      t.same(readdirSync(directory), ['000001.log'])
+    }),
+  )
+
+  t.test(`${name}: close ends what runs and what waits`, (t) =>
+    inFolder(async (jobs, directory) => {
+      const jobsUnderWay = [1, 2, 3].map((i) =>
+        jobs.flush(segmentOf(3000, 1).flushJob(directory, i * 1000, 16 * 1024)),
+      )
+      const ended = Promise.allSettled(jobsUnderWay)
+      await jobs.close()
+      const outcomes = await ended
+      for (const outcome of outcomes) {
+        if (outcome.status === 'rejected') t.match(outcome.reason, { name: 'JobError', code: 'cancelled' })
+      }
+      const tables = outcomes.flatMap((outcome) =>
+        outcome.status === 'fulfilled' ? outcome.value.tables : [],
+      )
+      t.equal(readdirSync(directory).length, tables.length, 'cancelled jobs left nothing')
+    }),
+  )
+}
+
+t.test('WorkerJobs: a flush does not wait behind a slow compaction, and a new rate wakes that', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'kindred-jobs-'))
+  const jobs = new WorkerJobs(new NodeClock(), 1024)
+  const { tables } = await jobs.flush(segmentOf(4000, 1).flushJob(directory, 1, TARGET_BYTES))
+  let isCompacted = false
+  const compaction = jobs.compact(
+    compactJob(
+      directory,
+      tables.map((table) => ({ ...table, level: 1 })),
+    ),
+  )
+  const noted = compaction.then(() => (isCompacted = true))
+  await jobs.flush(segmentOf(10, 9000).flushJob(directory, 2000, TARGET_BYTES))
+  t.equal(isCompacted, false, 'at 1 KB/s it takes a quarter of an hour')
+  jobs.setCompactionRate(0)
+  await noted
+  t.match(await compaction, { entriesWritten: 4000 })
+  await jobs.close()
+  rmSync(directory, { recursive: true })
+})
+
+t.test('WorkerJobs: close wakes a compaction that sleeps, and it removes what it wrote', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'kindred-jobs-'))
+  const jobs = new WorkerJobs(new NodeClock(), 1024)
+  const { tables } = await jobs.flush(segmentOf(4000, 1).flushJob(directory, 1, TARGET_BYTES))
+  const before = readdirSync(directory).sort()
+  const compaction = jobs.compact(
+    compactJob(
+      directory,
+      tables.map((table) => ({ ...table, level: 1 })),
+    ),
+  )
+  const rejected = t.rejects(compaction, { name: 'JobError', code: 'cancelled' })
+  await jobs.prepare({ path: `${directory}/000999.log`, sizeBytes: 10 })
+  await jobs.close()
+  await rejected
+  t.same(readdirSync(directory).sort(), [...before, '000999.log'].sort())
+  rmSync(directory, { recursive: true })
+})
+
+function segmentOf(keys: number, firstSequence: number): TestSegment {
+  const segment = new TestSegment(keys * 400 + 1024)
+  for (let i = 0; i < keys; i++) {
+    segment.put({ key: `key:${i}`, sequence: firstSequence + i, value: `value ${i} `.repeat(10) })
+  }
+  return segment
+}
+
+function compactJob(directory: string, inputs: readonly ManifestTable[]): CompactJob {
+  return {
+    directory,
+    inputs,
+    others: [],
+    purgeableUntilMs: NOW_MS,
+    flushMark: 0,
+    fileNumbers: { first: 5000, count: 100 },
+    targetBytes: TARGET_BYTES,
+  }
+}
