@@ -5,7 +5,7 @@
  * (allocator internals, forks) is left out. What Redis has no name for stands in `# Storage`.
  *
  * Where a name needs interpreting: used_memory is the JavaScript heap in use plus everything outside it (memtables,
- * cache, buffers); used_memory_peak is the highest resident size; the aof_ fields are about the log; a flushed segment
+ * cache, buffers), without what is reserved but was never touched; used_memory_peak is the highest resident size; the aof_ fields are about the log; a flushed segment
  * counts as an RDB save, and since the log has every acknowledged write, rdb_changes_since_last_save is always 0.
  */
 import { memoryOf } from './client-line.js'
@@ -95,7 +95,7 @@ function memory(node: NodeServices): InfoFacts {
   const { residentBytes, peakResidentBytes, heapUsedBytes, heapTotalBytes, externalBytes, systemTotalBytes } =
     node.memory()
   const engine = node.engineFacts()
-  const usedBytes = heapUsedBytes + externalBytes
+  const usedBytes = Math.min(heapUsedBytes + externalBytes, residentBytes)
   const datasetBytes = engine.memtableBytes + engine.blockCacheBytes
   const maxMemoryBytes = Number(node.settings.get('maxmemory') ?? 0)
   let clientBytes = 0

@@ -1,6 +1,7 @@
 /**
  * LATENCY: no events are recorded (latency-monitor-threshold is 0), so what asks for them finds none, as in a Redis with
- * monitoring off. HISTOGRAM works: every command's durations are counted.
+ * monitoring off. HISTOGRAM works: durations are counted per command, where a timed call may stand for several that
+ * were not timed.
  */
 import { textOf } from './args.js'
 import type { CommandStats } from './node-services.js'
@@ -34,7 +35,7 @@ const histogram: Handler = (request) => {
     reply.bulkText(name)
     reply.map(2)
     reply.bulkText('calls')
-    reply.integer(stats.latency.total)
+    reply.integer(stats.calls)
     reply.bulkText('histogram_usec')
     const steps = stats.latency.cumulative()
     reply.map(steps.length)
@@ -48,7 +49,7 @@ const histogram: Handler = (request) => {
 
 /** All commands that have been called, or the named ones; a container's name stands for all its subcommands. */
 function wantedCommands(request: Request): readonly (readonly [string, CommandStats])[] {
-  const called = [...request.node.stats.byCommand].filter(([, stats]) => stats.latency.total > 0)
+  const called = [...request.node.stats.byCommand].filter(([, stats]) => stats.calls > 0)
   if (request.argc === 2) return called
   const wanted = []
   for (let i = 2; i < request.argc; i++) {

@@ -9,6 +9,9 @@ import type { Outcome, Request } from './request.js'
 
 const QUOTED_BYTES_MAX = 128
 
+/** Most of an argument that any error quotes. Redis quotes it whole, which may be half a gigabyte. */
+const ARGUMENT_BYTES_MAX = 1024
+
 export function refuseUnknownCommand(
   reply: ReplyWriter,
   bytes: Buffer,
@@ -46,7 +49,7 @@ export function refuseSubcommandSyntax({ reply, bytes, offsets }: Request): Outc
 }
 
 /** Argument i as an error may quote it, one character per byte. */
-export function quote(bytes: Buffer, offsets: Int32Array, i: number, bytesMax = 0x7fffffff): string {
+export function quote(bytes: Buffer, offsets: Int32Array, i: number, bytesMax = ARGUMENT_BYTES_MAX): string {
   const start = offsets[2 * i]
   const text = bytes.toString('latin1', start, Math.min(offsets[2 * i + 1], start + bytesMax))
   const nul = text.indexOf('\0')

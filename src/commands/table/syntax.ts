@@ -2,7 +2,7 @@
  * The notation in which a row writes a command's arguments, and its parser. One short text serves the README, HELP and
  * COMMAND DOCS alike; Redis keeps the same facts as trees of several lines per argument, which nobody reads.
  *
- *     name          an argument; what it may hold follows from its name (`TYPES`) or is said after a colon: increment:double
+ *     name          an argument; what it may hold follows from its name (NAMES_BY_TYPE) or is said after a colon: increment:double
  *     WORD          a literal word
  *     WORD name     the literal word, then the argument
  *     [ … ]         optional
@@ -28,26 +28,20 @@ export interface Argument {
 export type ArgumentType =
   'string' | 'integer' | 'double' | 'key' | 'pattern' | 'unix-time' | 'pure-token' | 'oneof' | 'block'
 
-const TYPES: ReadonlyMap<string, ArgumentType> = new Map<string, ArgumentType>([
-  ...['key', 'key1', 'key2', 'newkey', 'source', 'destination'].map((name) => [name, 'key'] as const),
-  ...['unix-time-seconds', 'unix-time-milliseconds'].map((name) => [name, 'unix-time'] as const),
-  ...[
-    'bit',
-    'client-id',
-    'count',
-    'cursor',
-    'decrement',
-    'destination-db',
-    'end',
-    'increment',
-    'index',
-    'len',
-  ].map((name) => [name, 'integer'] as const),
-  ...['milliseconds', 'numreplicas', 'offset', 'protover', 'seconds', 'slot', 'start', 'timeout'].map(
-    (name) => [name, 'integer'] as const,
+const NAMES_BY_TYPE: Partial<Readonly<Record<ArgumentType, string>>> = {
+  key: 'key key1 key2 newkey source destination',
+  integer:
+    'bit client-id count cursor decrement destination-db end increment index len milliseconds numreplicas offset ' +
+    'protover seconds slot start timeout',
+  'unix-time': 'unix-time-seconds unix-time-milliseconds',
+  pattern: 'pattern',
+}
+
+const TYPES: ReadonlyMap<string, ArgumentType> = new Map(
+  Object.entries(NAMES_BY_TYPE).flatMap(([type, names]) =>
+    names.split(' ').map((name) => [name, type as ArgumentType] as const),
   ),
-  ['pattern', 'pattern'],
-])
+)
 
 const ANNOTATION = /:(string|integer|double|key|pattern|unix-time)(?![\w-])/g
 const WORD = /^[A-Z][A-Z-]*$/

@@ -74,6 +74,20 @@ t.test('COMMAND DOCS agrees with redis-server on version, group, deprecation and
   }
 })
 
+t.test('COMMAND DOCS is complete in RESP3 too, where maps are maps', async (t) => {
+  const client = new NodeClient()
+  const flat = await client.value('COMMAND', 'DOCS', 'set', 'client|kill')
+  await client.text('HELLO', '3')
+  t.same(flattened(await client.value('COMMAND', 'DOCS', 'set', 'client|kill')), flat)
+  t.equal(((await client.value('COMMAND', 'DOCS')) as ReadonlyMap<unknown, unknown>).size, names.length)
+})
+
+/** Maps as RESP2 writes them. */
+function flattened(value: ReplyValue): ReplyValue {
+  if (value instanceof Map) return [...value].flat().map((part) => flattened(part as ReplyValue))
+  return Array.isArray(value) ? value.map((part) => flattened(part as ReplyValue)) : value
+}
+
 t.test('every command says in a sentence of its own what it does', async (t) => {
   const summaries = new Map<string, string>()
   for (const row of COMMAND_ROWS.flatMap((row) => [row, ...(row.subcommands ?? [])])) {

@@ -130,6 +130,16 @@ t.test('an empty keyspace has no line, and a failed write shows', async (t) => {
   t.equal(fields(infoText(node, new Set(['persistence']))).get('aof_last_write_status'), 'err')
 })
 
+t.test('memory that is reserved and was never touched does not count as used', async (t) => {
+  const node = new FakeNode()
+  const memory = node.memory()
+  node.memory = () => ({ ...memory, externalBytes: 2 ** 40 })
+  t.match(Object.fromEntries(fields(infoText(node, new Set(['memory'])))), {
+    used_memory: String(memory.residentBytes),
+    mem_fragmentation_ratio: '1.00',
+  })
+})
+
 t.test('sizes are shortened as Redis shortens them', async (t) => {
   t.same([0, 1023, 1024, 990_384, 1_074_048, 2 ** 31, 5e12, 2 ** 60].map(humanBytes), [
     '0B',

@@ -36,6 +36,15 @@ t.test('steps count the calls up to powers of two, as far as there are any', asy
   )
 })
 
+t.test('a timed call may stand for several', async (t) => {
+  const histogram = new LatencyHistogram()
+  histogram.add(3, 16)
+  histogram.add(100)
+  t.equal(histogram.total, 17)
+  t.equal(histogram.percentile(0.9), 3)
+  t.same(histogram.cumulative().at(-1), { atMostMicroseconds: 128, calls: 17 })
+})
+
 t.test('durations out of all proportion are counted as the longest', async (t) => {
   const histogram = new LatencyHistogram()
   for (const microseconds of [2 ** 31, 1e15, Infinity, -1, NaN]) histogram.add(microseconds)

@@ -6,7 +6,10 @@ export type ReplyValue =
   string | number | boolean | null | readonly ReplyValue[] | ReadonlyMap<ReplyValue, ReplyValue>
 
 export function parseReply(bytes: Buffer | string): ReplyValue {
-  return new Cursor(typeof bytes === 'string' ? bytes : bytes.toString('latin1')).next()
+  const cursor = new Cursor(typeof bytes === 'string' ? bytes : bytes.toString('latin1'))
+  const value = cursor.next()
+  cursor.expectEnd()
+  return value
 }
 
 class Cursor {
@@ -15,6 +18,10 @@ class Cursor {
 
   constructor(text: string) {
     this.#text = text
+  }
+
+  expectEnd(): void {
+    if (this.#at < this.#text.length) throw new Error(`more than a reply: ${JSON.stringify(this.#text)}`)
   }
 
   next(): ReplyValue {
