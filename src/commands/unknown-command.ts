@@ -4,6 +4,7 @@
  * and up to the first NUL (Redis prints C strings), with line breaks as spaces.
  */
 import type { ReplyWriter } from '../resp/reply-writer.js'
+import { wrongNumberOfArguments } from './error-texts.js'
 import { DONE } from './request.js'
 import type { Outcome, Request } from './request.js'
 
@@ -34,7 +35,7 @@ export function refuseUnknownSubcommand(reply: ReplyWriter, bytes: Buffer, offse
 
 /** `name` is the full name, 'client|setname'. */
 export function refuseArity(reply: ReplyWriter, name: string): Outcome {
-  reply.error(`ERR wrong number of arguments for '${name}' command`)
+  reply.error(wrongNumberOfArguments(name))
   return DONE
 }
 
