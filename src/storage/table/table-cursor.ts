@@ -19,7 +19,7 @@ export class TableCursor {
   readonly entry = new EntryRef()
   readonly #table: Table
   #block = 0
-  /** The entry within the block; SEEKING until the block was there to look at. */
+  /** The entry within the block; after COLD the one before the one wanted. */
   #index = 0
   /** Entries with a lower token are passed over. */
   #from = 0
@@ -46,7 +46,8 @@ export class TableCursor {
   #settle(): TableLookup {
     const table = this.#table
     while (this.#block < table.index.blockCount) {
-      const place = table.visit(this.#block)
+      let place = table.placeOf(this.#block)
+      if (this.#index === 0 || place === NOWHERE) place = table.visit(this.#block)
       if (place === NOWHERE) {
         this.#index--
         return COLD

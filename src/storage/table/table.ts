@@ -160,18 +160,27 @@ export class Table {
   /** find() for tools and tests: reads cold blocks on the spot. The entry is valid until the next call of any table. */
   findSync(hash: KeyHash, bytes: Buffer, start: number, end: number, into: EntryRef): TableLookup {
     const pinned: number[] = []
-    let answer = this.find(hash, bytes, start, end, into)
-    while (answer === COLD) {
-      this.loadSync(this.coldBlock)
-      this.#cache.pin(this.#places[this.coldBlock])
-      pinned.push(this.coldBlock)
-      answer = this.find(hash, bytes, start, end, into)
+    try {
+      let answer = this.find(hash, bytes, start, end, into)
+      while (answer === COLD) {
+        const block = this.coldBlock
+        this.loadSync(block)
+        this.#cache.pin(this.#places[block])
+        pinned.push(block)
+        answer = this.find(hash, bytes, start, end, into)
+      }
+      return answer
+    } finally {
+      for (const block of pinned) this.unpin(block)
     }
-    for (const block of pinned) this.unpin(block)
-    return answer
   }
 
-  /** For a walk: the block's place in the cache; NOWHERE sets `coldBlock`. Does not count as a use that keeps the block. */
+  /** The block's place in the cache. */
+  placeOf(block: number): number {
+    return this.#places[block]
+  }
+
+  /** placeOf() for a walk that comes to the block: NOWHERE sets `coldBlock`. Not a use for which a block is kept. */
   visit(block: number): number {
     const place = this.#places[block]
     if (place === NOWHERE) this.#answerCold(block)

@@ -160,6 +160,22 @@ t.test('tokens crowded into a corner are found as well as even ones', (t) => {
   t.end()
 })
 
+t.test('a walk counts each block once, and does not keep blocks from being evicted', (t) => {
+  const entries = inTableOrder(
+    Array.from({ length: 100 }, (_, i) => makeValue(`key ${i}`, i, Buffer.alloc(200))),
+  )
+  const disk = new TableDisk()
+  buildTable(disk, PATH, entries)
+  const cache = new BlockCache(2 ** 20)
+  const table = Table.open(disk, PATH, cache, 1)
+  const { blockCount } = table.summary
+  t.ok(blockCount > 3)
+  t.equal(walk(table, 0, true).length, 100)
+  t.match(cache.stats, { hits: blockCount, misses: blockCount })
+  t.notOk(cache.referenced.includes(1))
+  t.end()
+})
+
 t.test('a lookup of a cold key does no I/O and says which block it needs', (t) => {
   const disk = new TableDisk()
   const entries = inTableOrder(
