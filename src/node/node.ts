@@ -3,6 +3,7 @@
  * each other, and takes it apart again in the reverse order. Nothing else knows all the parts.
  */
 import { createRegistry } from '../commands/all-handlers.js'
+import { remoteAddress } from '../commands/client-line.js'
 import type { EngineFacts, NodeServices } from '../commands/node-services.js'
 import { LocalKeyspace } from '../coordinator/local-keyspace.js'
 import { authenticatedLimits } from '../resp/limits.js'
@@ -118,6 +119,7 @@ class Node implements RunningNode {
       services: this.#services(),
       settings: {
         limits: this.#limits(),
+        asksForPassword: () => this.#settings.requirePass !== '',
         outputHardLimitBytes: () => this.#settings.current.outputLimit.hardBytes,
       },
       stats: counters,
@@ -130,7 +132,7 @@ class Node implements RunningNode {
           argc: request.argc,
           microseconds,
           atUnixSeconds: Math.floor(this.#env.clock.wallMs() / 1000),
-          clientAddress: `${session.remoteAddress}:${session.remotePort}`,
+          clientAddress: remoteAddress(session),
           clientName: session.name,
         })
       },

@@ -29,7 +29,11 @@ import { PartialRequest } from '../resp/partial-request.js'
 import { ReplyWriter } from '../resp/reply-writer.js'
 import { RequestParser } from '../resp/request-parser.js'
 import type { RequestLimits } from '../resp/limits.js'
-import { UNAUTHENTICATED_LIMITS } from '../resp/limits.js'
+import {
+  OUTPUT_PAUSE_BYTES,
+  UNAUTHENTICATED_LIMITS,
+  UNAUTHENTICATED_OUTPUT_BUFFER_BYTES_MAX,
+} from '../resp/limits.js'
 import { StoreError } from '../storage/store-error.js'
 import { WRITE_LATER } from '../storage/store.js'
 import type { Store } from '../storage/store.js'
@@ -41,8 +45,6 @@ import { errorText } from './error-text.js'
 
 const QUEUE_REQUESTS_MAX = 1024
 const QUEUE_BYTES_MAX = 1024 * 1024
-/** Unsent output at which a connection is no longer read or served until the client has read some. */
-const OUTPUT_PAUSE_BYTES = 1024 * 1024
 /** Rendered bytes after which a batch hands over what it has, to see whether the client reads. */
 const OUTPUT_PIECE_BYTES = 256 * 1024
 /** A write that waits longer than this for room in the log is refused. */
@@ -59,6 +61,8 @@ type Result = Outcome | typeof NO_ROOM
 export interface DispatcherSettings {
   /** Limits for authenticated connections; may change at run time. */
   limits(): RequestLimits
+  /** Whether requirepass is set now. */
+  asksForPassword(): boolean
   /** Output above this closes the connection; 0 for no limit. */
   outputHardLimitBytes(): number
 }
@@ -265,7 +269,7 @@ export class Dispatcher {
   #reject(connection: Connection, result: number, mark: number): void {
     assert(result === INVALID || result === CROSS_PROTOCOL || result === OVERSIZED, 'a known parse result')
     this.#pause(connection)
-    connection.rejection = result === INVALID ? `ERR ${this.#parser.error}` : ''
+    connection.rejection = result === INVALID ? this.#parser.error : ''
     if (!connection.mustQueue) this.#renderRejection(connection)
     this.#deliver(connection, mark)
     this.finishIfIdle(connection)
@@ -273,7 +277,7 @@ export class Dispatcher {
 
   #renderRejection(connection: Connection): void {
     if (connection.rejection !== '') {
-      this.#writer.error(connection.rejection ?? '')
+      this.#writer.protocolError(connection.rejection ?? '')
       this.#stats.countError('ERR')
     }
     connection.rejection = null
@@ -363,7 +367,12 @@ export class Dispatcher {
   #runQueue(connection: Connection): void {
     const queue = connection.queue
     let done = 0
-    while (done < queue.length && !connection.isDeferred && !connection.outputBlocked && !connection.closing) {
+    while (
+      done < queue.length &&
+      !connection.isDeferred &&
+      !connection.outputBlocked &&
+      !connection.closing
+    ) {
       const parked = queue[done]
       const load = parked.load
       if (load !== null && !load.isLoaded) break
@@ -431,7 +440,8 @@ export class Dispatcher {
   }
 
   #resumeReading(connection: Connection): void {
-    if (!connection.isPaused || connection.closing || connection.stash !== null || connection.outputBlocked) return
+    if (!connection.isPaused || connection.closing || connection.stash !== null || connection.outputBlocked)
+      return
     connection.isPaused = false
     connection.stream.resume()
   }
@@ -451,13 +461,14 @@ export class Dispatcher {
       refuseArity(writer, command.name)
       return this.#refused(connection, command, mark)
     }
-    if (!connection.authenticated && !command.needsNoAuth) {
+    if (!connection.authenticated && !command.needsNoAuth && this.#settings.asksForPassword()) {
       writer.error('NOAUTH Authentication required.')
       return this.#refused(connection, command, mark)
     }
     if (connection.transaction !== null && !inTransaction && !runsInMulti(command)) {
       return this.#queueForExec(connection, command, mark)
     }
+    connection.lastCommand = command.name
     let result: Result
     try {
       if (command.isWrite && !this.#hasRoom(parked)) return NO_ROOM
@@ -473,7 +484,6 @@ export class Dispatcher {
       writer.length = mark
       return result
     }
-    connection.lastCommand = command.name
     command.stats.calls++
     this.#stats.commandsProcessed++
     if (result === DEFERRED) return this.#defer(connection, command)
@@ -496,8 +506,9 @@ export class Dispatcher {
     const result = command.handler(this.#request)
     if (result !== DONE) return result
     const microseconds = Math.round((this.#clock.monotonicMs() - start) * 1000)
-    command.stats.microseconds += command.isFast ? microseconds * TIMED_ONE_IN : microseconds
-    command.stats.latency.add(microseconds)
+    const calls = command.isFast ? TIMED_ONE_IN : 1
+    command.stats.microseconds += microseconds * calls
+    command.stats.latency.add(microseconds, calls)
     if (!command.skipsSlowlog) this.#slow(this.#request, microseconds)
     return result
   }
@@ -519,7 +530,7 @@ export class Dispatcher {
     const { transaction } = connection
     assert(transaction !== null, 'requests are queued inside MULTI')
     if (command.refusedInMulti) {
-      this.#writer.error(`ERR Command '${command.name}' not allowed inside a transaction`)
+      this.#writer.error('ERR Command not allowed inside a transaction')
       return this.#refused(connection, command, mark)
     }
     const { bytes, offsets, argc } = this.#request
@@ -669,7 +680,9 @@ export class Dispatcher {
   /** The client may not be reading: stop serving it, and give it up when it goes too far. */
   #outputGrew(connection: Connection): void {
     const bytes = connection.outputBufferBytes
-    const limit = this.#settings.outputHardLimitBytes()
+    const limit = connection.authenticated
+      ? this.#settings.outputHardLimitBytes()
+      : UNAUTHENTICATED_OUTPUT_BUFFER_BYTES_MAX
     if (limit > 0 && bytes > limit) return connection.stream.destroy()
     if (connection.stream.unsentBytes() < OUTPUT_PAUSE_BYTES || connection.outputBlocked) return
     connection.outputBlocked = true
