@@ -172,7 +172,7 @@ t.test('the Dockerfile passes the linter without a warning', (t) => {
     instructionWorkdirRelative: strictest,
   })
   t.same(
-    found.map(({ message, range }) => `line ${range.start.line + 1}: ${message}`),
+    found.map(({ message, range }) => [range.start.line + 1, message]),
     [],
   )
   t.end()
