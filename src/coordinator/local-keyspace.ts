@@ -14,7 +14,13 @@ import type { Clock } from '../env/clock.js'
 import type { Random } from '../env/random.js'
 import { deathTime } from '../record/death.js'
 import { Hlc, hlcToWallMs } from '../record/hlc.js'
-import { CONTEXT_ENTRY_BYTES, HEADER_BYTES, KIND_DELETION, KIND_VALUE, SIBLING_BYTES } from '../record/layout.js'
+import {
+  CONTEXT_ENTRY_BYTES,
+  HEADER_BYTES,
+  KIND_DELETION,
+  KIND_VALUE,
+  SIBLING_BYTES,
+} from '../record/layout.js'
 import { keyLength, keyStart, recordLength } from '../record/layout.js'
 import { KeyHash, TOKEN_END } from '../ring/token.js'
 import { EntryRef, entryFlags, entrySequence, FLAG_SHADOWS } from '../storage/entry.js'

@@ -19,7 +19,14 @@ export interface Disk {
   /** fdatasync: the file's bytes and size are durable afterwards. */
   syncSync(file: number): void
   read(file: number, into: Uint8Array, offset: number, length: number, position: number, done: DiskDone): void
-  write(file: number, from: Uint8Array, offset: number, length: number, position: number, done: DiskDone): void
+  write(
+    file: number,
+    from: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+    done: DiskDone,
+  ): void
   sync(file: number, done: DiskDone): void
   sizeBytes(file: number): number
   truncate(file: number, sizeBytes: number): void

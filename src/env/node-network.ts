@@ -113,7 +113,7 @@ class NodeStream implements Stream {
         },
       },
     }
-    const socket = new Socket(options as ConstructorParameters<typeof Socket>[0])
+    const socket = new Socket(options)
     this.#socket = socket
     this.#handler = handler
     socket.on('error', () => socket.destroy())

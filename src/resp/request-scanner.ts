@@ -168,7 +168,11 @@ function readNumber(bytes: Buffer, start: number, end: number): number {
   if (digits <= 9 && first <= 9 && (first > 0 || digits === 1)) {
     let value = first
     let p = start + 1
-    for (let digit = 0; p < end && (digit = bytes[p] ^ 0x30) <= 9; p++) value = value * 10 + digit
+    for (; p < end; p++) {
+      const digit = bytes[p] ^ 0x30
+      if (digit > 9) break
+      value = value * 10 + digit
+    }
     return p === end ? value : NaN
   }
   const text = bytes.toString('latin1', start, end)

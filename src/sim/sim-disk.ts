@@ -344,7 +344,7 @@ export class SimDisk implements Disk {
     this.#clock.after(this.#random.fraction() * this.#delayMsMax, () => {
       if (life !== this.#life) return
       handle.inFlight--
-      let bytes = 0
+      let bytes: number
       try {
         bytes = run()
       } catch (error) {

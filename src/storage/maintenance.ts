@@ -297,7 +297,8 @@ export class Maintenance {
   /** Flushes the oldest segment once it is synced; segments leave in the order of their sequences. */
   #flushNext(): void {
     const oldest = this.sealed.at(-1)
-    if (this.#stopped || this.#flushing || this.#manifestInDoubt || oldest === undefined || !oldest.synced) return
+    if (this.#stopped || this.#flushing || this.#manifestInDoubt || oldest === undefined || !oldest.synced)
+      return
     this.#flushing = true
     this.#flush(oldest).then(
       () => {
@@ -385,7 +386,10 @@ export class Maintenance {
     const inputs = pick.inputs.map((table) => this.#leveled(table))
     const removeTables = pick.inputs.map((table) => table.fileNumber)
     if (pick.kind === 'move') {
-      const moved = inputs.map(({ table, facts }) => ({ table, facts: { ...facts, level: pick.outputLevel } }))
+      const moved = inputs.map(({ table, facts }) => ({
+        table,
+        facts: { ...facts, level: pick.outputLevel },
+      }))
       this.#record({ removeTables }, moved, [], undefined, inputs)
     } else if (pick.kind === 'drop') {
       this.#record({ removeTables }, [], inputs)

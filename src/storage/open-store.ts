@@ -20,7 +20,14 @@ import { CorruptionError } from './corruption-error.js'
 import { readCounts } from './counts-file.js'
 import type { KeyCounts } from './counts-file.js'
 import { entryKind, entrySequence, KIND_FLUSH_MARK } from './entry.js'
-import { countsFileName, logFileName, MANIFEST_NAME, parseFileName, pathOf, tableFileName } from './file-names.js'
+import {
+  countsFileName,
+  logFileName,
+  MANIFEST_NAME,
+  parseFileName,
+  pathOf,
+  tableFileName,
+} from './file-names.js'
 import { LiveCounts } from './live-counts.js'
 import { entryDisplaced } from './log/segment-format.js'
 import { recoverSegment, sealRecovered } from './log/recover-segment.js'
@@ -80,7 +87,12 @@ export function loadStore(env: StoreEnv, options: StoreOptions, fallbackId: numb
 }
 
 /** Removes what the manifest does not name. Errors are reported and left: a leftover harms nothing. */
-export function removeLeftovers(env: StoreEnv, directory: string, state: ManifestState, activeLogs: Set<number>): void {
+export function removeLeftovers(
+  env: StoreEnv,
+  directory: string,
+  state: ManifestState,
+  activeLogs: Set<number>,
+): void {
   const tables = new Set(state.tables.map((table) => table.fileNumber))
   for (const name of env.disk.list(directory)) {
     const file = parseFileName(name)
@@ -111,7 +123,12 @@ function openTables(env: StoreEnv, directory: string, state: ManifestState, cach
   return new TableSet(
     state.tables.map((facts) => ({
       facts,
-      table: Table.open(env.disk, pathOf(directory, tableFileName(facts.fileNumber)), cache, facts.fileNumber),
+      table: Table.open(
+        env.disk,
+        pathOf(directory, tableFileName(facts.fileNumber)),
+        cache,
+        facts.fileNumber,
+      ),
     })),
   )
 }

@@ -318,7 +318,10 @@ export class Store {
     const next = this.#maintenance.nextSegment(recordBytes, this.#active, this.#sequence + 1)
     const full = this.#active
     full.seal()
-    this.#maintenance.sealed = [{ segment: full, counts: this.#counts.snapshot(), synced: false }, ...this.#sealed]
+    this.#maintenance.sealed = [
+      { segment: full, counts: this.#counts.snapshot(), synced: false },
+      ...this.#sealed,
+    ]
     this.#sealed = this.#maintenance.sealed
     this.#writer.add(next.segment, next.file)
     this.#active = next.segment
@@ -375,4 +378,3 @@ function logFailure(error: Error): StoreError {
   const full = (error as NodeJS.ErrnoException).code === 'ENOSPC'
   return new StoreError(full ? 'disk-full' : 'log-failed', error.message, { cause: error })
 }
-

@@ -105,12 +105,18 @@ export function sealRecovered(disk: Disk, segment: Segment): void {
   segment.syncedTo = segment.tail
 }
 
-function readIntoArena(disk: Disk, path: string, capacityBytes: number): { memory: SegmentMemory; sizeBytes: number } {
+function readIntoArena(
+  disk: Disk,
+  path: string,
+  capacityBytes: number,
+): { memory: SegmentMemory; sizeBytes: number } {
   const file = disk.open(path, 'read')
   try {
     const sizeBytes = disk.sizeBytes(file)
     // The seal may have to be added behind a log that ends at the very end of its file.
-    const memory = new SegmentMemory(Math.max(capacityBytes, sizeBytes + BATCH_HEADER_BYTES + ENTRY_HEADER_BYTES))
+    const memory = new SegmentMemory(
+      Math.max(capacityBytes, sizeBytes + BATCH_HEADER_BYTES + ENTRY_HEADER_BYTES),
+    )
     let at = 0
     while (at < sizeBytes) {
       const read = disk.readSync(file, memory.arena, at, Math.min(READ_CHUNK_BYTES, sizeBytes - at), at)
@@ -141,7 +147,7 @@ function replay(segment: Segment, sizeBytes: number, visit: EntryVisitor): { at:
     const entriesEnd = at + BATCH_HEADER_BYTES + batchByteLength(arena, at)
     if (entriesEnd > sizeBytes || !batchHolds(arena, at, entriesEnd)) break
     segment.tail = at
-    for (let entry = at + BATCH_HEADER_BYTES; entry < entriesEnd; ) {
+    for (let entry = at + BATCH_HEADER_BYTES; entry < entriesEnd;) {
       const record = entry + ENTRY_FRAME_BYTES
       adopt(segment, hash, record)
       visit(arena, record)
@@ -200,7 +206,10 @@ function isAnyBatchHeader(bytes: Buffer, at: number, id: number | null): boolean
 }
 
 function statedId(bytes: Buffer, at: number): number {
-  return (readI32(bytes, at + 8) >>> 0) + (bytes[at + 12] | (bytes[at + 13] << 8) | (bytes[at + 14] << 16)) * 2 ** 32
+  return (
+    (readI32(bytes, at + 8) >>> 0) +
+    (bytes[at + 12] | (bytes[at + 13] << 8) | (bytes[at + 14] << 16)) * 2 ** 32
+  )
 }
 
 function damaged(path: string, offset: number, what: string): CorruptionError {
@@ -212,4 +221,3 @@ function damaged(path: string, offset: number, what: string): CorruptionError {
       'and all younger ones away to start with what was written before.',
   )
 }
-

@@ -66,7 +66,8 @@ export function readSegmentHeader(bytes: Uint8Array): SegmentHeader | string {
     if (bytes[i] !== SEGMENT_MAGIC[i]) return 'not a log segment (wrong magic)'
   }
   if (readU32(bytes, 8) !== xxh32(bytes, 12, SEGMENT_HEADER_BYTES, 0) >>> 0) return 'segment header checksum'
-  if (readU32(bytes, 12) !== FORMAT) return `segment format ${readU32(bytes, 12)}, this version knows ${FORMAT}`
+  if (readU32(bytes, 12) !== FORMAT)
+    return `segment format ${readU32(bytes, 12)}, this version knows ${FORMAT}`
   return {
     id: readU53(bytes, 16),
     fileNumber: readU53(bytes, 24),

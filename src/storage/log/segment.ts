@@ -198,7 +198,15 @@ export class Segment {
     const at = this.#openBatch
     if (at === -1) return
     const byteLength = this.tail - at - BATCH_HEADER_BYTES
-    writeBatchHeader(this.arena, at, BATCH_MAGIC, this.header.id, byteLength, this.#openEntries, this.syncedTo)
+    writeBatchHeader(
+      this.arena,
+      at,
+      BATCH_MAGIC,
+      this.header.id,
+      byteLength,
+      this.#openEntries,
+      this.syncedTo,
+    )
     this.#openBatch = -1
   }
 
@@ -213,7 +221,9 @@ export class Segment {
 
   /** Smallest arena that takes one entry with a record of `recordBytes`. */
   static capacityFor(recordBytes: number): number {
-    return SEGMENT_HEADER_BYTES + 2 * BATCH_HEADER_BYTES + ENTRY_FRAME_BYTES + recordBytes + ENTRY_HEADER_BYTES
+    return (
+      SEGMENT_HEADER_BYTES + 2 * BATCH_HEADER_BYTES + ENTRY_FRAME_BYTES + recordBytes + ENTRY_HEADER_BYTES
+    )
   }
 }
 

@@ -39,7 +39,7 @@ export class RedisOracle {
       const socket = connect({ path: join(this.#directory, 's'), allowHalfOpen: true })
       let output = ''
       socket.setEncoding('latin1')
-      socket.on('data', (text) => (output += text))
+      socket.on('data', (text: string) => (output += text))
       socket.on('end', () => socket.destroy())
       // It resets a connection whose bytes it has not all read; what it sent before that has been read then.
       socket.on('error', () => socket.destroy())
