@@ -20,7 +20,7 @@ import { COLD_BLOCKS, DONE } from './request.js'
 import type { Outcome, Request } from './request.js'
 
 const BAD_CURSOR = 'ERR invalid cursor'
-const KEYS_REPLY_TOO_LARGE = 'ERR KEYS would answer more than 256 MB, use SCAN'
+const KEYS_REPLY_TOO_LARGE = 'ERR KEYS would answer more than proto-max-bulk-len, use SCAN'
 
 const COUNT_DEFAULT = 10
 /** Keys that one call of the keyspace walks: the unit in which SCAN ends early, and KEYS lets others run. */
@@ -30,7 +30,6 @@ export const KEYS_STEP_KEYS = 1024
 export const SCAN_KEYS_MAX = 100_000
 export const SCAN_REPLY_BYTES_MAX = 8 * 1024 * 1024
 export const SCAN_GLOB_STEPS_MAX = 5_000_000
-export const KEYS_REPLY_BYTES_MAX = 256 * 1024 * 1024
 
 /** Cursors from here on lie behind every token. */
 const CURSOR_END = 2 ** 53
@@ -156,38 +155,38 @@ function globOf(request: Request, index: number): Glob | null {
   return end - start === 1 && bytes[start] === STAR ? null : new Glob(bytes, start, end)
 }
 
-/** KEYS pattern */
+/** KEYS pattern. The reply, held twice for a moment, may be as long as the longest value. */
 export function keys(request: Request): Outcome {
-  const { keyspace } = request
+  const { keyspace, node, reply } = request
   const list = new KeyList(globOf(request, 1))
   const next = list.step(keyspace, 0, KEYS_STEP_KEYS)
-  if (next === 0) {
-    list.render(request.reply)
-    return DONE
+  if (next !== 0) {
+    const sizeMax = node.settings.protoMaxBulkLenBytes
+    return request.defer((reply) => walkAll(keyspace, node.clock, list, next, sizeMax, reply))
   }
-  const { clock } = request.node
-  const first = next === COLD_SCAN ? 0 : next
-  return request.defer((reply) => walkAll(keyspace, clock, list, first, next === COLD_SCAN, reply))
+  list.render(reply)
+  return DONE
 }
 
+/** Goes on from `next`, what the last step answered. */
 async function walkAll(
   keyspace: Keyspace,
   clock: Clock,
   list: KeyList,
-  first: number,
-  cold: boolean,
+  next: number,
+  sizeMax: number,
   reply: ReplyWriter,
 ): Promise<void> {
-  let cursor = first
-  if (cold) await keyspace.whenLoaded()
+  let cursor = Math.max(0, next)
   do {
-    await endOfTurn(clock)
-    const next = list.step(keyspace, cursor, KEYS_STEP_KEYS)
+    // What has been loaded is only certain to be there at once.
     if (next === COLD_SCAN) await keyspace.whenLoaded()
-    else cursor = next
-    if (list.items.length > KEYS_REPLY_BYTES_MAX) return reply.error(KEYS_REPLY_TOO_LARGE)
-    if (next === 0) return list.render(reply)
-  } while (true)
+    else await endOfTurn(clock)
+    next = list.step(keyspace, cursor, KEYS_STEP_KEYS)
+    if (next > 0) cursor = next
+  } while (next !== 0 && list.items.length <= sizeMax)
+  if (list.items.length > sizeMax) reply.error(KEYS_REPLY_TOO_LARGE)
+  else list.render(reply)
 }
 
 function endOfTurn(clock: Clock): Promise<void> {

@@ -37,6 +37,8 @@ import {
   stringOptions,
 } from './string-options.js'
 
+const MGET_REPLY_TOO_LARGE = 'ERR MGET would answer more than twice proto-max-bulk-len, ask for fewer keys'
+
 /** GET key */
 export function get(request: Request): Outcome {
   const lookup = findKey(request, 1)
@@ -160,15 +162,25 @@ function changeExpiry(request: Request, expireAtMs: number): void {
   }
 }
 
+/** An MGET reply may take as many bytes as this many values of the longest allowed length. */
+const MGET_LONGEST_VALUES_MAX = 2
+
 /** MGET key [key …] */
 export function mget(request: Request): Outcome {
   const { argc, reply } = request
+  const start = reply.length
+  const replyEnd = start + MGET_LONGEST_VALUES_MAX * request.node.settings.protoMaxBulkLenBytes
   let cold = false
   reply.array(argc - 1)
   for (let index = 1; index < argc; index++) {
     const lookup = findKey(request, index)
     if (lookup === COLD) cold = true
-    if (!cold) replyFound(request, lookup)
+    if (!cold && reply.length <= replyEnd) replyFound(request, lookup)
+  }
+  if (reply.length > replyEnd) {
+    reply.length = start
+    reply.error(MGET_REPLY_TOO_LARGE)
+    return DONE
   }
   return cold ? COLD_BLOCKS : DONE
 }

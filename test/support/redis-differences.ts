@@ -22,7 +22,7 @@ export const REDIS_DIFFERENCES: readonly RedisDifference[] = [
     commands: ['keys'],
     difference:
       'Keys come in the order of their tokens. KEYS lets other connections run in between, so it is no snapshot, and it ' +
-      'refuses to answer more than 256 MB.',
+      'refuses to answer more than proto-max-bulk-len.',
     compared: 'unordered',
   },
   {
@@ -68,6 +68,10 @@ export const REDIS_DIFFERENCES: readonly RedisDifference[] = [
     commands: ['set', 'mset', 'msetnx', 'append', 'setrange', 'setbit', 'incr', 'rename', 'copy'],
     difference:
       'Keys are at most 65536 bytes long; a command that would create a longer one gets an error that says so.',
+  },
+  {
+    commands: ['mget'],
+    difference: 'Refuses to answer more than twice proto-max-bulk-len (1 GB by default).',
   },
   {
     commands: ['dbsize'],

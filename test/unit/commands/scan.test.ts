@@ -7,8 +7,12 @@ import {
   SCAN_KEYS_MAX,
   SCAN_STEP_KEYS,
 } from '../../../src/commands/scan.js'
+import { KEY_BYTES_MAX } from '../../../src/resp/limits.js'
+import { GLOB_STRING_BYTES_MAX } from '../../../src/util/glob.js'
 import { HandlerRunner } from './handler-runner.js'
 import { bothWays, reply } from './scripts.js'
+
+t.equal(GLOB_STRING_BYTES_MAX, KEY_BYTES_MAX, 'patterns are held against keys of every length')
 
 const SYNTAX = '-ERR syntax error'
 const NOT_INTEGER = '-ERR value is not an integer or out of range'
@@ -178,6 +182,19 @@ await bothWays(t, 'KEYS answers all keys that match, across its steps', async (p
   ])
   t.equal((await runner.text('keys', '*')).split('\r\n')[0], `*${KEYS_STEP_KEYS + 101}`, 'also the empty key')
 })
+
+await bothWays(
+  t,
+  'a KEYS reply is bounded once it takes more than one step',
+  async (play, runner) => {
+    await fill(runner, KEYS_STEP_KEYS + 1)
+    await play([
+      ['keys *', '-ERR KEYS would answer more than proto-max-bulk-len, use SCAN'],
+      ['keys k1', '*1 $2 k1'],
+    ])
+  },
+  { protoMaxBulkLenBytes: 1000 },
+)
 
 t.test('KEYS lets others run between its steps', async (t) => {
   const runner = new HandlerRunner()

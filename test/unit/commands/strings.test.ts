@@ -179,6 +179,18 @@ await bothWays(t, 'MGET and MSET take several keys', (play) =>
   ]),
 )
 
+await bothWays(
+  t,
+  'an MGET reply is bounded',
+  (play) =>
+    play([
+      [`set a ${'x'.repeat(90)}`, '+OK'],
+      ['mget a b', `*2 $90 ${'x'.repeat(90)} $-1`],
+      ['mget a a a', '-ERR MGET would answer more than twice proto-max-bulk-len, ask for fewer keys'],
+    ]),
+  { protoMaxBulkLenBytes: 100 },
+)
+
 await bothWays(t, 'MSETNX writes all or nothing', (play, runner, t) =>
   play([
     ['msetnx a 1 b 2 a 3', ':1'],
