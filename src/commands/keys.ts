@@ -3,6 +3,7 @@
  * is looked up once more as it is written, because find() remembers only the last one.
  */
 import { ABSENT, COLD, LIVE } from '../coordinator/keyspace.js'
+import { assert } from '../util/assert.js'
 import {
   deleteKey,
   findKey,
@@ -40,7 +41,9 @@ export function del(request: Request): Outcome {
   if (live > 1) request.keyspace.reserve(live, payloadBytes)
   let deleted = 0
   for (let index = 1; index < request.argc && live > 0; index++) {
-    if (findKey(request, index) !== LIVE) continue
+    const lookup = findKey(request, index)
+    assert(lookup !== COLD, 'a key that was found stays at hand until the command returns')
+    if (lookup === ABSENT) continue
     deleteKey(request, index)
     deleted++
   }

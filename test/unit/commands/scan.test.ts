@@ -65,7 +65,7 @@ await bothWays(t, 'SCAN pages through all keys, about COUNT at a time', async (_
 
 await bothWays(
   t,
-  'a key that stays is seen exactly once, whatever comes and goes meanwhile',
+  'R4 a key that stays is seen exactly once, whatever comes and goes meanwhile',
   async (_, runner, t) => {
     await fill(runner, 300)
     const seen: string[] = []
