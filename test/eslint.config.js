@@ -5,7 +5,6 @@ import { defineConfig } from 'eslint/config'
 import tseslint from 'typescript-eslint'
 
 const BUGS = {
-  'array-callback-return': 'error',
   'default-case-last': 'error',
   eqeqeq: 'error',
   'for-direction': 'error',

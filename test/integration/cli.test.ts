@@ -29,7 +29,7 @@ t.test('help, version and mistakes in the command', async (t) => {
 
 t.test('up shows where the node is and how to try it, and Ctrl-C stops it in order', async (t) => {
   const directory = `${t.testdir()}/node`
-  const first = await up(directory)
+  const first = await up(t, directory)
   const text = (await first.node.printed(/[\s\S]*/))[0]
   t.match(
     text,
@@ -44,20 +44,20 @@ t.test('up shows where the node is and how to try it, and Ctrl-C stops it in ord
   t.match(ended, { code: 0, signal: null, error: '' })
   t.match(ended.out, /Stopped\.\n$/)
 
-  const second = await up(directory)
+  const second = await up(t, directory)
   t.equal(await redisCli(second.port, 'get', 'greeting'), 'hello', 'the data is still there')
   second.node.kill('SIGTERM')
   t.match(await second.node.ended, { code: 0, signal: null, error: '' })
 })
 
 t.test('SHUTDOWN ends the process as Ctrl-C does', async (t) => {
-  const { node, port } = await up(t.testdir())
+  const { node, port } = await up(t, t.testdir())
   await redisCli(port, 'shutdown')
   t.match(await node.ended, { code: 0, error: '' })
 })
 
 t.test('a second signal ends the process without waiting', async (t) => {
-  const { node } = await up(t.testdir())
+  const { node } = await up(t, t.testdir())
   // Stopped, it gets both signals at once when it goes on: no chance to finish between them.
   node.kill('SIGSTOP')
   node.kill('SIGINT')
@@ -95,7 +95,7 @@ t.test('server logs JSON lines and leaves nothing else on standard output', asyn
 })
 
 t.test('status asks a running node, as a table and as JSON', async (t) => {
-  const { node, port } = await up(t.testdir())
+  const { node, port } = await up(t, t.testdir())
   const table = await runKindred(['status', '--port', String(port)])
   t.equal(table.code, 0)
   t.match(table.out, new RegExp(`^node +127\\.0\\.0\\.1:${port}\\nstate +up\\n`))
@@ -114,7 +114,7 @@ t.test('status asks a running node, as a table and as JSON', async (t) => {
 })
 
 t.test('status of a node with a password says that it is up, and more with the password', async (t) => {
-  const { node, port } = await up(t.testdir(), ['--requirepass', 'secret'])
+  const { node, port } = await up(t, t.testdir(), ['--requirepass', 'secret'])
   const status = (password?: string) =>
     runKindred(['status', '--port', String(port)], { env: { REDISCLI_AUTH: password } })
   const without = await status()
@@ -146,7 +146,7 @@ t.test('status gives up on something that is no such server, and on wrong option
 
 t.test('inspect prints the files of a data directory', async (t) => {
   const directory = t.testdir()
-  const { node, port } = await up(directory)
+  const { node, port } = await up(t, directory)
   await redisCli(port, 'set', 'greeting', 'hello')
   node.kill('SIGINT')
   await node.ended

@@ -46,7 +46,7 @@ t.test('flags go over the file, the file over the defaults', async (t) => {
   const directory = t.testdir({
     'node.yaml': 'timeout: 77\nmaxclients: 11\nstorage:\n  segment-size: 2mb\n',
   })
-  const { node, port } = await up(`${directory}/data`, [
+  const { node, port } = await up(t, `${directory}/data`, [
     '--config',
     `${directory}/node.yaml`,
     '--maxclients',
@@ -78,7 +78,7 @@ t.test('a node starts with the documented configuration file', async (t) => {
 })
 
 t.test('CONFIG SET changes what may change while running, with the errors of Redis', async (t) => {
-  const { node, port } = await up(t.testdir())
+  const { node, port } = await up(t, t.testdir())
   const set = async (...args: string[]) => {
     const { stdout } = await run('redis-cli', ['-p', String(port), 'config', 'set', ...args])
     return stdout.trim()

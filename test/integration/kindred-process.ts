@@ -1,6 +1,7 @@
 /** bin/kindred as a process of its own, the way users start it: with what it prints, how it ends, and a way to end it. */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
+import type { Test } from 'tap'
 
 export interface Ended {
   readonly code: number | null
@@ -87,12 +88,14 @@ export function runKindred(args: readonly string[], options: StartOptions = {}):
   return kindred(args, options).ended
 }
 
-/** `kindred up` on a free port; resolves when it serves. */
+/** `kindred up` on a free port, which ends with the test `t` at the latest; resolves when it serves. */
 export async function up(
+  t: Test,
   directory: string,
   args: readonly string[] = [],
 ): Promise<{ readonly node: KindredProcess; readonly port: number }> {
   const node = kindred(['up', '--port', '0', '--dir', directory, ...args])
+  t.teardown(() => node.kill('SIGKILL'))
   const [, port] = await node.printed(/^\S+:(\d+) [\s\S]*Ctrl-C stops it/m)
   return { node, port: Number(port) }
 }
