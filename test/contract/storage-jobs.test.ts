@@ -1,5 +1,5 @@
 /** What every implementation of StorageJobs promises, over the real disk. */
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -8,7 +8,7 @@ import { NodeDisk } from '../../src/env/node-disk.js'
 import { InlineJobs } from '../../src/storage/jobs/inline-jobs.js'
 import type { CompactJob, StorageJobs } from '../../src/storage/jobs/storage-jobs.js'
 import { WorkerJobs } from '../../src/storage/jobs/worker-jobs.js'
-import type { ManifestTable } from '../../src/storage/manifest.js'
+import { Manifest, applyEdit, emptyManifest, type ManifestTable } from '../../src/storage/manifest.js'
 import { readCounts } from '../../src/storage/counts-file.js'
 import { TestSegment, readTable } from '../unit/storage/segment.js'
 
@@ -91,6 +91,27 @@ for (const [name, make] of Object.entries(implementations)) {
       })
       await t.rejects(jobs.flush(segmentOf(1, 1).flushJob(missing, 1, TARGET_BYTES)), { code: 'ENOENT' })
       t.equal(existsSync(missing), false)
+    }),
+  )
+
+  t.test(`${name}: a manifest is written, and a failure says whether it may be in force`, (t) =>
+    inFolder(async (jobs, directory) => {
+      const state = applyEdit(emptyManifest(7), { nextFileNumber: 5, addLogs: [4] })
+      await jobs.writeManifest({ directory, state })
+      t.same(Manifest.load(new NodeDisk(), directory), state)
+      const missing = { directory: `${directory}/nowhere`, state }
+      await t.rejects(jobs.writeManifest(missing), {
+        name: 'ManifestWriteError',
+        applied: 'no',
+        code: 'ENOENT',
+      })
+      mkdirSync(`${directory}/taken/MANIFEST`, { recursive: true })
+      const taken = { directory: `${directory}/taken`, state }
+      await t.rejects(jobs.writeManifest(taken), {
+        name: 'ManifestWriteError',
+        applied: 'unknown',
+        code: 'EISDIR',
+      })
     }),
   )
 

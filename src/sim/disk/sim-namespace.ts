@@ -101,15 +101,18 @@ export class SimNamespace {
   }
 
   rename(from: string, to: string, call: string): void {
-    const node = this.find(from, call)
+    const source = this.#place(from, call)
+    const target = this.#place(to, call)
+    const node = source.directory.live.get(source.name)
+    const replaced = target.directory.live.get(target.name)
     if (node === undefined) throw diskError('ENOENT', call, from)
-    const place = this.#place(to, call)
-    const replaced = place.directory.live.get(place.name)
+    if (contains(node, target.directory)) throw diskError('EINVAL', call, to)
+    if (contains(replaced, source.directory)) throw diskError('ENOTEMPTY', call, to)
     if (replaced === node) return
     refuseReplacing(node, replaced, call, to)
     this.#change([
-      { ...this.#place(from, call), node: undefined },
-      { ...place, node },
+      { ...source, node: undefined },
+      { ...target, node },
     ])
     if (replaced instanceof SimFile) replaced.linked = false
   }
@@ -247,6 +250,12 @@ function refuseReplacing(node: SimNode, replaced: SimNode | undefined, call: str
   if (node instanceof SimFile && replaced instanceof SimDirectory) throw diskError('EISDIR', call, path)
   if (node instanceof SimDirectory && replaced instanceof SimFile) throw diskError('ENOTDIR', call, path)
   if (replaced instanceof SimDirectory && replaced.live.size > 0) throw diskError('ENOTEMPTY', call, path)
+}
+
+/** Whether the node is the directory or lies above it. */
+function contains(node: SimNode | undefined, directory: SimDirectory): boolean {
+  if (!(node instanceof SimDirectory)) return false
+  return node === directory || [...node.live.values()].some((child) => contains(child, directory))
 }
 
 function assign({ directory, name, node }: Assignment, side: 'live' | 'durable'): void {
