@@ -29,9 +29,11 @@ import { StoreError } from '../storage/store-error.js'
 import type { Store } from '../storage/store.js'
 import type { Table } from '../storage/table/table.js'
 import { COLD as STORE_COLD, FOUND } from '../storage/table/table-lookup.js'
+import type { TableLookup } from '../storage/table/table-lookup.js'
 import { assert } from '../util/assert.js'
 import { readU16, readU24, readU32, readU48, readU53 } from '../util/bytes.js'
 import { BlockLoad } from './block-load.js'
+import { EagerReads } from './eager-reads.js'
 import { ABSENT, COLD, COLD_SCAN, LIVE } from './keyspace.js'
 import type { Found, Keyspace, KeyVisitor, Lookup } from './keyspace.js'
 
@@ -78,15 +80,24 @@ export class LocalKeyspace implements Keyspace {
   #displaced = DISPLACED_NOTHING
   #coldTables: Table[] = []
   #coldBlocks: number[] = []
+  /** Null: every missing block is read in the thread pool. */
+  readonly #eager: EagerReads | null
+  /**
+   * Whether the next find() may read a block on the spot: only a request's first one may, because such a read can take
+   * the place of the block that an earlier find() of the request still points into.
+   */
+  #mayReadNow = false
   #waiters: DurableWaiter[] = []
 
-  constructor(store: Store, clock: Clock, random: Random) {
+  /** `readsEagerly`: see EagerReads; simulations leave it off, so that every cold read waits. */
+  constructor(store: Store, clock: Clock, random: Random, readsEagerly = false) {
     this.#store = store
     this.#clock = clock
     this.#random = random
     this.#nowMs = clock.wallMs()
     this.#hlc = new Hlc(store.loaded.maxHlc)
     this.#actor = random.next53()
+    this.#eager = readsEagerly ? new EagerReads() : null
   }
 
   get actor(): number {
@@ -103,6 +114,17 @@ export class LocalKeyspace implements Keyspace {
   beginBatch(): void {
     this.#nowMs = this.#clock.wallMs()
     this.needSequence = 0
+    this.#eager?.beginBatch()
+  }
+
+  /** Starts a request: see #mayReadNow. */
+  beginRequest(): void {
+    this.#mayReadNow = true
+  }
+
+  /** The next find() only asks for blocks and reads none. */
+  noReadNow(): void {
+    this.#mayReadNow = false
   }
 
   nowMs(): number {
@@ -112,7 +134,9 @@ export class LocalKeyspace implements Keyspace {
   find(bytes: Buffer, start: number, end: number): Lookup {
     this.#hash.of(bytes, start, end)
     const entry = this.#entry
-    const answer = this.#store.find(this.#hash, bytes, start, end, entry)
+    let answer = this.#store.find(this.#hash, bytes, start, end, entry)
+    if (answer === STORE_COLD && this.#mayReadNow) answer = this.#readNow(bytes, start, end)
+    this.#mayReadNow = false
     if (answer === STORE_COLD) {
       this.#foundIn = null
       this.#noteCold()
@@ -136,6 +160,23 @@ export class LocalKeyspace implements Keyspace {
       else this.misses++
     }
     return live ? LIVE : ABSENT
+  }
+
+  /** Reads the missing blocks of one key on the spot, as long as that goes fast. Throws CorruptionError, disk errors. */
+  #readNow(bytes: Buffer, start: number, end: number): TableLookup {
+    const eager = this.#eager
+    let answer: TableLookup = STORE_COLD
+    let beforeMs = this.#clock.monotonicMs()
+    while (answer === STORE_COLD && eager !== null && eager.allowed(beforeMs)) {
+      const table = this.#store.coldTable
+      assert(table !== null, 'a COLD answer names its table')
+      table.loadSync(table.coldBlock)
+      const afterMs = this.#clock.monotonicMs()
+      eager.took(afterMs - beforeMs, afterMs)
+      beforeMs = afterMs
+      answer = this.#store.find(this.#hash, bytes, start, end, this.#entry)
+    }
+    return answer
   }
 
   /** RULES R2: what is not durable yet may only be shown once it is; never, when the log has failed. */

@@ -81,7 +81,7 @@ class Node implements RunningNode {
       milliseconds: Math.round(clock.monotonicMs() - began),
     })
     if (cutBytes > 0) log.warn('an unfinished write was cut off the end of the log', { bytesCut: cutBytes })
-    this.#keyspace = new LocalKeyspace(this.#store, clock, random)
+    this.#keyspace = new LocalKeyspace(this.#store, clock, random, true)
     this.#dispatcher = this.#buildDispatcher()
     try {
       this.#port = await this.#server.listen(config.bind, config.port, this.#dispatcher)

@@ -345,6 +345,7 @@ export class Dispatcher {
     if (command === null || command.firstKey === 0 || !arityFits(command, argc)) return
     const last = command.lastKey < 0 ? argc + command.lastKey : command.lastKey
     this.#keyspace.countsLookups = false
+    this.#keyspace.noReadNow()
     for (let i = command.firstKey; i <= last && i < argc; i += command.keyStep) {
       this.#keyspace.find(bytes, offsets[2 * i], offsets[2 * i + 1])
     }
@@ -473,6 +474,7 @@ export class Dispatcher {
     try {
       if (command.isWrite && !this.#hasRoom(parked)) return NO_ROOM
       this.#keyspace.countsLookups = command.isReadOnly
+      this.#keyspace.beginRequest()
       if (command.isFast && this.#untimed++ % TIMED_ONE_IN !== 0) result = command.handler(request)
       else result = this.#runTimed(command)
     } catch (error) {

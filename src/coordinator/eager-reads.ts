@@ -1,0 +1,48 @@
+/**
+ * Whether a block that is not in the block cache may be read on the spot. The operating system's page cache usually has it:
+ * then a synchronous read takes 2 µs, where the thread pool costs 4 µs of the event loop and a parked request. When
+ * it has not, the read waits for the disk, and everybody waits with it. Nothing tells beforehand which it will be, so
+ * this watches: one slow read, and all reads go to the thread pool for a while that doubles each time it happens again
+ * and shrinks while reads are fast. So a cold disk costs the event loop one read per back-off, not one per request.
+ *
+ * Rejected: reading asynchronously always (half the throughput on data that memory holds, measured), and a worker
+ * thread fed through shared memory (as fast, but it competes for the second core with flush and compaction).
+ */
+const SLOW_MS = 0.3
+const BACK_OFF_MIN_MS = 50
+const BACK_OFF_MAX_MS = 10_000
+/** So many fast reads in a row halve the back-off. */
+const FAST_READS_TO_RELAX = 1000
+/** Reads on the spot in one batch of requests: about half a millisecond. */
+const READS_PER_BATCH = 256
+
+export class EagerReads {
+  #allowedFromMs = 0
+  #backOffMs = BACK_OFF_MIN_MS
+  #fastInARow = 0
+  #left = READS_PER_BATCH
+
+  /** A new batch of requests: its reads are counted anew. */
+  beginBatch(): void {
+    this.#left = READS_PER_BATCH
+  }
+
+  /** `nowMs` is monotonic. */
+  allowed(nowMs: number): boolean {
+    return this.#left > 0 && nowMs >= this.#allowedFromMs
+  }
+
+  /** Tells how long a read took that ended at `nowMs`. */
+  took(durationMs: number, nowMs: number): void {
+    this.#left--
+    if (durationMs <= SLOW_MS) {
+      if (++this.#fastInARow < FAST_READS_TO_RELAX) return
+      this.#fastInARow = 0
+      this.#backOffMs = Math.max(BACK_OFF_MIN_MS, this.#backOffMs / 2)
+      return
+    }
+    this.#fastInARow = 0
+    this.#allowedFromMs = nowMs + this.#backOffMs
+    this.#backOffMs = Math.min(BACK_OFF_MAX_MS, this.#backOffMs * 2)
+  }
+}
