@@ -19,6 +19,10 @@
  * for every key sequences fall from level to level. The last one is what makes levels efficient; that the newest version
  * is found does not depend on it (RULES T6), nor does purging (RULES T4).
  *
+ * A damaged table can be neither merged nor moved over, so in a level from 1 on it would hold up everything above it. The
+ * store moves it to level 0, where tables may overlap, and there the others pass it by. Its range still counts for RULES
+ * T4. Once all of it is dead it is dropped, which needs no reading.
+ *
  * Rejected: choosing the table with the least overlap instead of round robin (10 % fewer bytes, but cold ranges of
  * tokens keep their garbage for ever); size-tiered (twice the space, and reads probe all tables).
  */
@@ -35,6 +39,8 @@ export interface CompactionView extends PurgeLimits {
   readonly segments: readonly SequenceRange[]
   /** File numbers of tables that a running job reads. */
   readonly busy: ReadonlySet<number>
+  /** File numbers of tables whose bytes failed a check: never read again. In level 0 the others go down without them. */
+  readonly damaged?: ReadonlySet<number>
   /** Per level the token up to which it was last compacted; a level without one starts at 0. */
   readonly cursors: readonly number[]
   /** Entries that died at or before this time may be purged, milliseconds since 1970; on a single node that is now. */
@@ -83,8 +89,9 @@ class Picker {
 
   /** All tables that are dead as a whole and hide nothing older in what stays. */
   drop(): CompactionPick | null {
+    const { tables, busy } = this.#view
     const dead = new Set(
-      this.#view.tables.filter((table) => this.#isFree(table) && isWhollyDead(table, this.#view)),
+      tables.filter((table) => !busy.has(table.fileNumber) && isWhollyDead(table, this.#view)),
     )
     if (dead.size === 0) return null
     const staying: SequenceRange[] = [...this.#view.segments]
@@ -147,7 +154,7 @@ class Picker {
    * into, they are merged among themselves: rewriting all of level 1 for a few small flushes would not pay.
    */
   #levelZero(reason: CompactionPick['reason']): CompactionPick | null {
-    const tables = this.#levels.at(0)
+    const tables = this.#levels.at(0).filter((table) => !this.#isDamaged(table))
     if (!tables.every((table) => this.#isFree(table))) return null
     const inputs: ManifestTable[] = []
     let bytes = 0
@@ -214,7 +221,11 @@ class Picker {
   }
 
   #isFree(table: ManifestTable): boolean {
-    return !this.#view.busy.has(table.fileNumber)
+    return !this.#view.busy.has(table.fileNumber) && !this.#isDamaged(table)
+  }
+
+  #isDamaged(table: ManifestTable): boolean {
+    return this.#view.damaged?.has(table.fileNumber) === true
   }
 }
 

@@ -14,6 +14,7 @@ import type {
   CompactResult,
   FlushJob,
   FlushResult,
+  ManifestJob,
   PrepareJob,
   StorageJobs,
 } from './storage-jobs.js'
@@ -37,6 +38,10 @@ export class InlineJobs implements StorageJobs {
 
   async prepare(job: PrepareJob): Promise<void> {
     await this.#run({ kind: 'prepare', job })
+  }
+
+  async writeManifest(job: ManifestJob): Promise<void> {
+    await this.#run({ kind: 'write-manifest', job })
   }
 
   setCompactionRate(): void {}

@@ -6,6 +6,7 @@
 import { AssertionError } from '../../util/assert.js'
 import { CorruptionError } from '../corruption-error.js'
 import { diskErrorCode } from '../disk-error.js'
+import { ManifestWriteError } from '../manifest.js'
 import { JobError } from './job-error.js'
 
 export type JobFailure =
@@ -17,12 +18,21 @@ export type JobFailure =
       readonly advice: string
     }
   | { readonly kind: 'job'; readonly code: string; readonly message: string }
+  | {
+      readonly kind: 'manifest'
+      readonly applied: 'no' | 'unknown'
+      readonly code: string
+      readonly message: string
+    }
   | { readonly kind: 'bug'; readonly message: string; readonly stack: string }
 
 export function failureOf(error: unknown): JobFailure {
   if (error instanceof CorruptionError) {
     const { file, offset, what } = error
     return { kind: 'corruption', file, offset, what, advice: adviceOf(error) }
+  }
+  if (error instanceof ManifestWriteError) {
+    return { kind: 'manifest', applied: error.applied, code: error.code, message: error.message }
   }
   if (error instanceof JobError) return { kind: 'job', code: error.code, message: error.message }
   const code = diskErrorCode(error)
@@ -34,6 +44,8 @@ export function errorOf(failure: JobFailure): Error {
   switch (failure.kind) {
     case 'corruption':
       return new CorruptionError(failure.file, failure.offset, failure.what, failure.advice)
+    case 'manifest':
+      return new ManifestWriteError(failure.applied, failure.code, failure.message)
     case 'job':
       return new JobError(failure.code, failure.message)
     case 'bug': {

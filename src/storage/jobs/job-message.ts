@@ -1,11 +1,19 @@
 /** What the two sides of a worker thread say to each other. One job at a time: a request, then its reply. */
 import type { JobFailure } from './job-failure.js'
-import type { CompactJob, CompactResult, FlushJob, FlushResult, PrepareJob } from './storage-jobs.js'
+import type {
+  CompactJob,
+  CompactResult,
+  FlushJob,
+  FlushResult,
+  ManifestJob,
+  PrepareJob,
+} from './storage-jobs.js'
 
 export type JobRequest =
   | { readonly kind: 'flush'; readonly job: FlushJob }
   | { readonly kind: 'compact'; readonly job: CompactJob }
   | { readonly kind: 'prepare'; readonly job: PrepareJob }
+  | { readonly kind: 'write-manifest'; readonly job: ManifestJob }
 
 export type JobResult = FlushResult | CompactResult | null
 

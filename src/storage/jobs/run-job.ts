@@ -1,6 +1,7 @@
 import type { Disk } from '../../env/disk.js'
 import { runMerge } from '../compaction/merge-job.js'
 import type { Pace } from '../compaction/pace.js'
+import { Manifest } from '../manifest.js'
 import { runFlush } from './flush-job.js'
 import { failureOf } from './job-failure.js'
 import type { JobReply, JobRequest, JobResult } from './job-message.js'
@@ -24,6 +25,9 @@ export function runJob(disk: Disk, request: JobRequest, pace: Pace): JobResult {
       return runMerge(disk, request.job, pace)
     case 'prepare':
       runPrepare(disk, request.job, pace)
+      return null
+    case 'write-manifest':
+      Manifest.write(disk, request.job.directory, request.job.state)
       return null
   }
 }

@@ -14,7 +14,7 @@
 import type { KeyCounts } from '../counts-file.js'
 import type { DropCounts } from '../compaction/merge-job.js'
 import type { SequenceRange } from '../compaction/older-elsewhere.js'
-import type { ManifestTable, WrittenTable } from '../manifest.js'
+import type { ManifestState, ManifestTable, WrittenTable } from '../manifest.js'
 
 export interface StorageJobs {
   /** Writes a segment's newest entries to tables of level 0. Jobs of this kind and `prepare` run in the order asked for. */
@@ -23,6 +23,11 @@ export interface StorageJobs {
   compact(job: CompactJob): Promise<CompactResult>
   /** Creates a zero-filled, synced file for the next log segment. The caller syncs the directory. */
   prepare(job: PrepareJob): Promise<void>
+  /**
+   * Manifest.write off the event loop, behind earlier flushes and preparations: its two syncs take milliseconds, and a
+   * tenth of a second on a busy device. Rejects with ManifestWriteError. One at a time: the caller waits before the next edit.
+   */
+  writeManifest(job: ManifestJob): Promise<void>
   /** The compaction rate from now on, running jobs included; 0 takes the limit away (writers are waiting for it). */
   setCompactionRate(bytesPerSecond: number): void
   /** Cancels what runs and what waits (both reject with JobError 'cancelled'); resolves when no job touches a file any more. */
@@ -77,6 +82,11 @@ export interface CompactResult {
   readonly bytesRead: number
   readonly bytesWritten: number
   readonly dropped: DropCounts
+}
+
+export interface ManifestJob {
+  readonly directory: string
+  readonly state: ManifestState
 }
 
 export interface PrepareJob {

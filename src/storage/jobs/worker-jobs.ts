@@ -1,5 +1,5 @@
 /**
- * Storage jobs in worker threads, two of them: one flushes segments and prepares log files, the other compacts. A flush
+ * Storage jobs in worker threads, two of them: one flushes segments, prepares log files and writes the manifest, the other compacts. A flush
  * must never wait behind a compaction of gigabytes, because writers wait behind flushes when memory runs out; two
  * compactions side by side would only share the same disk. Threads start with their first job. Arenas and indexes are
  * shared, not copied.
@@ -13,6 +13,7 @@ import type {
   CompactResult,
   FlushJob,
   FlushResult,
+  ManifestJob,
   PrepareJob,
   StorageJobs,
 } from './storage-jobs.js'
@@ -45,6 +46,10 @@ export class WorkerJobs implements StorageJobs {
 
   async prepare(job: PrepareJob): Promise<void> {
     await this.#flushes.run({ kind: 'prepare', job })
+  }
+
+  async writeManifest(job: ManifestJob): Promise<void> {
+    await this.#flushes.run({ kind: 'write-manifest', job })
   }
 
   setCompactionRate(bytesPerSecond: number): void {

@@ -103,6 +103,21 @@ t.test('level 0 is read by one job at a time', async (t) => {
   t.equal(pickCompaction(view(flushes(8), { busy: new Set([2]) }), OPTIONS), null)
 })
 
+t.test('a damaged table in level 0 holds nothing up, and goes when all of it is dead', async (t) => {
+  const tables = [...flushes(5), span(1, 20, 0, 999)]
+  const pick = pickCompaction(view(tables, { damaged: new Set([2]) }), OPTIONS)
+  t.match(pick, { kind: 'merge', outputLevel: 1 })
+  t.same(numbers(pick?.inputs), [1, 3, 4, 5, 20])
+  t.ok(
+    pick?.others.some((range) => range.minSequence === 200),
+    'it may still hold older versions',
+  )
+  t.equal(pickCompaction(view(flushes(5), { damaged: new Set([1, 2, 3, 4, 5]) }), OPTIONS), null)
+  t.match(pickCompaction(view(flushes(1), { damaged: new Set([1]), flushMark: 9999 }), OPTIONS), {
+    kind: 'drop',
+  })
+})
+
 const fullLevelOne = Array.from({ length: 5 }, (_, i) => span(1, i + 1, i * 100, i * 100 + 99))
 
 t.test('a level above its size goes down table by table, round robin by token', async (t) => {
