@@ -19,6 +19,16 @@ export type PurgePolicy = (deathMs: number) => boolean
 
 export type DropReason = 'deleted' | 'expired' | 'flushed'
 
+/** Entries that a merge left out, by reason. */
+export interface DropCounts {
+  /** A newer entry of the key was among the inputs. */
+  readonly superseded: number
+  readonly deleted: number
+  readonly expired: number
+  /** All dots at or below the flush mark. */
+  readonly flushed: number
+}
+
 export class DropRule {
   readonly #purgeable: PurgePolicy
   readonly #flushMark: number

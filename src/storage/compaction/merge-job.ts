@@ -12,22 +12,12 @@ import { recordLength } from '../../record/layout.js'
 import { ENTRY_HEADER_BYTES } from '../entry.js'
 import type { CompactJob, CompactResult } from '../jobs/storage-jobs.js'
 import { MinHeap } from '../../util/heap.js'
-import { DropRule, type DropReason } from './drop-rule.js'
+import { DropRule, type DropCounts, type DropReason } from './drop-rule.js'
 import { totalBytes } from './levels.js'
 import { compareSources, haveSameKey, mergeSources, type MergeSource } from './merge-source.js'
 import { OlderElsewhere } from './older-elsewhere.js'
 import { PACE_STEP_BYTES, type Pace } from './pace.js'
 import { TableRun } from './table-run.js'
-
-/** Entries that a merge left out, by reason. */
-export interface DropCounts {
-  /** A newer entry of the key was among the inputs. */
-  readonly superseded: number
-  readonly deleted: number
-  readonly expired: number
-  /** All dots at or below the flush mark. */
-  readonly flushed: number
-}
 
 /** Runs the job to its end in this thread. Throws CorruptionError, JobError 'cancelled' (from `pace`), the disk's errors. */
 export function runMerge(disk: Disk, job: CompactJob, pace: Pace): CompactResult {

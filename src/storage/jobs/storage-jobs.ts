@@ -12,7 +12,7 @@
  * JobError. In both cases no output is left for the caller to use.
  */
 import type { KeyCounts } from '../counts-file.js'
-import type { DropCounts } from '../compaction/merge-job.js'
+import type { DropCounts } from '../compaction/drop-rule.js'
 import type { SequenceRange } from '../compaction/older-elsewhere.js'
 import type { ManifestState, ManifestTable, WrittenTable } from '../manifest.js'
 
