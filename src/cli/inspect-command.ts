@@ -3,7 +3,9 @@ import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Disk } from '../env/disk.js'
 import { NodeDisk } from '../env/node-disk.js'
+import { inspectLog } from '../storage/log/inspect-log.js'
 import { inspectTable } from '../storage/table/inspect-table.js'
+import { logLines } from './log-lines.js'
 import { manifestLines, countsLines } from './manifest-lines.js'
 import type { Output } from './output.js'
 import { printHelp } from './help.js'
@@ -65,7 +67,9 @@ function inspectFile(path: string, options: InspectOptions, output: Output): boo
 
 /** By the end of the name, so that a copy under another name can be looked at too. */
 const INSPECTORS: readonly (readonly [RegExp, Inspector])[] = [
+  [/\.log$/, logLines],
   [/\.table$/, inspectTable],
+  [/\.log$/, inspectLog],
   [/\.counts$/, countsLines],
   [/^MANIFEST/, manifestLines],
 ]

@@ -38,11 +38,9 @@ export async function upCommand(args: readonly string[], output: Output): Promis
 
 /** What is printed once the node serves on `port`. */
 export function welcome(config: NodeConfig, port: number, workDirectory: string): string[] {
-  const host = config.bind[0]
-  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
-  const directory = nearPath(config.dir, workDirectory)
-  const row = [address, directory, DURABILITY[config.appendFsync]]
-  const client = clientCommand(config, host, port)
+  const addresses = config.bind.map((host) => `${host.includes(':') ? `[${host}]` : host}:${port}`)
+  const row = [addresses.join(', '), nearPath(config.dir, workDirectory), DURABILITY[config.appendFsync]]
+  const client = clientCommand(config, config.bind[0], port)
   return [
     ...textTable(['address', 'data directory', 'durability'], [row]),
     '',

@@ -152,6 +152,8 @@ t.test('inspect prints the files of a data directory', async (t) => {
   await node.ended
   const names = readdirSync(directory)
   t.ok(names.includes('MANIFEST'))
+  const entries = await runKindred(['inspect', '--entries', `${directory}/000001.log`])
+  t.match(entries.out, /^1 "greeting" 5 bytes \S+ dies never$/m)
   for (const name of names) {
     const { code, out, error } = await runKindred(['inspect', `${directory}/${name}`])
     t.equal(code, 0, `${name}: ${error}`)
