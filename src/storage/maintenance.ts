@@ -456,8 +456,9 @@ export class Maintenance {
     flushed?: SealedSegment,
     replaced: readonly LiveTable[] = [],
   ): void {
+    const addLogs = this.#unlistedLogs(flushed)
     try {
-      this.#edit({ ...edit, addTables: added.map(({ facts }) => facts) })
+      this.#edit({ ...edit, addLogs, addTables: added.map(({ facts }) => facts) })
     } catch (error) {
       for (const one of added) if (!replaced.some(({ table }) => table === one.table)) one.table.retire(false)
       throw error
@@ -470,7 +471,16 @@ export class Maintenance {
     this.#updateWriteDelay()
   }
 
-  /** Logs that are live but unknown to the manifest go in with every edit, so that a missing one is noticed. */
+  /**
+   * Live logs that the manifest does not list yet. They go in with every edit: the oldest listed one is where recovery starts,
+   * so the list must never run empty, and a log that is listed and missing is noticed.
+   */
+  #unlistedLogs(flushed: SealedSegment | undefined): number[] {
+    const live = [...this.sealed.filter((one) => one !== flushed).map(({ segment }) => segment), this.#host.active()]
+    const numbers = live.map((segment) => segment.header.fileNumber).sort((a, b) => a - b)
+    return numbers.filter((number) => !this.#state.logs.includes(number))
+  }
+
   #edit(edit: ManifestEdit): void {
     const state = applyEdit(this.#state, { ...edit, nextFileNumber: this.#nextNumber })
     Manifest.write(this.#env.disk, this.#options.directory, state)
