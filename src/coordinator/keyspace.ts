@@ -59,8 +59,8 @@ export interface Keyspace {
    */
   reserve(writes: number, payloadBytes: number): void
   /**
-   * Walks live keys in token order from the SCAN cursor `cursor` (0 starts): visits at least `count` keys unless the end
-   * comes first, never splits keys of equal token. Answers the next cursor, 0 at the end, or COLD_SCAN when blocks have
+   * Walks live keys in token order from the SCAN cursor `cursor` (0 starts): visits about `count` keys, fewer (even none)
+   * when many are dead or blocks are missing, and never splits keys of equal token. Answers the next cursor, 0 at the end, or COLD_SCAN when blocks have
    * to be loaded first (visits made before that are void). `visit` gets the key and, via `found`, its value.
    */
   scan(cursor: number, count: number, visit: KeyVisitor): number

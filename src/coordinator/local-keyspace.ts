@@ -87,6 +87,8 @@ export class LocalKeyspace implements Keyspace {
    * the place of the block that an earlier find() of the request still points into.
    */
   #mayReadNow = false
+  #hitsBefore = 0
+  #missesBefore = 0
   #waiters: DurableWaiter[] = []
 
   /** `readsEagerly`: see EagerReads; simulations leave it off, so that every cold read waits. */
@@ -120,6 +122,14 @@ export class LocalKeyspace implements Keyspace {
   /** Starts a request: see #mayReadNow. */
   beginRequest(): void {
     this.#mayReadNow = true
+    this.#hitsBefore = this.hits
+    this.#missesBefore = this.misses
+  }
+
+  /** The request will run again: what it counted until now does not count. */
+  cancelRequest(): void {
+    this.hits = this.#hitsBefore
+    this.misses = this.#missesBefore
   }
 
   /** The next find() only asks for blocks and reads none. */
@@ -348,9 +358,9 @@ export class LocalKeyspace implements Keyspace {
   }
 
   /** Starts loading what the COLD answers since the last call asked for; null when nothing is missing. */
-  startLoads(onLoaded: (load: BlockLoad) => void): BlockLoad | null {
+  startLoads(onLoaded: (load: BlockLoad) => void, before: BlockLoad | null = null): BlockLoad | null {
     if (this.#coldTables.length === 0) return null
-    const load = new BlockLoad(this.#coldTables, this.#coldBlocks, onLoaded)
+    const load = new BlockLoad(this.#coldTables, this.#coldBlocks, onLoaded, before)
     this.#coldTables = []
     this.#coldBlocks = []
     load.start()

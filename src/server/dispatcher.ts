@@ -310,9 +310,11 @@ export class Dispatcher {
 
   #wait(connection: Connection, parked: ParkedRequest, result: Result): void {
     if (result === COLD_BLOCKS) {
-      parked.load = this.#keyspace.startLoads(() => this.#makeReady(connection))
+      parked.load = this.#keyspace.startLoads(() => this.#makeReady(connection), parked.load)
       assert(parked.load !== null, 'a COLD command has asked for blocks')
     } else {
+      parked.load?.release()
+      parked.load = null
       if (parked.waitsForRoomSinceMs === 0) parked.waitsForRoomSinceMs = this.#nowMs
       this.#waitingForRoom.add(connection)
     }
@@ -384,12 +386,12 @@ export class Dispatcher {
       let result: Result = DONE
       if (load !== null && load.error !== null) this.#fail(load.error)
       else result = this.#run(connection, parked.inTransaction, parked)
-      parked.load = null
-      load?.release()
       if (result === COLD_BLOCKS || result === NO_ROOM) {
         this.#wait(connection, parked, result)
         break
       }
+      parked.load = null
+      load?.release()
       done++
       connection.queuedBytes -= parked.bytes.length
       if (result === DONE && connection.expansion !== null) break
@@ -402,7 +404,7 @@ export class Dispatcher {
 
   /** Behind QUIT nothing runs any more. */
   #dropQueue(connection: Connection): void {
-    for (const parked of connection.queue) if (parked.load?.isLoaded === true) parked.load.release()
+    for (const parked of connection.queue) parked.load?.release()
     connection.queue = []
     connection.queuedBytes = 0
     connection.stash = null
@@ -484,6 +486,7 @@ export class Dispatcher {
     }
     if (result === COLD_BLOCKS) {
       writer.length = mark
+      this.#keyspace.cancelRequest()
       return result
     }
     command.stats.calls++

@@ -22,6 +22,8 @@ interface Source {
   record: number
   /** False when a block is missing: the walk cannot go on. */
   advance(): boolean
+  /** Whether everything that is left in the source has a higher token. */
+  isBehind(token: number): boolean
 }
 
 const EMPTY = Buffer.alloc(0)
@@ -55,6 +57,10 @@ class SegmentSource implements Source {
     this.bytes = next.arena
     this.record = next.record
     return true
+  }
+
+  isBehind(token: number): boolean {
+    return this.token > token
   }
 
   #refill(): boolean {
@@ -119,6 +125,7 @@ class TablesSource implements Source {
       if (answer === COLD) {
         this.cold = this.#tables[this.#index]
         this.coldBlock = this.cold.coldBlock
+        this.token = this.cold.index.firstTokens[this.coldBlock]
         return false
       }
       if (answer === FOUND) {
@@ -130,6 +137,10 @@ class TablesSource implements Source {
       this.#cursor = null
       this.#index++
     }
+  }
+
+  isBehind(token: number): boolean {
+    return this.token > token
   }
 }
 
@@ -176,8 +187,8 @@ export function walkKeys(
     entries++
     if (visit(newest.bytes, newest.record)) visits++
     if (advancePast(sources, newest, cold)) continue
-    // Everything before the token that is not known yet is visited: the step may end here, if it got anywhere.
-    return -1
+    // What the missing blocks start with is known: when it lies behind this token, the step may end here.
+    return sources.every((source) => source.isBehind(last)) ? last + 1 : -1
   }
 }
 

@@ -98,6 +98,8 @@ export class Maintenance {
   #compactionWrittenBytes = 0
   #lastJobError = ''
   #compactionPausedUntilMs = 0
+  /** Ends when the last edit that was asked for has: manifests are written one after the other. */
+  #lastEdit: Promise<void> = Promise.resolve()
   /** The manifest on disk may be the old or the new one: nothing may be edited or removed any more. */
   #manifestInDoubt = false
 
@@ -124,12 +126,16 @@ export class Maintenance {
     }
     const previous = this.sealed.at(0)?.segment.header.fileNumber ?? 0
     const first = this.#makeSegment(number, this.#options.segmentBytes, previous, firstSequence)
+    // Nothing is served yet: this one may take its time on the event loop.
     const recovered = this.sealed.map(({ segment }) => segment.header.fileNumber)
     const live = [...recovered, number]
-    this.#edit({
+    const state = applyEdit(this.#state, {
       addLogs: live.filter((log) => !this.#state.logs.includes(log)),
       removeLogs: this.#state.logs.filter((log) => !live.includes(log)),
+      nextFileNumber: this.#nextNumber,
     })
+    Manifest.write(this.#env.disk, this.#options.directory, state)
+    this.#state = state
     removeLeftovers(this.#env, this.#options.directory, this.#state, new Set(live))
     return first
   }
@@ -184,11 +190,21 @@ export class Maintenance {
   }
 
   dropFlushedTables(): void {
+    // A compaction under way reads some of them; when it is done, the picker drops what lies below the mark.
     if (this.#compacting || this.#manifestInDoubt) return
+    this.#compacting = true
     const mark = this.#host.flushMark()
     const gone = this.tables.all.filter(({ table }) => table.summary.maxHlc <= mark)
-    const removed = gone.map(({ table }) => table.summary.fileNumber)
-    this.#record({ removeTables: removed, flushMark: mark }, [], gone)
+    this.#record({ removeTables: numbersOf(gone), flushMark: mark }, [], gone).then(
+      () => {
+        this.#compacting = false
+        this.#compactNext()
+      },
+      (error: unknown) => {
+        this.#compacting = false
+        this.#jobFailed('flushed tables not dropped', error)
+      },
+    )
   }
 
   facts(): MaintenanceFacts {
@@ -333,7 +349,7 @@ export class Maintenance {
     })
     if (this.#stopped) return
     const previousCounts = this.#state.countsFile
-    this.#record(
+    await this.#record(
       {
         removeLogs: this.#state.logs.includes(segment.header.fileNumber) ? [segment.header.fileNumber] : [],
         countsFile: countsNumber,
@@ -360,7 +376,8 @@ export class Maintenance {
       {
         tables: this.tables.manifestTables(),
         segments: this.#segmentRanges(),
-        busy: this.#damaged,
+        busy: NOTHING_BUSY,
+        damaged: this.#damaged,
         cursors: this.#cursors,
         purgeableUntilMs: nowMs,
         flushMark: this.#state.flushMark,
@@ -390,13 +407,13 @@ export class Maintenance {
         table,
         facts: { ...facts, level: pick.outputLevel },
       }))
-      this.#record({ removeTables }, moved, [], undefined, inputs)
+      await this.#record({ removeTables }, moved, [], undefined, inputs)
     } else if (pick.kind === 'drop') {
-      this.#record({ removeTables }, [], inputs)
+      await this.#record({ removeTables }, [], inputs)
     } else {
       const outputs = await this.#merge(pick, nowMs)
       if (this.#stopped) return
-      this.#record(
+      await this.#record(
         { removeTables },
         outputs.map((summary) => this.#open(summary, pick.outputLevel)),
         inputs,
@@ -427,12 +444,21 @@ export class Maintenance {
   }
 
   #compactionFailed(pick: CompactionPick, error: unknown): void {
-    if (error instanceof CorruptionError) {
-      const damaged = pick.inputs.filter((table) => error.file.endsWith(tableFileName(table.fileNumber)))
-      for (const table of damaged.length > 0 ? damaged : pick.inputs) this.#damaged.add(table.fileNumber)
-    }
+    if (error instanceof CorruptionError) this.#setAside(pick, error)
     this.#compactionPausedUntilMs = this.#env.clock.monotonicMs() + RETRY_AFTER_MS
     this.#jobFailed('compaction failed', error)
+  }
+
+  /** A damaged table goes to level 0, where it holds nobody up, and is never merged again; lookups that need it fail. */
+  #setAside(pick: CompactionPick, error: CorruptionError): void {
+    const damaged = pick.inputs.filter((table) => error.file.endsWith(tableFileName(table.fileNumber)))
+    for (const table of damaged) this.#damaged.add(table.fileNumber)
+    const deep = damaged.filter((table) => table.level > 0).map((table) => this.#leveled(table))
+    if (deep.length === 0) return
+    const moved = deep.map(({ table, facts }) => ({ table, facts: { ...facts, level: 0 } }))
+    this.#record({ removeTables: numbersOf(deep) }, moved, [], undefined, deep).catch((failure: unknown) =>
+      this.#jobFailed('damaged table not set aside', failure),
+    )
   }
 
   #jobFailed(event: string, error: unknown): void {
@@ -447,7 +473,8 @@ export class Maintenance {
 
   /**
    * Writes the edit to the manifest, then switches over: `added` come, `removed` go and are unlinked, `flushed` leaves
-   * memory. `replaced` go without being closed (they come again on another level).
+   * memory. `replaced` go without being closed (they come again on another level). The manifest is written by a job: its
+   * syncs would hold up the event loop. Edits wait for each other.
    */
   #record(
     edit: ManifestEdit,
@@ -455,14 +482,31 @@ export class Maintenance {
     removed: readonly LiveTable[],
     flushed?: SealedSegment,
     replaced: readonly LiveTable[] = [],
+  ): Promise<void> {
+    const recorded = this.#lastEdit.then(async () => {
+      try {
+        await this.#edit({
+          ...edit,
+          addLogs: this.#unlistedLogs(flushed),
+          addTables: added.map(({ facts }) => facts),
+        })
+      } catch (error) {
+        for (const one of added)
+          if (!replaced.some(({ table }) => table === one.table)) one.table.retire(false)
+        throw error
+      }
+      this.#switchOver(added, removed, flushed, replaced)
+    })
+    this.#lastEdit = recorded.catch(() => {})
+    return recorded
+  }
+
+  #switchOver(
+    added: readonly LiveTable[],
+    removed: readonly LiveTable[],
+    flushed: SealedSegment | undefined,
+    replaced: readonly LiveTable[],
   ): void {
-    const addLogs = this.#unlistedLogs(flushed)
-    try {
-      this.#edit({ ...edit, addLogs, addTables: added.map(({ facts }) => facts) })
-    } catch (error) {
-      for (const one of added) if (!replaced.some(({ table }) => table === one.table)) one.table.retire(false)
-      throw error
-    }
     const gone = new Set([...removed, ...replaced])
     this.tables = new TableSet([...this.tables.all.filter((one) => !gone.has(one)), ...added])
     this.sealed = this.sealed.filter((one) => one !== flushed)
@@ -476,14 +520,17 @@ export class Maintenance {
    * so the list must never run empty, and a log that is listed and missing is noticed.
    */
   #unlistedLogs(flushed: SealedSegment | undefined): number[] {
-    const live = [...this.sealed.filter((one) => one !== flushed).map(({ segment }) => segment), this.#host.active()]
+    const live = [
+      ...this.sealed.filter((one) => one !== flushed).map(({ segment }) => segment),
+      this.#host.active(),
+    ]
     const numbers = live.map((segment) => segment.header.fileNumber).sort((a, b) => a - b)
     return numbers.filter((number) => !this.#state.logs.includes(number))
   }
 
-  #edit(edit: ManifestEdit): void {
+  async #edit(edit: ManifestEdit): Promise<void> {
     const state = applyEdit(this.#state, { ...edit, nextFileNumber: this.#nextNumber })
-    Manifest.write(this.#env.disk, this.#options.directory, state)
+    await this.#env.jobs.writeManifest({ directory: this.#options.directory, state })
     this.#state = state
   }
 
@@ -556,4 +603,10 @@ export class Maintenance {
       this.#env.log.warn('file not removed', { file: name, error: String(error) })
     }
   }
+}
+
+const NOTHING_BUSY: ReadonlySet<number> = new Set()
+
+function numbersOf(tables: readonly LiveTable[]): number[] {
+  return tables.map(({ facts }) => facts.fileNumber)
 }

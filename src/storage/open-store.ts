@@ -196,7 +196,8 @@ function recoverLogs(
       )
     }
     previous = number
-    sealRecovered(env.disk, segment)
+    if (!hasSuccessor) sealRecovered(env.disk, segment)
+    else segment.syncedTo = segment.tail
     replay.cutBytes += cutBytes
     replay.logBytes += segment.tail
     segments.push({ segment, counts: replay.counts.snapshot(), synced: true })

@@ -30,7 +30,10 @@ export function* inspectLog(
   const bytes = readWhole(disk, path)
   yield `log        ${path}`
   yield `size       ${bytes.length} bytes`
-  if (bytes.length < SEGMENT_HEADER_BYTES || bytes.subarray(0, SEGMENT_HEADER_BYTES).every((byte) => byte === 0)) {
+  if (
+    bytes.length < SEGMENT_HEADER_BYTES ||
+    bytes.subarray(0, SEGMENT_HEADER_BYTES).every((byte) => byte === 0)
+  ) {
     yield 'state      made ahead, never written'
     return
   }
@@ -67,7 +70,8 @@ function* batchLines(bytes: Buffer, id: number, entries: boolean): Generator<str
       return
     }
     const end = at + BATCH_HEADER_BYTES + batchByteLength(bytes, at)
-    if (entries) yield `batch at ${at}: ${batchEntryCount(bytes, at)} entries, ${end - at} bytes, synced to ${syncedTo}`
+    if (entries)
+      yield `batch at ${at}: ${batchEntryCount(bytes, at)} entries, ${end - at} bytes, synced to ${syncedTo}`
     const damage = end > bytes.length ? 'it is cut short' : entryDamage(bytes, at + BATCH_HEADER_BYTES, end)
     if (damage !== null) {
       yield `end        in the batch at byte ${at}: ${damage}; ${batches} whole batches, known synced to ${syncedTo}`
@@ -82,7 +86,7 @@ function* batchLines(bytes: Buffer, id: number, entries: boolean): Generator<str
 }
 
 function entryDamage(bytes: Buffer, from: number, end: number): string | null {
-  for (let at = from; at < end; ) {
+  for (let at = from; at < end;) {
     const record = at + ENTRY_FRAME_BYTES
     if (at + 28 > end || !entryFrameHolds(bytes, at)) return `the entry at ${at} fails its checksum`
     const fault = verifyRecord(bytes, record, end - record)
@@ -93,7 +97,7 @@ function entryDamage(bytes: Buffer, from: number, end: number): string | null {
 }
 
 function* entryLines(bytes: Buffer, from: number, end: number): Generator<string> {
-  for (let at = from; at < end; ) {
+  for (let at = from; at < end;) {
     const record = at + ENTRY_FRAME_BYTES
     if (entryKind(bytes, record) === KIND_FLUSH_MARK) {
       const mark = contextHlc(bytes, contextStart(bytes, record), 0)

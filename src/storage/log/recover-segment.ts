@@ -79,25 +79,30 @@ export function recoverSegment(disk: Disk, path: string, options: RecoverOptions
   if (options.hasSuccessor && !end.sealed) throw damaged(path, end.at, 'no seal, but a younger log exists')
   segment.tail = end.at
   segment.sealed = end.sealed
+  segment.syncedTo = Math.min(synced, end.at)
   return { kind: 'recovered', segment, cutBytes: Math.max(0, used - end.at), sealed: end.sealed }
 }
 
 /**
- * Makes a recovered segment's end final on disk: cuts what lies behind it, seals and syncs it. Until it is done nothing
- * of the segment may be served: what was replayed from the page cache is durable only now.
+ * Makes a recovered segment final on disk: cuts what lies behind its end, seals it, and syncs it. Until that is done
+ * nothing of it may be served: it may have come from the page cache alone. A sync is not enough for that: after a failed
+ * one the kernel calls its pages clean, a new sync of the same pages succeeds and writes nothing. So what is not known
+ * to be synced is written again first, which makes the pages dirty (W3).
  */
 export function sealRecovered(disk: Disk, segment: Segment): void {
   const file = disk.open(segment.path, 'write')
   try {
+    const from = segment.syncedTo
+    disk.truncate(file, segment.tail)
+    disk.writeSync(file, segment.arena, from, segment.tail - from, from)
+    disk.syncSync(file)
+    segment.syncedTo = segment.tail
     if (!segment.sealed) {
-      disk.truncate(file, segment.tail)
-      disk.syncSync(file)
-      segment.syncedTo = segment.tail
       const at = segment.tail
       segment.seal()
       disk.writeSync(file, segment.arena, at, segment.tail - at, at)
+      disk.syncSync(file)
     }
-    disk.syncSync(file)
   } finally {
     disk.close(file)
   }
