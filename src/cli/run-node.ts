@@ -2,6 +2,7 @@
  * Runs one node in the foreground of this process: starts it on the real clock, disk and network, stops it in order at
  * the first SIGINT or SIGTERM, gives up waiting at the second.
  */
+import { lockDirectory } from '../env/directory-lock.js'
 import { NodeClock } from '../env/node-clock.js'
 import { NodeDisk } from '../env/node-disk.js'
 import { NodeLog } from '../env/node-log.js'
@@ -69,6 +70,7 @@ function nodeEnv(config: NodeConfig, log: NodeLog): NodeEnv {
     log,
     setLogLevel: (level) => log.setLevel(EVENT_LEVELS[level]),
     process: new NodeProcessFacts(),
+    lockDirectory,
     startJobs: (rate) => new WorkerJobs(clock, rate),
   }
 }

@@ -40,6 +40,7 @@ class Node implements RunningNode {
   #keyspace!: LocalKeyspace
   #dispatcher!: Dispatcher
   #port = 0
+  #unlock: () => void = () => {}
   #stopping: Promise<void> | null = null
   #finish!: () => void
 
@@ -59,6 +60,7 @@ class Node implements RunningNode {
   async start(): Promise<void> {
     const { clock, random, disk, log } = this.#env
     const config = this.#settings.current
+    this.#unlock = await this.#env.lockDirectory(config.dir)
     const jobs = this.#env.startJobs(config.storage.compactionRateBytesPerSecond)
     const began = clock.monotonicMs()
     try {
@@ -70,6 +72,7 @@ class Node implements RunningNode {
       })
     } catch (error) {
       await jobs.close()
+      this.#unlock()
       throw error
     }
     const { cutBytes, logBytes } = this.#store.loaded
@@ -87,6 +90,7 @@ class Node implements RunningNode {
       this.#port = await this.#server.listen(config.bind, config.port, this.#dispatcher)
     } catch (error) {
       await this.#store.close()
+      this.#unlock()
       throw error
     }
     this.#settings.listensOn(this.#port)
@@ -105,6 +109,7 @@ class Node implements RunningNode {
     this.#server.closeConnections()
     await this.#store.close()
     this.#server.destroyConnections()
+    this.#unlock()
     this.#env.log.info('stopped')
     this.#finish()
   }

@@ -21,6 +21,8 @@ export interface NodeEnv {
   /** How much `log` says from now on; absent where that is not for the node to change. */
   readonly setLogLevel?: (level: LogLevel) => void
   readonly process: ProcessFacts
+  /** Makes sure that no other process uses the data directory; resolves with the release, rejects when one does. */
+  lockDirectory(directory: string): Promise<() => void>
   /** Threads for flushes and compactions, or their twin in this thread; the node closes them. Rate: 0 for no limit. */
   startJobs(compactionBytesPerSecond: number): StorageJobs
 }
