@@ -29,7 +29,8 @@ A password is taken from the environment variable REDISCLI_AUTH, as redis-cli do
 const INSPECT = `Usage: kindred inspect [options] <file>...
 
 Prints what is in a log segment (*.log), a sorted table (*.table), a file of key counts (*.counts) or a MANIFEST, and
-checks it on the way. Ends with 1 when a file cannot be read or is damaged.
+checks it on the way. Of a log it says where it ends and why; any other file that is damaged, or cannot be read, makes
+it end with 1.
 
   -e, --entries  also a line for every entry`
 

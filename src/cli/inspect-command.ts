@@ -5,7 +5,6 @@ import type { Disk } from '../env/disk.js'
 import { NodeDisk } from '../env/node-disk.js'
 import { inspectLog } from '../storage/log/inspect-log.js'
 import { inspectTable } from '../storage/table/inspect-table.js'
-import { logLines } from './log-lines.js'
 import { manifestLines, countsLines } from './manifest-lines.js'
 import type { Output } from './output.js'
 import { printHelp } from './help.js'
@@ -67,7 +66,7 @@ function inspectFile(path: string, options: InspectOptions, output: Output): boo
 
 /** By the end of the name, so that a copy under another name can be looked at too. */
 const INSPECTORS: readonly (readonly [RegExp, Inspector])[] = [
-  [/\.log$/, logLines],
+  [/\.log$/, inspectLog],
   [/\.table$/, inspectTable],
   [/\.log$/, inspectLog],
   [/\.counts$/, countsLines],
