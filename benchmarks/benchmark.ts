@@ -1,0 +1,26 @@
+/** What main.ts knows of a benchmark, and what a benchmark is told. */
+import type { Report } from './measure/report.js'
+
+export interface Benchmark {
+  readonly name: string
+  /** One line for the list. */
+  readonly summary: string
+  /** About how long it takes in full, in minutes. */
+  readonly minutes: number
+  run(options: BenchmarkOptions): Promise<Report>
+}
+
+export interface BenchmarkOptions {
+  readonly turns: number
+  /** For trying out: a tenth of the requests. */
+  readonly quick: boolean
+  /** Where servers put their data; on the disk to be measured. */
+  readonly directory: string
+  /** Folder of the prototypes memory.js, durable.js and table.js; null when there is none. */
+  readonly prototypes: string | null
+}
+
+/** A number of requests or keys, scaled down for --quick. */
+export function scaled(count: number, { quick }: BenchmarkOptions): number {
+  return quick ? Math.ceil(count / 10) : count
+}

@@ -1,0 +1,57 @@
+/** How each server is started: Kindred from this checkout, Redis with an append-only file, the prototypes. */
+import { fileURLToPath } from 'node:url'
+import { freePort, ServerProcess } from './server-process.js'
+
+export type AppendFsync = 'always' | 'everysec' | 'no'
+
+const KINDRED = fileURLToPath(new URL('../../../bin/kindred', import.meta.url))
+
+/** `more`: further settings, as on the command line. */
+export async function startKindred(
+  directory: string,
+  appendfsync: AppendFsync,
+  ...more: readonly string[]
+): Promise<ServerProcess> {
+  const port = await freePort()
+  const settings = ['--port', String(port), '--dir', directory, '--appendfsync', appendfsync]
+  return ServerProcess.start({
+    name: 'Kindred',
+    program: process.execPath,
+    args: [KINDRED, 'server', ...settings, '--loglevel', 'warning', ...more],
+    port,
+    isBusy: (info) => info.get('rdb_bgsave_in_progress') === '1' || info.get('storage_compacting') === '1',
+  })
+}
+
+/** Redis with the defaults of its AOF (a rewrite when it has doubled), without snapshots. */
+export async function startRedis(directory: string, appendfsync: AppendFsync): Promise<ServerProcess> {
+  const port = await freePort()
+  const settings = ['--port', String(port), '--dir', directory, '--appendonly', 'yes']
+  return ServerProcess.start({
+    name: 'Redis',
+    program: 'redis-server',
+    args: [...settings, '--appendfsync', appendfsync, '--save', '', '--daemonize', 'no'],
+    port,
+    isBusy: (info) =>
+      info.get('aof_rewrite_in_progress') === '1' ||
+      info.get('aof_rewrite_scheduled') === '1' ||
+      info.get('aof_pending_bio_fsync') !== '0',
+  })
+}
+
+/** A prototype listens on a port of its own choice and keeps its log in the system's folder for temporary files. */
+export async function startPrototype(
+  script: string,
+  port: number,
+  directory: string,
+  mode: AppendFsync,
+): Promise<ServerProcess> {
+  return ServerProcess.start({
+    name: script,
+    program: process.execPath,
+    args: [script],
+    port,
+    isBusy: () => false,
+    env: { MODE: mode, TMPDIR: directory },
+  })
+}
