@@ -68,7 +68,6 @@ function inspectFile(path: string, options: InspectOptions, output: Output): boo
 const INSPECTORS: readonly (readonly [RegExp, Inspector])[] = [
   [/\.log$/, inspectLog],
   [/\.table$/, inspectTable],
-  [/\.log$/, inspectLog],
   [/\.counts$/, countsLines],
   [/^MANIFEST/, manifestLines],
 ]
