@@ -106,12 +106,35 @@ class Node implements RunningNode {
   async #stop(): Promise<void> {
     this.#env.log.info('stopping')
     await this.#server.stopListening()
+    this.#dispatcher.stop()
+    await this.#closeStore()
     this.#server.closeConnections()
-    await this.#store.close()
-    this.#server.destroyConnections()
     this.#unlock()
     this.#env.log.info('stopped')
     this.#finish()
+  }
+
+  /** What the log has yet to write is written and its replies leave; a disk that hangs does not hang the stop for ever. */
+  #closeStore(): Promise<void> {
+    const { clock, log } = this.#env
+    return new Promise((resolve) => {
+      const seconds = this.#settings.current.shutdownTimeoutSeconds
+      const timer = clock.after(seconds * 1000, () => {
+        log.error('the log was not closed within shutdown-timeout', { seconds })
+        resolve()
+      })
+      this.#store.close().then(
+        () => {
+          timer.cancel()
+          resolve()
+        },
+        (error: unknown) => {
+          timer.cancel()
+          log.error('the store was not closed in order', { error: String(error) })
+          resolve()
+        },
+      )
+    })
   }
 
   #buildDispatcher(): Dispatcher {

@@ -98,6 +98,7 @@ export class Dispatcher {
   readonly #waitingForRoom = new Set<Connection>()
   #flushDelayed = false
   #untimed = 0
+  #stopped = false
   /** Stands still within a turn: read once per batch. */
   #nowMs = 0
 
@@ -123,8 +124,14 @@ export class Dispatcher {
     this.#request = new ServerRequest(this.#writer, options.keyspace, options.services)
   }
 
+  /** Runs nothing more; replies that wait for the log still leave when it has what they stand on. */
+  stop(): void {
+    this.#stopped = true
+  }
+
   /** Bytes of one read: they are ours until this returns. */
   receive(connection: Connection, bytes: Buffer, length: number): void {
+    if (this.#stopped) return
     this.#begin(connection)
     this.#stats.netInputBytes += length
     const mark = this.#writer.length
@@ -420,6 +427,7 @@ export class Dispatcher {
   readonly #goOn = (): void => {
     const ready = this.#ready
     this.#ready = []
+    if (this.#stopped) return
     for (const connection of ready) {
       connection.isReady = false
       if (!connection.isClosed) this.#continue(connection)
@@ -586,7 +594,7 @@ export class Dispatcher {
 
   #deferredDone(connection: Connection, command: Command, own: ReplyWriter): void {
     connection.isDeferred = false
-    if (connection.isClosed) return
+    if (connection.isClosed || this.#stopped) return
     this.#begin(connection)
     // What it read or wrote on its way may be anything up to now.
     this.#keyspace.needSequence = this.#store.sequence

@@ -9,6 +9,8 @@ import { Connection } from './connection.js'
 import type { Dispatcher } from './dispatcher.js'
 
 const SWEEP_EVERY_MS = 100
+/** How long a client has to take its last replies before it is cut off. */
+const CLOSE_GRACE_MS = 200
 
 const MAX_CLIENTS_TEXT = 'ERR max number of clients reached'
 const PROTECTED_TEXT =
@@ -90,11 +92,11 @@ export class Server {
   /** Closes what is still open: replies that are rendered leave first. */
   closeConnections(): void {
     this.#timer?.cancel()
-    for (const connection of this.#connections) connection.stream.end()
-  }
-
-  destroyConnections(): void {
-    for (const connection of this.#connections) connection.stream.destroy()
+    const connections = [...this.#connections]
+    for (const connection of connections) connection.stream.end()
+    this.#clock.after(CLOSE_GRACE_MS, () => {
+      for (const connection of connections) connection.stream.destroy()
+    })
   }
 
   #accept(stream: Stream, dispatcher: Dispatcher): StreamHandler {
