@@ -43,16 +43,14 @@ export const engine: Benchmark = {
     const rocksdb = rocksdbVersion()
     const keys = new EngineKeys(scaled(ENGINE_KEYS, options))
     const subject: Subject = { keys, buffers: keys.buffers(), values: keys.values(), rocksdb, options }
-    const rows = [
-      ...(await compareGets(subject)),
-      ...(await comparePuts(subject)),
-      ...(await compareSynced(subject)),
-    ]
+    const gets = await compareGets(subject)
+    const rows = [...gets.rows, ...(await comparePuts(subject)), ...(await compareSynced(subject))]
     return {
       rows,
       notes: [
         `${keys.count} keys of 16 + 100 B; Kindred: LocalKeyspace.find and a copy of the value, LocalKeyspace.set (which ` +
           'looks the key up first), the worker threads of a node; a batch of 100 is awaited before the next',
+        gets.note,
         `${packageVersion('lmdb')}, ${packageVersion('classic-level')}, ${rocksdb ?? ROCKSDB_MISSING}; no compression anywhere; ` +
           'LevelDB with a memtable of 64 MB as ours; bytes written are those passed to write(2) until everything is at rest ' +
           '(for Kindred with the zeroes that log files are made of ahead), for RocksDB its own count',
@@ -69,16 +67,18 @@ interface Subject {
   readonly options: BenchmarkOptions
 }
 
-async function compareGets(subject: Subject): Promise<Comparison[]> {
+interface Compared {
+  readonly rows: readonly Comparison[]
+  readonly note: string
+}
+
+async function compareGets(subject: Subject): Promise<Compared> {
   const { keys, buffers, values, rocksdb, options } = subject
   const folders = ['kindred', 'lmdb', 'level', 'rocksdb'].map((name) =>
     temporaryFolder(options.directory, name),
   )
   progress('filling the engines')
-  const kindred = await KindredEngine.open(folders[0], 'no')
-  await kindred.fill(keys)
-  await kindred.settle()
-  await kindred.warm(keys)
+  const kindred = await KindredEngine.openFilled(folders[0], keys)
   const lmdb = new LmdbEngine(folders[1])
   await lmdb.fill(buffers, values)
   const level = await LevelEngine.open(folders[2])
@@ -98,6 +98,10 @@ async function compareGets(subject: Subject): Promise<Comparison[]> {
     contender('classic-level, getSync', () => level.readRandom(buffers, count)),
     ...(rocksdb === null ? [] : [contender('RocksDB, readrandom', () => readRandom(folders[3], keys.count))]),
   ])
+  const { tablesByLevel, tableBytes, residentBytes } = kindred.facts
+  const note =
+    `gets found Kindred's ${(tableBytes / MB).toFixed(0)} MB of tables at rest on levels from 0: ${tablesByLevel.join(', ')}; ` +
+    `resident indexes and filters ${(residentBytes / MB).toFixed(1)} MB`
   await kindred.close()
   await lmdb.close()
   await level.close()
@@ -110,12 +114,13 @@ async function compareGets(subject: Subject): Promise<Comparison[]> {
     theirs: theirs?.of('get') ?? [],
     ...(target === undefined ? {} : { target }),
   })
-  return [
+  const rows = [
     row('lmdb get', peers[0], ratioAtLeast(1.5)),
     row('lmdb getBinaryFast', peers[1]),
     row('classic-level getSync', peers[2], ratioAtLeast(3)),
     row('RocksDB readrandom', peers.at(3), ratioAtLeast(1)),
   ]
+  return { rows, note }
 }
 
 async function comparePuts(subject: Subject): Promise<Comparison[]> {

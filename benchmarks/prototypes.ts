@@ -122,10 +122,7 @@ function contender(
 async function compareTable(folder: string, options: BenchmarkOptions): Promise<Comparison> {
   const path = join(folder, 'table.js')
   const keys = new EngineKeys(ENGINE_KEYS)
-  const engine = await KindredEngine.open(temporaryFolder(options.directory, 'engine'), 'no')
-  await engine.fill(keys)
-  await engine.settle()
-  await engine.warm(keys)
+  const engine = await KindredEngine.openFilled(temporaryFolder(options.directory, 'engine'), keys)
   const [kindred, table] = await takeTurns(options.turns, [
     {
       name: 'Kindred, in process',

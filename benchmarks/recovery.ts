@@ -2,14 +2,20 @@
  * Start-up after kill -9 with 512 MB of log. A segment that takes more than that is filled and never flushed, the server
  * killed, and its folder kept as it is; each turn starts a server on a copy. Redis loads an append-only file with
  * the same keys. The files lie in the page cache: what is measured is the work of recovery, not the disk.
+ *
+ * A start also makes the next log file, zero-filled and synced, before it serves. That is no part of recovery and costs by
+ * segment-size, so there are two starts: with the default segments, and with segments of the size that the log has.
  */
+import { execFile } from 'node:child_process'
 import { cpSync } from 'node:fs'
+import { promisify } from 'node:util'
 import type { Benchmark, BenchmarkOptions } from './benchmark.js'
 import { scaled } from './benchmark.js'
 import { fill } from './load/fill.js'
 import { figureAtMost } from './measure/comparison.js'
+import type { Comparison } from './measure/comparison.js'
 import { progress, takeTurns } from './measure/turns.js'
-import type { Contender } from './measure/turns.js'
+import type { Contender, Figures } from './measure/turns.js'
 import { removeFolder, temporaryFolder } from './servers/cleanup.js'
 import type { ServerProcess } from './servers/server-process.js'
 import { startKindred, startRedis } from './servers/start-server.js'
@@ -19,7 +25,7 @@ const LOG_BYTES = 512 * MB
 const VALUE_BYTES = 100
 /** More than an entry takes in the log beside its value: key, record, frames. Fewer keys would be less than 512 MB. */
 const KEYS = 2_900_000
-const SEGMENT = ['--segment-size', '700mb', '--segments-max', '2']
+const SEGMENT_MB = 580
 const SECONDS_MAX = 10
 
 export const recovery: Benchmark = {
@@ -28,34 +34,32 @@ export const recovery: Benchmark = {
   minutes: 4,
   async run(options) {
     const keys = scaled(KEYS, options)
-    const kindred = await prepare('kindred', keys, options, (dir) =>
-      startKindred(dir, 'everysec', ...SEGMENT),
-    )
-    const redis = await prepare('redis', keys, options, (dir) => startRedis(dir, 'everysec'))
-    const [ours, theirs] = await takeTurns(options.turns, [kindred.contender, redis.contender])
-    const megabytes = (bytes: number): string => `${(bytes / MB).toFixed(0)} MB`
+    const largeSegments = ['--segment-size', `${scaled(SEGMENT_MB, options)}mb`, '--segments-max', '2']
+    const startLarge = (directory: string): Promise<ServerProcess> =>
+      startKindred(directory, 'everysec', ...largeSegments)
+    const kindred = await prepare('kindred', keys, options, startLarge)
+    const redis = await prepare('redis', keys, options, (directory) => startRedis(directory, 'everysec'))
+    const [ours, large, theirs] = await takeTurns(options.turns, [
+      contender('Kindred', kindred, options, (directory) => startKindred(directory, 'everysec')),
+      contender('Kindred, large segments', kindred, options, startLarge),
+      contender('Redis', redis, options, (directory) => startRedis(directory, 'everysec')),
+    ])
     removeFolder(kindred.directory)
     removeFolder(redis.directory)
+    const peer = `Redis (${megabytes(redis.logBytes)} of AOF)`
+    const row = (measure: string, unit: string, of: Figures, name: string): Comparison => {
+      return { measure, unit, kindred: of.of(name), peer, theirs: theirs.of(name) }
+    }
+    const start = `start after kill -9, ${megabytes(kindred.logBytes)} of log`
     return {
       rows: [
-        {
-          measure: `start after kill -9, ${megabytes(kindred.logBytes)} of log`,
-          unit: 's',
-          kindred: ours.of('seconds'),
-          peer: `Redis (${megabytes(redis.logBytes)} of AOF)`,
-          theirs: theirs.of('seconds'),
-          target: figureAtMost(SECONDS_MAX),
-        },
-        {
-          measure: 'the same by size',
-          unit: 'MB/s',
-          kindred: ours.of('rate'),
-          peer: 'Redis',
-          theirs: theirs.of('rate'),
-        },
+        { ...row(start, 's', ours, 'seconds'), target: figureAtMost(SECONDS_MAX) },
+        row('the same by size', 'MB/s', ours, 'rate'),
+        { ...row(`${start}, segments as large`, 's', large, 'seconds'), target: figureAtMost(SECONDS_MAX) },
+        row('the same by size', 'MB/s', large, 'rate'),
       ],
       notes: [
-        `${keys} keys of 16 + ${VALUE_BYTES} B under everysec, one segment (${SEGMENT.join(' ')}); the time runs from the ` +
+        `${keys} keys of 16 + ${VALUE_BYTES} B under everysec, one segment (${largeSegments.join(' ')}); the time runs from the ` +
           'start of the process to the first +PONG; files in the page cache',
         ...(kindred.logBytes < LOG_BYTES ? ['less than 512 MB of log: do not publish'] : []),
       ],
@@ -65,8 +69,8 @@ export const recovery: Benchmark = {
 
 interface Prepared {
   readonly directory: string
+  readonly keys: number
   readonly logBytes: number
-  readonly contender: Contender
 }
 
 async function prepare(
@@ -82,19 +86,37 @@ async function prepare(
   await server.settle()
   const logBytes = Number((await server.info()).get('aof_current_size'))
   await server.kill()
-  const contender: Contender = {
-    name: server.name,
+  return { directory, keys, logBytes }
+}
+
+function contender(
+  name: string,
+  { directory, keys, logBytes }: Prepared,
+  options: BenchmarkOptions,
+  start: (directory: string) => Promise<ServerProcess>,
+): Contender {
+  return {
+    name,
     async turn(figures) {
-      const copy = temporaryFolder(options.directory, name)
+      const copy = temporaryFolder(options.directory, 'recovery')
       cpSync(directory, copy, { recursive: true })
-      const started = await start(copy)
-      const found = Number(/^keys=(\d+)/.exec((await started.info()).get('db0') ?? '')?.[1])
-      if (found !== keys) throw new Error(`${server.name} came back with ${found} of ${keys} keys`)
-      figures.add('seconds', started.startMs / 1000)
-      figures.add('rate', (logBytes / MB / started.startMs) * 1000)
-      await started.kill()
+      await syncDisk()
+      const server = await start(copy)
+      const found = Number(/^keys=(\d+)/.exec((await server.info()).get('db0') ?? '')?.[1])
+      if (found !== keys) throw new Error(`${name} came back with ${found} of ${keys} keys`)
+      figures.add('seconds', server.startMs / 1000)
+      figures.add('rate', (logBytes / MB / server.startMs) * 1000)
+      await server.kill()
       removeFolder(copy)
     },
   }
-  return { directory, logBytes, contender }
+}
+
+/** The copy's own way to the disk must not be the server's burden. */
+async function syncDisk(): Promise<void> {
+  await promisify(execFile)('sync')
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / MB).toFixed(0)} MB`
 }

@@ -50,7 +50,7 @@ export function comparisonRow(row: Comparison): string[] {
     unit,
     spread(kindred),
     peer,
-    spread(theirs),
+    peer === '' ? '' : spread(theirs),
     comparable ? medianRatio(kindred, theirs).toFixed(2) : '',
     target === undefined ? '' : targetText(target),
     target === undefined ? '' : verdict(row, target),
