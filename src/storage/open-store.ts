@@ -19,6 +19,7 @@ import { BlockCache } from './block-cache.js'
 import { CorruptionError } from './corruption-error.js'
 import { readCounts } from './counts-file.js'
 import type { KeyCounts } from './counts-file.js'
+import { syncParents } from './data-directory.js'
 import { entryKind, entrySequence, KIND_FLUSH_MARK } from './entry.js'
 import {
   countsFileName,
@@ -69,6 +70,7 @@ export function loadStore(env: StoreEnv, options: StoreOptions, fallbackId: numb
   disk.makeDirectory(directory)
   let state = Manifest.load(disk, directory)
   if (state === null) {
+    syncParents(disk, env.log, directory)
     state = emptyManifest(fallbackId)
     Manifest.write(disk, directory, state)
   }
