@@ -121,6 +121,7 @@ export class LocalKeyspace implements Keyspace {
 
   /** Starts a request: see #mayReadNow. */
   beginRequest(): void {
+    this.#forgetCold()
     this.#mayReadNow = true
     this.#hitsBefore = this.hits
     this.#missesBefore = this.misses
@@ -377,6 +378,13 @@ export class LocalKeyspace implements Keyspace {
       })
       if (load === null) resolve()
     })
+  }
+
+  /** A walk that ended early has asked for blocks that nobody waits for. */
+  #forgetCold(): void {
+    if (this.#coldTables.length === 0) return
+    this.#coldTables = []
+    this.#coldBlocks = []
   }
 
   #noteCold(): void {
