@@ -31,6 +31,7 @@ export class ServerProcess {
   readonly port: number
   readonly #child: ChildProcess
   readonly #isBusy: ServerCommand['isBusy']
+  #ending = false
   /** From the start of the process until it answered PING, in milliseconds. */
   readonly startMs: number
 
@@ -66,7 +67,11 @@ export class ServerProcess {
         throw new Error(`${command.name} does not answer: ${output}`)
       await sleep(RETRY_MS)
     }
-    return new ServerProcess(command, child, performance.now() - began)
+    const server = new ServerProcess(command, child, performance.now() - began)
+    child.once('exit', (code, signal) => {
+      if (!server.#ending) console.error(`${command.name} ended by itself (${signal ?? code}): ${output}`)
+    })
+    return server
   }
 
   get pid(): number {
@@ -114,6 +119,7 @@ export class ServerProcess {
 
   async #end(signal: NodeJS.Signals): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+    this.#ending = true
     const ended = once(this.#child, 'exit')
     this.#child.kill(signal)
     await ended
