@@ -243,7 +243,7 @@ export const KNOBS: readonly Knob[] = [
   {
     path: 'storage.block-cache-size',
     field: 'blockCacheSizeBytes',
-    type: { kind: 'size', min: MB, max: 1024 * GB },
+    type: { kind: 'size', min: MB, max: 4 * GB - 4096 },
     fallback: '256mb',
     unit: '',
     runtime: false,

@@ -48,6 +48,8 @@ export class Connection implements Session, StreamHandler {
   /** The client does not read: nothing more runs until it does. */
   outputBlocked = false
   isPaused = false
+  /** Since when its unread output is above the soft limit, by the monotonic clock; 0 when it is not. */
+  behindSinceMs = 0
   inputEnded = false
   /** Unparseable input came: the error to send behind the last reply, '' for none; then the connection is closed. */
   rejection: string | null = null

@@ -25,6 +25,8 @@ export interface ServerSettings {
   /** 0 for no limit. */
   readonly idleTimeoutSeconds: number
   readonly handshakeTimeoutSeconds: number
+  /** client-output-buffer-limit: a client above softBytes (0 for no limit) for longer than softSeconds is closed. */
+  readonly outputLimit: { readonly softBytes: number; readonly softSeconds: number }
 }
 
 export interface ConnectionCounters {
@@ -121,15 +123,25 @@ export class Server {
     return open ? PROTECTED_TEXT : null
   }
 
+  /** Whether the client has left more than the soft limit unread for longer than is allowed. */
+  #isBehind(connection: Connection, limit: ServerSettings['outputLimit'], nowMs: number): boolean {
+    if (limit.softBytes === 0 || connection.outputBufferBytes <= limit.softBytes) {
+      connection.behindSinceMs = 0
+      return false
+    }
+    if (connection.behindSinceMs === 0) connection.behindSinceMs = nowMs
+    return nowMs - connection.behindSinceMs > limit.softSeconds * 1000
+  }
+
   #sweep(): void {
-    const { idleTimeoutSeconds, handshakeTimeoutSeconds } = this.#settings()
+    const { idleTimeoutSeconds, handshakeTimeoutSeconds, outputLimit } = this.#settings()
     const nowMs = this.#clock.monotonicMs()
     for (const connection of this.#connections) {
       const idleMs = nowMs - connection.lastRequestAtMs
       const ageMs = nowMs - connection.connectedAtMs
       const isIdle = idleTimeoutSeconds > 0 && idleMs > idleTimeoutSeconds * 1000 && !connection.mustQueue
       const isStrange = !connection.authenticated && ageMs > handshakeTimeoutSeconds * 1000
-      if (isIdle || isStrange) connection.stream.destroy()
+      if (isIdle || isStrange || this.#isBehind(connection, outputLimit, nowMs)) connection.stream.destroy()
     }
     this.#dispatcher?.roomChanged()
     this.#timer = this.#clock.after(SWEEP_EVERY_MS, () => this.#sweep())

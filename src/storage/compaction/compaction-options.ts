@@ -1,3 +1,5 @@
+/** The knobs of leveled compaction, and their defaults: when a level is too large, and when garbage is worth a rewrite. */
+
 export interface CompactionOptions {
   /** Level 0 is merged down when this many of its tables lie over one token. */
   readonly l0Trigger: number

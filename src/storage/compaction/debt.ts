@@ -1,3 +1,4 @@
+/** How far compaction is behind, as a pure function of the live tables: what the store slows its writers down by. */
 import type { ManifestTable } from '../manifest.js'
 import { levelBytesMax, type CompactionOptions } from './compaction-options.js'
 import { Levels, totalBytes } from './levels.js'

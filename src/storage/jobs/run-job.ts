@@ -1,3 +1,4 @@
+/** From a job's description to the function that does it: the same in a worker thread and, in simulations, in this one. */
 import type { Disk } from '../../env/disk.js'
 import { runMerge } from '../compaction/merge-job.js'
 import type { Pace } from '../compaction/pace.js'
