@@ -243,7 +243,7 @@ export const KNOBS: readonly Knob[] = [
   {
     path: 'storage.block-cache-size',
     field: 'blockCacheSizeBytes',
-    type: { kind: 'size', min: MB, max: 4 * GB - 4096 },
+    type: { kind: 'size', min: MB, max: 4095 * MB },
     fallback: '256mb',
     unit: '',
     runtime: false,
