@@ -207,7 +207,11 @@ export class LocalKeyspace implements Keyspace {
     const expireAtMs = readU48(bytes, winner + 8)
     if (expireAtMs !== 0 && expireAtMs <= this.#nowMs) return false
     const hlc = readU53(bytes, winner)
-    if (hlc <= this.#store.flushMark) return false
+    if (hlc <= this.#store.flushMark) {
+      const sequence = this.#store.flushMarkSequence
+      if (sequence > this.#store.durableSequence) this.#needs(sequence)
+      return false
+    }
     const found = this.found
     const start = winner + siblings * SIBLING_BYTES
     found.bytes = bytes

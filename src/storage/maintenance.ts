@@ -36,7 +36,6 @@ export interface MaintenanceHost {
   /** Tables and sealed segments (youngest first) have changed. */
   install(tables: TableSet, sealed: readonly SealedSegment[]): void
   active(): Segment
-  flushMark(): number
   onRoom(): void
   writeDelayChanged(): void
 }
@@ -189,11 +188,11 @@ export class Maintenance {
     this.#env.jobs.setCompactionRate(bytesPerSecond)
   }
 
-  dropFlushedTables(): void {
+  /** Lets go of all tables below FLUSHALL's `mark`, which is synced. */
+  dropFlushedTables(mark: number): void {
     // A compaction under way reads some of them; when it is done, the picker drops what lies below the mark.
     if (this.#compacting || this.#manifestInDoubt) return
     this.#compacting = true
-    const mark = this.#host.flushMark()
     const gone = this.tables.all.filter(({ table }) => table.summary.maxHlc <= mark)
     this.#record({ removeTables: numbersOf(gone), flushMark: mark }, [], gone).then(
       () => {
@@ -332,7 +331,7 @@ export class Maintenance {
   }
 
   async #flush(oldest: SealedSegment): Promise<void> {
-    const { segment, counts } = oldest
+    const { segment, counts, flushMark } = oldest
     const { directory, tableTargetBytes } = this.#options
     const count = fileNumbersFor(segment.tail, tableTargetBytes)
     const fileNumbers = { first: this.#nextNumber, count }
@@ -350,12 +349,7 @@ export class Maintenance {
     if (this.#stopped) return
     const previousCounts = this.#state.countsFile
     await this.#record(
-      {
-        removeLogs: this.#state.logs.includes(segment.header.fileNumber) ? [segment.header.fileNumber] : [],
-        countsFile: countsNumber,
-        lastSequence: segment.maxSequence,
-        flushMark: this.#host.flushMark(),
-      },
+      { countsFile: countsNumber, lastSequence: segment.maxSequence, flushMark },
       result.tables.map((summary) => this.#open(summary, 0)),
       [],
       oldest,
@@ -488,6 +482,7 @@ export class Maintenance {
         await this.#edit({
           ...edit,
           addLogs: this.#unlistedLogs(flushed),
+          removeLogs: this.#listedLogs(flushed),
           addTables: added.map(({ facts }) => facts),
         })
       } catch (error) {
@@ -526,6 +521,12 @@ export class Maintenance {
     ]
     const numbers = live.map((segment) => segment.header.fileNumber).sort((a, b) => a - b)
     return numbers.filter((number) => !this.#state.logs.includes(number))
+  }
+
+  /** The flushed log, if an edit has listed it meanwhile: only when an edit's turn comes is it known what it removes. */
+  #listedLogs(flushed: SealedSegment | undefined): number[] {
+    const number = flushed?.segment.header.fileNumber
+    return number !== undefined && this.#state.logs.includes(number) ? [number] : []
   }
 
   async #edit(edit: ManifestEdit): Promise<void> {

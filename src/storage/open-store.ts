@@ -43,6 +43,8 @@ export interface SealedSegment {
   readonly segment: Segment
   /** Key counts as of its end, for the counts file of its flush. */
   readonly counts: KeyCounts
+  /** FLUSHALL's mark as of its end: the counts are those of the keys above it. */
+  readonly flushMark: number
   /** Synced to its end: it may be flushed. */
   synced: boolean
 }
@@ -202,7 +204,7 @@ function recoverLogs(
     else segment.syncedTo = segment.tail
     replay.cutBytes += cutBytes
     replay.logBytes += segment.tail
-    segments.push({ segment, counts: replay.counts.snapshot(), synced: true })
+    segments.push({ segment, counts: replay.counts.snapshot(), flushMark: replay.flushMark, synced: true })
   }
   return segments
 }

@@ -18,6 +18,7 @@ import { singleRecordBytes, writeSingleRecord } from '../record/record-writer.js
 import type { KeyHash } from '../ring/token.js'
 import { slotOfToken } from '../ring/token.js'
 import type { BlockCache } from './block-cache.js'
+import { diskErrorCode } from './disk-error.js'
 import { KIND_FLUSH_MARK, KIND_RECORD, SEQUENCE_MAX, writeEntryHeader } from './entry.js'
 import type { EntryRef } from './entry.js'
 import { walkKeys } from './key-walk.js'
@@ -28,7 +29,7 @@ import type { AppendFsync } from './log/log-writer.js'
 import { Segment } from './log/segment.js'
 import { SlotOrder } from './log/slot-order.js'
 import { Maintenance } from './maintenance.js'
-import type { MaintenanceFacts } from './maintenance.js'
+import type { MaintenanceFacts, NewSegment } from './maintenance.js'
 import { loadStore } from './open-store.js'
 import type { LoadedStore, SealedSegment } from './open-store.js'
 import type { StoreEnv, StoreEvents, StoreOptions } from './store-options.js'
@@ -59,8 +60,14 @@ export class Store {
   readonly #orders = new WeakMap<Segment, SlotOrder>()
   #sequence = 0
   #flushMark = 0
-  #loaded!: LoadedStore
+  #flushMarkSequence = 0
+  /** Once the log is synced up to here, tables below the flush mark may go; 0 for none. */
+  #dropAfterSequence = 0
+  #policy: AppendFsync
+  #compactionRate: number
+  #loaded!: RecoveryFacts
   #closed = false
+  #reopening: Promise<void> | null = null
   /** After a COLD answer: the table that misses `coldTable.coldBlock`. */
   coldTable: Table | null = null
 
@@ -68,6 +75,8 @@ export class Store {
     this.#env = env
     this.#options = options
     this.#events = events
+    this.#policy = options.appendfsync
+    this.#compactionRate = options.compactionBytesPerSecond
   }
 
   /** Opens the directory, recovering what a crash left. Rejects with CorruptionError for damage and with the disk's errors. */
@@ -79,39 +88,59 @@ export class Store {
 
   async #load(): Promise<void> {
     const loaded = loadStore(this.#env, this.#options, this.#env.random.next53())
-    const writer = new LogWriter(this.#env.disk, this.#env.clock, this.#options.appendfsync, {
-      onDurable: () => this.#events.onDurable(),
-      onSealed: (segment) => this.#maintenance.segmentSynced(segment),
-      onFailed: (error) => this.#logFailed(error),
-    })
     const maintenance = new Maintenance(this.#env, this.#options, loaded, {
       install: (tables, sealed) => {
         this.#tables = tables
         this.#sealed = sealed
       },
       active: () => this.#active,
-      flushMark: () => this.#flushMark,
       onRoom: () => this.#events.onRoom(),
       writeDelayChanged: () => this.#events.onRoom(),
     })
-    const first = await maintenance.start(Math.max(this.#sequence, loaded.sequence) + 1)
+    let first: NewSegment
+    try {
+      first = await maintenance.start(Math.max(this.#sequence, loaded.sequence) + 1)
+    } catch (error) {
+      for (const { table } of loaded.tables.all) table.retire(false)
+      throw error
+    }
+    this.#goOver(loaded, maintenance)
+    this.#writer = this.#startWriter()
+    this.#active = first.segment
+    this.#writer.add(first.segment, first.file)
+    maintenance.setCompactionRate(this.#compactionRate)
+    maintenance.run()
+  }
+
+  /** From here on the loaded state is the store's; what it lacks is forgotten, but for sequences, which are never used twice. */
+  #goOver(loaded: LoadedStore, maintenance: Maintenance): void {
+    const { maxHlc, cutBytes, logBytes } = loaded
+    this.#loaded = { maxHlc, cutBytes, logBytes }
     this.#maintenance = maintenance
-    this.#loaded = loaded
-    this.#writer = writer
     this.#tables = maintenance.tables
     this.#sealed = maintenance.sealed
     this.#cache = loaded.cache
     this.#counts = loaded.counts
     this.#sequence = Math.max(this.#sequence, loaded.sequence)
-    this.#flushMark = Math.max(this.#flushMark, loaded.flushMark)
+    this.#flushMark = loaded.flushMark
+    this.#flushMarkSequence = 0
+    this.#dropAfterSequence = 0
+  }
+
+  #startWriter(): LogWriter {
+    const writer = new LogWriter(this.#env.disk, this.#env.clock, this.#policy, {
+      onDurable: () => this.#events.onDurable(),
+      onSynced: () => this.#dropFlushedWhenSynced(),
+      onSealed: (segment) => this.#maintenance.segmentSynced(segment),
+      onFailed: (error) => this.#logFailed(error),
+    })
     writer.durableSequence = this.#sequence
-    this.#active = first.segment
-    writer.add(first.segment, first.file)
-    maintenance.run()
+    writer.syncedSequence = this.#sequence
+    return writer
   }
 
   /** Facts of the last (re)open: highest stamp on disk, bytes cut off the log, and so on. */
-  get loaded(): LoadedStore {
+  get loaded(): RecoveryFacts {
     return this.#loaded
   }
 
@@ -122,6 +151,11 @@ export class Store {
   /** FLUSHALL's mark: dots at or below this HLC are gone. */
   get flushMark(): number {
     return this.#flushMark
+  }
+
+  /** Sequence of the flush mark's entry, as long as that may not be durable: what it hides depends on it (RULES R2). */
+  get flushMarkSequence(): number {
+    return this.#flushMarkSequence
   }
 
   /** Entries up to this sequence are as durable as appendfsync asks. */
@@ -144,10 +178,12 @@ export class Store {
   }
 
   setAppendfsync(policy: AppendFsync): void {
+    this.#policy = policy
     this.#writer.setPolicy(policy)
   }
 
   setCompactionRate(bytesPerSecond: number): void {
+    this.#compactionRate = bytesPerSecond
     this.#maintenance.setCompactionRate(bytesPerSecond)
   }
 
@@ -261,14 +297,26 @@ export class Store {
     writeEntryHeader(segment.arena, record, sequence, 0, KIND_FLUSH_MARK)
     segment.endRecord(record, bytes.length, 0)
     this.#flushMark = Math.max(this.#flushMark, mark)
+    this.#flushMarkSequence = sequence
     this.#counts.clear()
     this.#writer.scheduleCommit()
     return sequence
   }
 
-  /** Once a flush mark is durable: lets go of all tables that lie below it. */
+  /**
+   * Once a flush mark is durable: lets go of all tables that lie below it. The log is synced first, under every policy: a
+   * manifest that knew of a mark which a crash then took from the log would contradict the counts.
+   */
   dropFlushedTables(): void {
-    this.#maintenance.dropFlushedTables()
+    this.#dropAfterSequence = this.#flushMarkSequence
+    this.#writer.syncThrough(this.#dropAfterSequence)
+    this.#dropFlushedWhenSynced()
+  }
+
+  #dropFlushedWhenSynced(): void {
+    if (this.#dropAfterSequence === 0 || this.#writer.syncedSequence < this.#dropAfterSequence) return
+    this.#dropAfterSequence = 0
+    this.#maintenance.dropFlushedTables(this.#flushMark)
   }
 
   /** Walks keys from a token on; see walkKeys. */
@@ -294,6 +342,7 @@ export class Store {
   /** Syncs everything and closes all files. No other call may follow. */
   async close(): Promise<void> {
     this.#closed = true
+    await this.#reopening
     await this.#writer.close()
     await this.#maintenance.close()
     for (const { table } of this.#tables.all) table.retire(false)
@@ -315,18 +364,29 @@ export class Store {
 
   /** Seals the active segment and goes on in a new one that takes a record of `recordBytes`. */
   #rotate(recordBytes: number): Segment {
-    const next = this.#maintenance.nextSegment(recordBytes, this.#active, this.#sequence + 1)
+    const next = this.#nextSegment(recordBytes)
     const full = this.#active
     full.seal()
-    this.#maintenance.sealed = [
-      { segment: full, counts: this.#counts.snapshot(), synced: false },
-      ...this.#sealed,
-    ]
+    const sealed = {
+      segment: full,
+      counts: this.#counts.snapshot(),
+      flushMark: this.#flushMark,
+      synced: false,
+    }
+    this.#maintenance.sealed = [sealed, ...this.#sealed]
     this.#sealed = this.#maintenance.sealed
     this.#writer.add(next.segment, next.file)
     this.#active = next.segment
     this.#writer.scheduleCommit()
     return next.segment
+  }
+
+  #nextSegment(recordBytes: number): NewSegment {
+    try {
+      return this.#maintenance.nextSegment(recordBytes, this.#active, this.#sequence + 1)
+    } catch (error) {
+      throw diskErrorCode(error) === null ? error : logFailure(error as Error)
+    }
   }
 
   #logFailed(error: Error): void {
@@ -340,7 +400,7 @@ export class Store {
     this.#env.clock.after(REOPEN_EVERY_MS, () => {
       if (this.#closed) return
       if (this.#maintenance.diskIsFull || !this.#maintenance.isIdle) return this.#reopenWhenThereIsRoom()
-      this.#reopen().catch((error: unknown) => {
+      this.#reopening = this.#reopen().catch((error: unknown) => {
         this.#env.log.error('log not reopened', { error: String(error) })
         this.#reopenWhenThereIsRoom()
       })
@@ -349,8 +409,9 @@ export class Store {
 
   async #reopen(): Promise<void> {
     const oldTables = this.#tables.all
-    await this.#writer.close()
+    // First, so that no job starts that would write under numbers which the new state gives out again.
     this.#maintenance.stop()
+    await this.#writer.close()
     await this.#load()
     for (const { table } of oldTables) table.retire(false)
     this.#env.log.warn('log reopened', { bytesCut: this.#loaded.cutBytes })
@@ -362,6 +423,8 @@ export class Store {
 /** More than a record takes beside key and value while its context is short. */
 const RECORD_OVERHEAD_BYTES = 256
 const REOPEN_EVERY_MS = 1000
+
+export type RecoveryFacts = Pick<LoadedStore, 'maxHlc' | 'cutBytes' | 'logBytes'>
 
 export interface StoreFacts extends MaintenanceFacts {
   readonly appendfsync: AppendFsync

@@ -28,6 +28,8 @@ const SYNC_EVERY_MS = 1000
 export interface LogWriterEvents {
   /** `durableSequence` has grown. */
   onDurable(): void
+  /** `syncedSequence` has grown. */
+  onSynced(): void
   /** `segment` is sealed, synced and closed: it may be flushed. */
   onSealed(segment: Segment): void
   onFailed(error: Error): void
@@ -43,6 +45,8 @@ interface OpenLog {
 export class LogWriter {
   /** Entries up to this sequence may be acknowledged. */
   durableSequence = 0
+  /** Entries up to this sequence survive a crash, whatever the policy. */
+  syncedSequence = 0
   readonly #disk: Disk
   readonly #clock: Clock
   readonly #events: LogWriterEvents
@@ -57,6 +61,8 @@ export class LogWriter {
   #failure: Error | null = null
   #timer: Timer | null = null
   #closing: (() => void) | null = null
+  /** Entries up to this sequence are to be synced soon. */
+  #syncThrough = 0
   readonly #commit = (): void => {
     this.#commitDue = false
     this.#advance()
@@ -105,7 +111,14 @@ export class LogWriter {
     this.#clock.endOfTurn(this.#commit)
   }
 
-  /** Writes and syncs everything, then closes the files. Resolves also when the log fails; look at `failure`. */
+  /** Has everything up to `sequence` synced, whatever the policy; see onSynced. */
+  syncThrough(sequence: number): void {
+    if (sequence <= this.#syncThrough) return
+    this.#syncThrough = sequence
+    this.scheduleCommit()
+  }
+
+  /** Writes and syncs everything, seals the log, then closes the files. Resolves also when the log fails; look at `failure`. */
   close(): Promise<void> {
     this.#timer?.cancel()
     this.#timer = null
@@ -118,16 +131,23 @@ export class LogWriter {
   #advance(): void {
     while (!this.#busy && this.#failure === null && this.#logs.length > 0) {
       const log = this.#logs[0]
-      log.segment.closeBatch()
-      if (log.segment.writtenTo < log.segment.tail) {
+      const { segment } = log
+      segment.closeBatch()
+      if (segment.isEmpty) break
+      if (segment.writtenTo < segment.tail) {
         if (!this.#write(log)) return
-      } else if (this.#mustSync(log.segment)) {
+      } else if (this.#mustSync(segment)) {
         this.#sync(log)
         return
-      } else if (log.segment.sealed && !this.#syncing) {
-        this.#retire(log)
-      } else {
+      } else if (this.#syncing) {
         // A sync beside must not find its descriptor closed, or given to another file; it comes back here.
+        break
+      } else if (segment.sealed) {
+        this.#retire(log)
+      } else if (this.#closing !== null) {
+        // The seal testifies that all before it was synced, so damage to it later is known as damage (RULES W1).
+        segment.seal()
+      } else {
         break
       }
     }
@@ -171,7 +191,8 @@ export class LogWriter {
 
   #mustSync(segment: Segment): boolean {
     if (segment.syncedTo >= segment.writtenTo) return false
-    return this.#policy === 'always' || segment.sealed || this.#closing !== null
+    if (this.#policy === 'always' || segment.sealed || this.#closing !== null) return true
+    return this.syncedSequence < this.#syncThrough
   }
 
   #sync(log: OpenLog): void {
@@ -182,8 +203,7 @@ export class LogWriter {
     this.#disk.sync(file, (error) => {
       this.#busy = false
       if (error !== null) return this.#fail(error)
-      if (to > segment.syncedTo) segment.syncedTo = to
-      this.#durable(sequence)
+      this.#synced(segment, to, sequence)
       this.#advance()
     })
   }
@@ -198,12 +218,13 @@ export class LogWriter {
     if (log === undefined || this.#syncing || this.#busy || this.#failure !== null) return
     const { segment, file } = log
     const to = segment.writtenTo
+    const sequence = log.writtenSequence
     if (segment.syncedTo >= to) return
     this.#syncing = true
     this.#disk.sync(file, (error) => {
       this.#syncing = false
       if (error !== null) return this.#fail(error)
-      if (to > segment.syncedTo) segment.syncedTo = to
+      this.#synced(segment, to, sequence)
       this.#advance()
     })
   }
@@ -211,11 +232,21 @@ export class LogWriter {
   #retire(log: OpenLog): void {
     this.#logs.shift()
     this.#disk.close(log.file)
-    this.#events.onSealed(log.segment)
+    if (this.#closing === null) this.#events.onSealed(log.segment)
+  }
+
+  #synced(segment: Segment, to: number, sequence: number): void {
+    // Of two syncs of one file the first may have failed and taken the second one's pages with it (W3).
+    if (this.#failure !== null) return
+    if (to > segment.syncedTo) segment.syncedTo = to
+    this.#durable(sequence)
+    if (sequence <= this.syncedSequence) return
+    this.syncedSequence = sequence
+    this.#events.onSynced()
   }
 
   #durable(sequence: number): void {
-    if (sequence <= this.durableSequence) return
+    if (sequence <= this.durableSequence || this.#failure !== null) return
     this.durableSequence = sequence
     this.#events.onDurable()
   }

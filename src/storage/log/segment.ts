@@ -122,6 +122,11 @@ export class Segment {
     return this.keyCount + writes <= this.#keyCountMax && this.tail + needed <= this.arena.length
   }
 
+  /** Nothing was ever appended. */
+  get isEmpty(): boolean {
+    return this.tail === SEGMENT_HEADER_BYTES
+  }
+
   get hasOpenBatch(): boolean {
     return this.#openBatch !== -1
   }
