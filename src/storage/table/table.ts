@@ -13,7 +13,7 @@
  * Life: retire() says that the current version no longer contains the table. Its blocks leave the cache at once; the file
  * is closed, and removed if asked, when the last read under way has ended. Who waited for such a read is called without
  * an error, runs again, and asks the tables of the new version. A lookup in a retired table is harmless (it answers
- * COLD, or ABSENT by the filter), a load answers an error.
+ * COLD, or ABSENT by the filter), and so is a load, which reads nothing and answers as if it had.
  */
 import type { Disk } from '../../env/disk.js'
 import type { KeyHash } from '../../ring/token.js'
@@ -200,7 +200,8 @@ export class Table {
     if (waiting !== undefined) {
       waiting.push(done)
     } else if (this.#isRetired) {
-      queueMicrotask(() => done(new Error(`${this.path} is no longer in use`)))
+      // Nobody needs the block any more: whoever runs again asks the tables of the new version.
+      queueMicrotask(() => done(null))
     } else if (this.#places[block] !== NOWHERE) {
       this.#cache.pin(this.#places[block])
       queueMicrotask(() => done(null))
