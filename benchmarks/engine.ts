@@ -31,6 +31,7 @@ import { removeFolder, temporaryFolder } from './servers/cleanup.js'
 
 const MB = 1024 * 1024
 const LOOKUPS = 2_000_000
+const LOOKUPS_QUICK = 500_000
 const SYNCED_PUTS = 200_000
 const QUIET_POLLS = 15
 const QUIET_POLL_MS = 100
@@ -86,7 +87,7 @@ async function compareGets(subject: Subject): Promise<Compared> {
   await level.compact(buffers)
   level.readRandom(buffers, keys.count)
   if (rocksdb !== null) await fillForReads(folders[3], keys.count)
-  const count = scaled(LOOKUPS, options)
+  const count = options.quick ? LOOKUPS_QUICK : LOOKUPS
   const contender = (name: string, get: () => number | Promise<number>) => ({
     name,
     turn: async (figures: Figures) => figures.add('get', await get()),

@@ -34,7 +34,7 @@ function fileSystem(directory: string): string {
 
 function commit(): string {
   const dirty = run('git', ['status', '--porcelain', 'src']) === '' ? '' : ' with local changes'
-  return `${run('git', ['rev-parse', '--short', 'HEAD'])}${dirty}`
+  return `${run('git', ['rev-parse', '--short', 'HEAD']) || 'of an unknown commit'}${dirty}`
 }
 
 function version(program: string): string {
