@@ -10,7 +10,7 @@
  * or deleted meanwhile may be shown or not. Small keyspaces are answered at once.
  */
 import { COLD_SCAN } from '../coordinator/keyspace.js'
-import type { Keyspace } from '../coordinator/keyspace.js'
+import type { Keyspace, LoadedBlocks } from '../coordinator/keyspace.js'
 import type { Clock } from '../env/clock.js'
 import { ReplyWriter } from '../resp/reply-writer.js'
 import { Glob } from '../util/glob.js'
@@ -177,16 +177,40 @@ async function walkAll(
   sizeMax: number,
   reply: ReplyWriter,
 ): Promise<void> {
+  const held = new HeldBlocks(keyspace)
   let cursor = Math.max(0, next)
   do {
-    // What has been loaded is only certain to be there at once.
-    if (next === COLD_SCAN) await keyspace.whenLoaded()
+    if (next === COLD_SCAN) await held.load()
     else await endOfTurn(clock)
     next = list.step(keyspace, cursor, KEYS_STEP_KEYS)
+    if (next !== COLD_SCAN) held.release()
     if (next > 0) cursor = next
   } while (next !== 0 && list.items.length <= sizeMax)
+  held.release()
   if (list.items.length > sizeMax) reply.error(KEYS_REPLY_TOO_LARGE)
   else list.render(reply)
+}
+
+/** The blocks that a step needs, kept in memory until it has been taken. */
+class HeldBlocks {
+  readonly #keyspace: Keyspace
+  #held: LoadedBlocks | null = null
+
+  constructor(keyspace: Keyspace) {
+    this.#keyspace = keyspace
+  }
+
+  /** What the last step missed comes to what earlier attempts at it have loaded. */
+  async load(): Promise<void> {
+    const before = this.#held
+    this.#held = null
+    this.#held = await this.#keyspace.whenLoaded(before)
+  }
+
+  release(): void {
+    this.#held?.release()
+    this.#held = null
+  }
 }
 
 function endOfTurn(clock: Clock): Promise<void> {
@@ -222,11 +246,14 @@ async function finishWalk(
   clock: Clock,
   reply: ReplyWriter,
 ): Promise<void> {
+  const held = new HeldBlocks(keyspace)
   for (;;) {
-    await keyspace.whenLoaded()
+    await held.load()
     const outcome = walk.step(keyspace)
+    if (outcome === MET_COLD) continue
+    held.release()
     if (outcome === ARRIVED) return walk.render(reply)
-    if (outcome === WALKED) await endOfTurn(clock)
+    await endOfTurn(clock)
   }
 }
 

@@ -4,14 +4,15 @@
  * misses further blocks holds on to the earlier ones (`before`), or two of its blocks could push each other out for ever.
  */
 import type { Table } from '../storage/table/table.js'
+import type { LoadedBlocks } from './keyspace.js'
 
-export class BlockLoad {
+export class BlockLoad implements LoadedBlocks {
   /** The first error of any of the loads. */
   error: Error | null = null
   readonly #tables: readonly Table[]
   readonly #blocks: readonly number[]
   readonly #onLoaded: (load: BlockLoad) => void
-  readonly #before: BlockLoad | null
+  readonly #before: LoadedBlocks | null
   #pending: number
   #released = false
   readonly #arrived: boolean[]
@@ -21,7 +22,7 @@ export class BlockLoad {
     tables: readonly Table[],
     blocks: readonly number[],
     onLoaded: (load: BlockLoad) => void,
-    before: BlockLoad | null,
+    before: LoadedBlocks | null,
   ) {
     this.#before = before
     this.#tables = tables

@@ -64,14 +64,24 @@ export interface Keyspace {
    * to be loaded first (visits made before that are void). `visit` gets the key and, via `found`, its value.
    */
   scan(cursor: number, count: number, visit: KeyVisitor): number
-  /** Resolves when the blocks that the COLD answers since the last call asked for are in memory (or failed to load). */
-  whenLoaded(): Promise<void>
+  /**
+   * Resolves when the blocks that the COLD answers since the last call asked for are in memory; null when none are needed.
+   * They stay there until release(), and those of `before`, which the answer takes over, with them: a task that gives
+   * blocks back before it has got any further may find that they push each other out for ever. Rejects when a block
+   * cannot be read; then nothing is held, `before` included.
+   */
+  whenLoaded(before: LoadedBlocks | null): Promise<LoadedBlocks | null>
   /** Live keys on this node, exact to within a second of expiry (RULES R5). */
   count(): number
   /** Of these, how many have a time to live. */
   countExpiring(): number
   /** Removes every key (RULES P4): resolves when the mark is as durable as appendfsync says; rejects with StoreError. */
   flushAll(): Promise<void>
+}
+
+export interface LoadedBlocks {
+  /** Called once. */
+  release(): void
 }
 
 export const COLD_SCAN = -1

@@ -35,7 +35,7 @@ import { readU16, readU24, readU32, readU48, readU53 } from '../util/bytes.js'
 import { BlockLoad } from './block-load.js'
 import { EagerReads } from './eager-reads.js'
 import { ABSENT, COLD, COLD_SCAN, LIVE } from './keyspace.js'
-import type { Found, Keyspace, KeyVisitor, Lookup } from './keyspace.js'
+import type { Found, Keyspace, KeyVisitor, LoadedBlocks, Lookup } from './keyspace.js'
 
 /** A step of a walk visits at most so many keys, whatever COUNT says: it is one piece of work on the event loop. */
 const WALK_VISITS_MAX = 1000
@@ -44,6 +44,8 @@ const WALK_ENTRIES_PER_VISIT = 10
 const WALK_ENTRIES_MIN = 1000
 /** Blocks that a cold walk reads ahead per source. */
 const READ_AHEAD_BLOCKS_MAX = 64
+/** The same where values are large and so blocks are: the one that has to come may be larger. */
+const READ_AHEAD_BYTES_MAX = 1024 * 1024
 const ENTRIES_PER_BLOCK = 16
 
 const NOTHING = Buffer.alloc(0)
@@ -363,7 +365,7 @@ export class LocalKeyspace implements Keyspace {
   }
 
   /** Starts loading what the COLD answers since the last call asked for; null when nothing is missing. */
-  startLoads(onLoaded: (load: BlockLoad) => void, before: BlockLoad | null = null): BlockLoad | null {
+  startLoads(onLoaded: (load: BlockLoad) => void, before: LoadedBlocks | null = null): BlockLoad | null {
     if (this.#coldTables.length === 0) return null
     const load = new BlockLoad(this.#coldTables, this.#coldBlocks, onLoaded, before)
     this.#coldTables = []
@@ -372,15 +374,14 @@ export class LocalKeyspace implements Keyspace {
     return load
   }
 
-  whenLoaded(): Promise<void> {
+  whenLoaded(before: LoadedBlocks | null): Promise<LoadedBlocks | null> {
     return new Promise((resolve, reject) => {
       const load = this.startLoads((done) => {
-        if (done.error === null) resolve()
-        else reject(done.error)
-        // The blocks stay pinned for the turn in which the waiting task looks again.
-        this.#clock.endOfTurn(() => done.release())
-      })
-      if (load === null) resolve()
+        if (done.error === null) return resolve(done)
+        done.release()
+        reject(done.error)
+      }, before)
+      if (load === null) resolve(before)
     })
   }
 
@@ -401,9 +402,11 @@ export class LocalKeyspace implements Keyspace {
   #noteColdRun(table: Table, block: number, visits: number): void {
     const ahead = Math.min(READ_AHEAD_BLOCKS_MAX, 1 + Math.ceil(visits / ENTRIES_PER_BLOCK))
     const end = Math.min(table.summary.blockCount, block + ahead)
-    for (let next = block; next < end; next++) {
+    let bytes = 0
+    for (let next = block; next < end && bytes < READ_AHEAD_BYTES_MAX; next++) {
       this.#coldTables.push(table)
       this.#coldBlocks.push(next)
+      bytes += table.index.storedLength(next)
     }
   }
 }

@@ -148,8 +148,8 @@ export class MapKeyspace implements Keyspace {
     return 0
   }
 
-  whenLoaded(): Promise<void> {
-    return Promise.resolve()
+  whenLoaded(): Promise<null> {
+    return Promise.resolve(null)
   }
 
   count(): number {
