@@ -283,6 +283,7 @@ function storeOptions(config: NodeConfig): StoreOptions {
     stopDepth: storage.level0StopTables,
     writeDelayMaxMs: storage.writeStallDelayMaxMs,
     diskReserveBytes: storage.diskReserveBytes,
+    syncsOnEventLoop: true,
   }
 }
 

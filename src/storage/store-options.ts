@@ -26,6 +26,8 @@ export interface StoreOptions {
   readonly writeDelayMaxMs: number
   /** Client writes are refused while less than this is free. */
   readonly diskReserveBytes: number
+  /** Under always, syncs that prove quick are made on the event loop; off unless said, for simulations. */
+  readonly syncsOnEventLoop?: boolean
 }
 
 export interface StoreEnv {

@@ -128,12 +128,14 @@ export class Store {
   }
 
   #startWriter(): LogWriter {
-    const writer = new LogWriter(this.#env.disk, this.#env.clock, this.#policy, {
+    const { disk, clock } = this.#env
+    const events = {
       onDurable: () => this.#events.onDurable(),
       onSynced: () => this.#dropFlushedWhenSynced(),
-      onSealed: (segment) => this.#maintenance.segmentSynced(segment),
-      onFailed: (error) => this.#logFailed(error),
-    })
+      onSealed: (segment: Segment) => this.#maintenance.segmentSynced(segment),
+      onFailed: (error: Error) => this.#logFailed(error),
+    }
+    const writer = new LogWriter(disk, clock, this.#policy, events, this.#options.syncsOnEventLoop)
     writer.durableSequence = this.#sequence
     writer.syncedSequence = this.#sequence
     return writer

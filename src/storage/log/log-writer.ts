@@ -16,6 +16,7 @@ import { assert } from '../../util/assert.js'
 import type { Clock, Timer } from '../../env/clock.js'
 import type { Disk } from '../../env/disk.js'
 import type { Segment } from './segment.js'
+import { INLINE_SYNC_BYTES_MAX, SyncCost } from './sync-cost.js'
 
 export type AppendFsync = 'always' | 'everysec' | 'no'
 
@@ -63,12 +64,16 @@ export class LogWriter {
   #closing: (() => void) | null = null
   /** Entries up to this sequence are to be synced soon. */
   #syncThrough = 0
+  /** Null: syncs are never made on the event loop. */
+  readonly #syncCost: SyncCost | null
   readonly #commit = (): void => {
     this.#commitDue = false
     this.#advance()
   }
 
-  constructor(disk: Disk, clock: Clock, policy: AppendFsync, events: LogWriterEvents) {
+  /** `mayBlock`: syncs that prove quick are made on the event loop (SyncCost); simulations leave it off. */
+  constructor(disk: Disk, clock: Clock, policy: AppendFsync, events: LogWriterEvents, mayBlock = false) {
+    this.#syncCost = mayBlock ? new SyncCost() : null
     this.#disk = disk
     this.#clock = clock
     this.#policy = policy
@@ -137,8 +142,8 @@ export class LogWriter {
       if (segment.writtenTo < segment.tail) {
         if (!this.#write(log)) return
       } else if (this.#mustSync(segment)) {
-        this.#sync(log)
-        return
+        if (!this.#syncsNow(segment)) return this.#sync(log)
+        if (!this.#syncNow(log)) return
       } else if (this.#syncing) {
         // A sync beside must not find its descriptor closed, or given to another file; it comes back here.
         break
@@ -195,13 +200,34 @@ export class LogWriter {
     return this.syncedSequence < this.#syncThrough
   }
 
+  #syncsNow(segment: Segment): boolean {
+    if (this.#syncCost === null || this.#policy !== 'always' || this.#syncing) return false
+    return this.#syncCost.isQuick && segment.writtenTo - segment.syncedTo <= INLINE_SYNC_BYTES_MAX
+  }
+
+  /** True when it went well. */
+  #syncNow(log: OpenLog): boolean {
+    const startMs = this.#clock.monotonicMs()
+    try {
+      this.#disk.syncSync(log.file)
+    } catch (error) {
+      this.#fail(error as Error)
+      return false
+    }
+    this.#syncCost?.took(this.#clock.monotonicMs() - startMs)
+    this.#synced(log.segment, log.segment.writtenTo, log.writtenSequence)
+    return true
+  }
+
   #sync(log: OpenLog): void {
     const { segment, file } = log
     const to = segment.writtenTo
     const sequence = log.writtenSequence
+    const startMs = this.#clock.monotonicMs()
     this.#busy = true
     this.#disk.sync(file, (error) => {
       this.#busy = false
+      this.#syncCost?.took(this.#clock.monotonicMs() - startMs)
       if (error !== null) return this.#fail(error)
       this.#synced(segment, to, sequence)
       this.#advance()
