@@ -5,8 +5,9 @@
  * Where there are no abstract sockets (anything but Linux) nothing is locked.
  */
 import { createHash } from 'node:crypto'
-import { mkdirSync, realpathSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { NodeDisk } from './node-disk.js'
 
 /** Releases the lock. */
 export type Unlock = () => void
@@ -14,7 +15,7 @@ export type Unlock = () => void
 /** Locks the directory, which it makes when it is absent. Rejects when another process holds it. */
 export function lockDirectory(directory: string): Promise<Unlock> {
   if (process.platform !== 'linux') return Promise.resolve(() => {})
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  new NodeDisk().makeDirectory(directory)
   const name = createHash('sha256').update(realpathSync(directory)).digest('hex')
   const server = createServer((socket) => socket.destroy())
   server.unref()

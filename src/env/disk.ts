@@ -32,6 +32,11 @@ export interface Disk {
   truncate(file: number, sizeBytes: number): void
   rename(from: string, to: string): void
   unlink(path: string): void
+  /**
+   * Removes a file that nothing names any more, off the event loop: freeing a large file takes milliseconds. One that
+   * cannot be removed stays; the next start removes it.
+   */
+  discard(path: string): void
   exists(path: string): boolean
   /** Names (not paths) in a folder, in no particular order. */
   list(directory: string): string[]

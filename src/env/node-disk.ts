@@ -11,6 +11,7 @@
  * `exists` answers false only for ENOENT; any other failure is thrown, since "cannot tell" is not "absent".
  */
 import fs from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import type { Disk, DiskDone } from './disk.js'
 
 const PIECE_BYTES_MAX = 1 << 30
@@ -99,6 +100,10 @@ export class NodeDisk implements Disk {
     fs.unlinkSync(path)
   }
 
+  discard(path: string): void {
+    fs.unlink(path, () => {})
+  }
+
   exists(path: string): boolean {
     return fs.statSync(path, { throwIfNoEntry: false }) !== undefined
   }
@@ -108,7 +113,24 @@ export class NodeDisk implements Disk {
   }
 
   makeDirectory(directory: string): void {
-    fs.mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE })
+    // Not `recursive`: on file systems that refuse with ENOENT, such as /proc, Node 20 then tries for ever.
+    const missing: string[] = []
+    for (let path = resolve(directory); !this.#isDirectory(path); path = dirname(path)) missing.push(path)
+    for (const path of missing.reverse()) this.#makeOneDirectory(path)
+  }
+
+  #isDirectory(path: string): boolean {
+    return fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+  }
+
+  #makeOneDirectory(directory: string): void {
+    try {
+      fs.mkdirSync(directory, { mode: DIRECTORY_MODE })
+    } catch (error) {
+      // Somebody else may have made it just now.
+      const exists = (error as NodeJS.ErrnoException).code === 'EEXIST'
+      if (!exists || !this.#isDirectory(directory)) throw error
+    }
   }
 
   syncDirectory(directory: string): void {

@@ -249,6 +249,14 @@ export class SimDisk implements Disk {
     this.#begin('unlink', path, { act: () => this.#medium.names.unlink(path, 'unlink'), changes: true })()
   }
 
+  discard(path: string): void {
+    try {
+      this.unlink(path)
+    } catch (error) {
+      if (!isDiskError(error)) throw error
+    }
+  }
+
   exists(path: string): boolean {
     return this.#begin('exists', path, { act: () => this.#medium.names.find(path, 'stat') !== undefined })()
   }

@@ -597,12 +597,7 @@ export class Maintenance {
   }
 
   #unlink(name: string): void {
-    try {
-      const path = pathOf(this.#options.directory, name)
-      if (this.#env.disk.exists(path)) this.#env.disk.unlink(path)
-    } catch (error) {
-      this.#env.log.warn('file not removed', { file: name, error: String(error) })
-    }
+    this.#env.disk.discard(pathOf(this.#options.directory, name))
   }
 }
 

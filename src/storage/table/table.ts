@@ -240,7 +240,7 @@ export class Table {
   #close(): void {
     try {
       this.#disk.close(this.#file)
-      if (this.#unlinks) this.#disk.unlink(this.path)
+      if (this.#unlinks) this.#disk.discard(this.path)
     } catch (error) {
       if (diskErrorCode(error) === null) throw error
     }

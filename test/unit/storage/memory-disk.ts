@@ -129,6 +129,10 @@ export class MemoryDisk implements Disk {
     this.#change({ kind: 'unlink', path })
   }
 
+  discard(path: string): void {
+    if (this.exists(path)) this.unlink(path)
+  }
+
   exists(path: string): boolean {
     return this.#names.has(path)
   }
