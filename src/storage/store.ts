@@ -61,8 +61,8 @@ export class Store {
   #sequence = 0
   #flushMark = 0
   #flushMarkSequence = 0
-  /** Once the log is synced up to here, tables below the flush mark may go; 0 for none. */
-  #dropAfterSequence = 0
+  /** Once the log is synced up to this sequence, tables below this mark may go. */
+  #drop: { readonly afterSequence: number; readonly mark: number } | null = null
   #policy: AppendFsync
   #compactionRate: number
   #loaded!: RecoveryFacts
@@ -124,7 +124,7 @@ export class Store {
     this.#sequence = Math.max(this.#sequence, loaded.sequence)
     this.#flushMark = loaded.flushMark
     this.#flushMarkSequence = 0
-    this.#dropAfterSequence = 0
+    this.#drop = null
   }
 
   #startWriter(): LogWriter {
@@ -310,15 +310,16 @@ export class Store {
    * manifest that knew of a mark which a crash then took from the log would contradict the counts.
    */
   dropFlushedTables(): void {
-    this.#dropAfterSequence = this.#flushMarkSequence
-    this.#writer.syncThrough(this.#dropAfterSequence)
+    this.#drop = { afterSequence: this.#flushMarkSequence, mark: this.#flushMark }
+    this.#writer.syncThrough(this.#flushMarkSequence)
     this.#dropFlushedWhenSynced()
   }
 
   #dropFlushedWhenSynced(): void {
-    if (this.#dropAfterSequence === 0 || this.#writer.syncedSequence < this.#dropAfterSequence) return
-    this.#dropAfterSequence = 0
-    this.#maintenance.dropFlushedTables(this.#flushMark)
+    const drop = this.#drop
+    if (drop === null || this.#writer.syncedSequence < drop.afterSequence) return
+    this.#drop = null
+    this.#maintenance.dropFlushedTables(drop.mark)
   }
 
   /** Walks keys from a token on; see walkKeys. */
