@@ -53,6 +53,8 @@ const ROOM_WAIT_MAX_MS = 10_000
 const TIMED_ONE_IN = 16
 /** More than a log entry takes beside the request's own bytes, as long as contexts are short. */
 const ENTRY_SLACK_BYTES = 512
+/** What a request queued by MULTI takes beside its arguments and their offsets: three objects and their places in lists. */
+const QUEUED_REQUEST_BYTES = 256
 
 /** The request waits for room in the log; like the outcomes of commands/request.ts. */
 const NO_ROOM = 3
@@ -101,6 +103,8 @@ export class Dispatcher {
   #stopped = false
   /** Stands still within a turn: read once per batch. */
   #nowMs = 0
+  /** Where what was rendered for the current batch and not yet delivered begins in the writer. */
+  #piece = 0
 
   constructor(options: {
     clock: Clock
@@ -134,20 +138,19 @@ export class Dispatcher {
     if (this.#stopped) return
     this.#begin(connection)
     this.#stats.netInputBytes += length
-    const mark = this.#writer.length
     const partial = connection.partial
     if (connection.closing || connection.rejection !== null) return
-    if (partial === null) this.#consume(connection, bytes, 0, length, mark)
+    if (partial === null) this.#consume(connection, bytes, 0, length)
     else {
       if (connection.readsDirectly) partial.filled(length)
       else partial.append(bytes, 0, length)
-      this.#resume(connection, partial, mark)
+      this.#resume(connection, partial)
     }
   }
 
   /** The client has read what it was sent. */
   drained(connection: Connection): void {
-    if (!connection.outputBlocked) return
+    if (!connection.outputBlocked || connection.outputBufferBytes >= OUTPUT_PAUSE_BYTES) return
     connection.outputBlocked = false
     this.#makeReady(connection)
   }
@@ -204,6 +207,7 @@ export class Dispatcher {
     this.#keyspace.beginBatch()
     this.#nowMs = this.#clock.monotonicMs()
     connection.lastRequestAtMs = this.#nowMs
+    this.#piece = this.#writer.length
     const request = this.#request
     request.connection = connection
     request.session = connection
@@ -214,21 +218,20 @@ export class Dispatcher {
   }
 
   /** Goes on with a request whose beginning came earlier, then with what came behind it. */
-  #resume(connection: Connection, partial: PartialRequest, mark: number): void {
+  #resume(connection: Connection, partial: PartialRequest): void {
     const parser = this.#parser
     const result = partial.resume(parser, this.#limits(connection))
     if (result === INCOMPLETE) return
     connection.partial = null
-    if (result !== COMPLETE && result !== EMPTY) return this.#reject(connection, result, mark)
+    if (result !== COMPLETE && result !== EMPTY) return this.#reject(connection, result)
     const end = parser.end
     if (result === COMPLETE) this.#take(connection)
-    this.#consume(connection, partial.bytes, end, partial.length, mark)
+    this.#consume(connection, partial.bytes, end, partial.length)
   }
 
   /** Parses and runs bytes[at, end); what is left over is kept. */
-  #consume(connection: Connection, bytes: Buffer, at: number, end: number, mark: number): void {
+  #consume(connection: Connection, bytes: Buffer, at: number, end: number): void {
     const parser = this.#parser
-    let piece = mark
     while (at < end) {
       if (connection.closing || connection.isClosed || connection.rejection !== null) break
       if (connection.mustQueue && this.#isFull(connection)) {
@@ -239,10 +242,7 @@ export class Dispatcher {
       if (result === COMPLETE) {
         at = parser.end
         this.#take(connection)
-        if (this.#writer.length - piece > OUTPUT_PIECE_BYTES) {
-          this.#deliver(connection, piece)
-          piece = this.#writer.length
-        }
+        if (this.#writer.length - this.#piece > OUTPUT_PIECE_BYTES) this.#deliverPiece(connection)
       } else if (result === EMPTY) {
         at = parser.end
       } else if (result === INCOMPLETE) {
@@ -250,10 +250,10 @@ export class Dispatcher {
         connection.partial.resume(parser, this.#limits(connection))
         break
       } else {
-        return this.#reject(connection, result, piece)
+        return this.#reject(connection, result)
       }
     }
-    this.#deliver(connection, piece)
+    this.#deliverPiece(connection)
   }
 
   #isFull(connection: Connection): boolean {
@@ -273,12 +273,12 @@ export class Dispatcher {
   }
 
   /** Nothing of this connection is parsed any more; what came before is still answered, then it is closed. */
-  #reject(connection: Connection, result: number, mark: number): void {
+  #reject(connection: Connection, result: number): void {
     assert(result === INVALID || result === CROSS_PROTOCOL || result === OVERSIZED, 'a known parse result')
     this.#pause(connection)
     connection.rejection = result === INVALID ? this.#parser.error : ''
     if (!connection.mustQueue) this.#renderRejection(connection)
-    this.#deliver(connection, mark)
+    this.#deliverPiece(connection)
     this.finishIfIdle(connection)
   }
 
@@ -373,7 +373,7 @@ export class Dispatcher {
     this.#runQueue(connection)
   }
 
-  /** Runs what is queued until something has to wait. Replies are rendered, not delivered. */
+  /** Runs what is queued until something has to wait. Its last replies are rendered, not delivered. */
   #runQueue(connection: Connection): void {
     const queue = connection.queue
     let done = 0
@@ -401,6 +401,7 @@ export class Dispatcher {
       load?.release()
       done++
       connection.queuedBytes -= parked.bytes.length
+      if (this.#writer.length - this.#piece > OUTPUT_PIECE_BYTES) this.#deliverPiece(connection)
       if (result === DONE && connection.expansion !== null) break
     }
     if (done > 0) connection.queue = queue.slice(done)
@@ -437,14 +438,13 @@ export class Dispatcher {
   #continue(connection: Connection): void {
     this.#waitingForRoom.delete(connection)
     this.#begin(connection)
-    const mark = this.#writer.length
     this.#runQueue(connection)
     const stash = connection.stash
     if (stash === null || (connection.mustQueue && this.#isFull(connection))) {
-      this.#deliver(connection, mark)
+      this.#deliverPiece(connection)
     } else {
       connection.stash = null
-      this.#consume(connection, stash, 0, stash.length, mark)
+      this.#consume(connection, stash, 0, stash.length)
     }
     this.#resumeReading(connection)
     this.finishIfIdle(connection)
@@ -548,7 +548,7 @@ export class Dispatcher {
     }
     const { bytes, offsets, argc } = this.#request
     const copy = copyOf(bytes, offsets, argc)
-    transaction.queuedBytes += copy.bytes.length
+    transaction.queuedBytes += copy.bytes.length + copy.offsets.byteLength + QUEUED_REQUEST_BYTES
     if (transaction.queuedBytes > this.#settings.limits().queryBufferBytesMax) {
       this.#writer.error('ERR the transaction is larger than client-query-buffer-limit')
       return this.#refused(connection, command, mark)
@@ -606,6 +606,12 @@ export class Dispatcher {
     this.#makeReady(connection)
   }
 
+  /** Delivers what the batch has rendered so far. */
+  #deliverPiece(connection: Connection): void {
+    this.#deliver(connection, this.#piece)
+    this.#piece = this.#writer.length
+  }
+
   /** Sends what was rendered since `mark`, or holds it until the log has what it stands on. */
   #deliver(connection: Connection, mark: number): void {
     const writer = this.#writer
@@ -638,14 +644,11 @@ export class Dispatcher {
       connection.heldNeed = need
       buffer.holds++
       this.#holding.push(connection)
-      return
+    } else {
+      if (need > connection.heldNeed) connection.heldNeed = need
+      if (connection.held === buffer && connection.heldEnd === mark) connection.heldEnd = end
+      else this.#mergeHeld(connection, mark, end)
     }
-    if (need > connection.heldNeed) connection.heldNeed = need
-    if (connection.held === buffer && connection.heldEnd === mark) {
-      connection.heldEnd = end
-      return
-    }
-    this.#mergeHeld(connection, mark, end)
     this.#outputGrew(connection)
   }
 
@@ -686,18 +689,25 @@ export class Dispatcher {
     const taken = dropped || connection.stream.write(held.bytes, heldStart, heldEnd)
     this.#output.done(held, taken)
     if (dropped) return
-    if (!taken) this.#outputGrew(connection)
+    if (taken) this.drained(connection)
+    else this.#outputGrew(connection)
     if (connection.closing || connection.inputEnded) this.finishIfIdle(connection)
   }
 
-  /** The client may not be reading: stop serving it, and give it up when it goes too far. */
+  /**
+   * Replies pile up, because the client does not read or the log is slow: nothing more of this client runs until they have
+   * left, and it is given up when they are too many.
+   */
   #outputGrew(connection: Connection): void {
     const bytes = connection.outputBufferBytes
     const limit = connection.authenticated
       ? this.#settings.outputHardLimitBytes()
       : UNAUTHENTICATED_OUTPUT_BUFFER_BYTES_MAX
-    if (limit > 0 && bytes > limit) return connection.stream.destroy()
-    if (connection.stream.unsentBytes() < OUTPUT_PAUSE_BYTES || connection.outputBlocked) return
+    if (limit > 0 && bytes > limit) {
+      connection.closing = true
+      return connection.stream.destroy()
+    }
+    if (bytes < OUTPUT_PAUSE_BYTES || connection.outputBlocked) return
     connection.outputBlocked = true
     this.#pause(connection)
   }
