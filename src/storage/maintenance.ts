@@ -99,8 +99,15 @@ export class Maintenance {
   #compactionPausedUntilMs = 0
   /** Ends when the last edit that was asked for has: manifests are written one after the other. */
   #lastEdit: Promise<void> = Promise.resolve()
-  /** The manifest on disk may be the old or the new one: nothing may be edited or removed any more. */
+  /** Edits that wait or are being written. */
+  #edits = 0
+  /** The manifest on disk may be the known or the next one: until it is written again, nothing that either names may go. */
   #manifestInDoubt = false
+  /** What only the manifest names that may or may not have been written. */
+  readonly #doubtful: string[] = []
+  /** FLUSHALL's mark, synced: tables below it may go. */
+  #dropMark = 0
+  #compactionRate: number
 
   constructor(env: StoreEnv, options: StoreOptions, loaded: LoadedStore, host: MaintenanceHost) {
     this.#env = env
@@ -112,6 +119,7 @@ export class Maintenance {
     this.sealed = [...loaded.segments].reverse()
     this.#nextNumber = nextFreeNumber(env, options.directory, loaded.state)
     this.#lastFlushAtMs = env.clock.wallMs()
+    this.#compactionRate = options.compactionBytesPerSecond
   }
 
   /** Makes the first active segment and the manifest that names it; removes leftovers. */
@@ -153,7 +161,7 @@ export class Maintenance {
   }
 
   get isIdle(): boolean {
-    return !this.#flushing && !this.#compacting && !this.#preparing
+    return !this.#flushing && !this.#compacting && !this.#preparing && this.#edits === 0
   }
 
   /**
@@ -162,18 +170,19 @@ export class Maintenance {
    */
   nextSegment(recordBytes: number, active: Segment, firstSequence: number): NewSegment {
     const needed = Segment.capacityFor(recordBytes)
-    const spare = this.#spare
-    this.#spare = null
-    let number = spare
-    if (number === null || needed > this.#options.segmentBytes) {
-      // Numbers order logs, so a spare that is passed over must not be used later.
-      if (spare !== null) this.#unlink(logFileName(spare))
-      number = this.#takeNumber()
-    }
     const capacity = Math.max(needed, this.#options.segmentBytes)
-    const next = this.#makeSegment(number, capacity, active.header.fileNumber, firstSequence)
     this.#env.clock.endOfTurn(() => this.#prepareSpare())
+    if (needed > this.#options.segmentBytes) this.#dropSpare()
+    const number = this.#spare ?? this.#takeNumber()
+    const next = this.#makeSegment(number, capacity, active.header.fileNumber, firstSequence)
+    this.#spare = null
     return next
+  }
+
+  /** Numbers order logs, so a spare that is passed over must not be used later. */
+  #dropSpare(): void {
+    if (this.#spare !== null) this.#unlink(logFileName(this.#spare))
+    this.#spare = null
   }
 
   /** The writer has synced a sealed segment to its end. */
@@ -185,25 +194,24 @@ export class Maintenance {
   }
 
   setCompactionRate(bytesPerSecond: number): void {
-    this.#env.jobs.setCompactionRate(bytesPerSecond)
+    this.#compactionRate = bytesPerSecond
+    this.#applyCompactionRate()
   }
 
-  /** Lets go of all tables below FLUSHALL's `mark`, which is synced. */
+  /** While writers wait for compaction, its rate limit would only make them wait longer. */
+  #applyCompactionRate(): void {
+    this.#env.jobs.setCompactionRate(this.writeDelayMs > 0 ? 0 : this.#compactionRate)
+  }
+
+  /** Lets go of all tables below FLUSHALL's `mark`, which is synced; behind the compaction that may be reading them. */
   dropFlushedTables(mark: number): void {
-    // A compaction under way reads some of them; when it is done, the picker drops what lies below the mark.
-    if (this.#compacting || this.#manifestInDoubt) return
-    this.#compacting = true
+    this.#dropMark = mark
+    this.#compactNext()
+  }
+
+  async #dropBelow(mark: number): Promise<void> {
     const gone = this.tables.all.filter(({ table }) => table.summary.maxHlc <= mark)
-    this.#record({ removeTables: numbersOf(gone), flushMark: mark }, [], gone).then(
-      () => {
-        this.#compacting = false
-        this.#compactNext()
-      },
-      (error: unknown) => {
-        this.#compacting = false
-        this.#jobFailed('flushed tables not dropped', error)
-      },
-    )
+    await this.#record({ removeTables: numbersOf(gone), flushMark: mark }, [], gone)
   }
 
   facts(): MaintenanceFacts {
@@ -270,6 +278,11 @@ export class Maintenance {
     this.#prepare(number).then(
       () => {
         this.#preparing = false
+        if (number < this.#host.active().header.fileNumber) {
+          // A rotation that could not wait has taken a later number meanwhile.
+          this.#unlink(logFileName(number))
+          return this.#prepareSpare()
+        }
         this.#spare = number
         this.#host.onRoom()
       },
@@ -286,7 +299,12 @@ export class Maintenance {
     const path = pathOf(this.#options.directory, logFileName(number))
     const known = this.#env.disk.exists(path)
     const file = this.#env.disk.open(path, 'create')
-    if (!known) this.#env.disk.syncDirectory(this.#options.directory)
+    try {
+      if (!known) this.#env.disk.syncDirectory(this.#options.directory)
+    } catch (error) {
+      this.#env.disk.close(file)
+      throw error
+    }
     const header = {
       id: this.#env.random.next53(),
       fileNumber: number,
@@ -350,7 +368,7 @@ export class Maintenance {
     const previousCounts = this.#state.countsFile
     await this.#record(
       { countsFile: countsNumber, lastSequence: segment.maxSequence, flushMark },
-      result.tables.map((summary) => this.#open(summary, 0)),
+      this.#openAll(result.tables, 0, countsNumber),
       [],
       oldest,
     )
@@ -365,6 +383,12 @@ export class Maintenance {
   #compactNext(): void {
     if (this.#stopped || this.#compacting || this.#manifestInDoubt) return
     if (this.#env.clock.monotonicMs() < this.#compactionPausedUntilMs) return
+    if (this.#dropMark > this.#state.flushMark) {
+      return this.#compactWith(this.#dropBelow(this.#dropMark), (error) => {
+        this.#compactionPausedUntilMs = this.#env.clock.monotonicMs() + RETRY_AFTER_MS
+        this.#jobFailed('flushed tables not dropped', error)
+      })
+    }
     const nowMs = this.#env.clock.wallMs()
     const pick = pickCompaction(
       {
@@ -380,15 +404,19 @@ export class Maintenance {
     )
     this.#updateWriteDelay()
     if (pick === null) return
+    this.#compactWith(this.#compact(pick, nowMs), (error) => this.#compactionFailed(pick, error))
+  }
+
+  #compactWith(work: Promise<void>, failed: (error: unknown) => void): void {
     this.#compacting = true
-    this.#compact(pick, nowMs).then(
+    work.then(
       () => {
         this.#compacting = false
         this.#compactNext()
       },
       (error: unknown) => {
         this.#compacting = false
-        this.#compactionFailed(pick, error)
+        failed(error)
       },
     )
   }
@@ -407,11 +435,7 @@ export class Maintenance {
     } else {
       const outputs = await this.#merge(pick, nowMs)
       if (this.#stopped) return
-      await this.#record(
-        { removeTables },
-        outputs.map((summary) => this.#open(summary, pick.outputLevel)),
-        inputs,
-      )
+      await this.#record({ removeTables }, this.#openAll(outputs, pick.outputLevel), inputs)
     }
     this.#cursors = pick.cursors
     this.#compactions++
@@ -459,10 +483,6 @@ export class Maintenance {
     if (this.#stopped) return
     this.#lastJobError = String(error)
     this.#env.log.error(event, { error: String(error) })
-    if (error instanceof ManifestWriteError && error.applied === 'unknown') {
-      this.#manifestInDoubt = true
-      this.#env.log.error('the manifest on disk is in doubt: no more flushes or compactions until a restart')
-    }
   }
 
   /**
@@ -477,6 +497,7 @@ export class Maintenance {
     flushed?: SealedSegment,
     replaced: readonly LiveTable[] = [],
   ): Promise<void> {
+    this.#edits++
     const recorded = this.#lastEdit.then(async () => {
       try {
         await this.#edit({
@@ -486,9 +507,11 @@ export class Maintenance {
           addTables: added.map(({ facts }) => facts),
         })
       } catch (error) {
-        for (const one of added)
-          if (!replaced.some(({ table }) => table === one.table)) one.table.retire(false)
+        const made = added.filter(({ table }) => !replaced.some((one) => one.table === table))
+        this.#giveUp(made, edit.countsFile)
         throw error
+      } finally {
+        this.#edits--
       }
       this.#switchOver(added, removed, flushed, replaced)
     })
@@ -502,8 +525,8 @@ export class Maintenance {
     flushed: SealedSegment | undefined,
     replaced: readonly LiveTable[],
   ): void {
-    const gone = new Set([...removed, ...replaced])
-    this.tables = new TableSet([...this.tables.all.filter((one) => !gone.has(one)), ...added])
+    const gone = new Set([...removed, ...replaced].map(({ table }) => table))
+    this.tables = new TableSet([...this.tables.all.filter(({ table }) => !gone.has(table)), ...added])
     this.sealed = this.sealed.filter((one) => one !== flushed)
     this.#host.install(this.tables, this.sealed)
     for (const { table } of removed) table.retire(true)
@@ -531,8 +554,69 @@ export class Maintenance {
 
   async #edit(edit: ManifestEdit): Promise<void> {
     const state = applyEdit(this.#state, { ...edit, nextFileNumber: this.#nextNumber })
-    await this.#env.jobs.writeManifest({ directory: this.#options.directory, state })
+    await this.#writeManifest(state)
     this.#state = state
+  }
+
+  async #writeManifest(state: ManifestState): Promise<void> {
+    try {
+      await this.#env.jobs.writeManifest({ directory: this.#options.directory, state })
+    } catch (error) {
+      // Whatever is not known to have failed before the rename may have happened; also when a worker died of it.
+      if (!(error instanceof ManifestWriteError && error.applied === 'no')) this.#doubtManifest()
+      throw error
+    }
+    if (!this.#manifestInDoubt) return
+    this.#manifestInDoubt = false
+    this.#env.log.warn('the manifest is certain again')
+    for (const name of this.#doubtful.splice(0)) this.#unlink(name)
+  }
+
+  #doubtManifest(): void {
+    this.#manifestInDoubt = true
+    this.#env.log.error(
+      'the manifest on disk is in doubt: no flushes or compactions until it is written again',
+    )
+  }
+
+  /** An edit has failed: the files that were made for it are removed, at once or when it is certain that nobody names them. */
+  #giveUp(made: readonly LiveTable[], countsFile: number | undefined): void {
+    const names = made.map(({ facts }) => tableFileName(facts.fileNumber))
+    if (countsFile !== undefined) names.push(countsFileName(countsFile))
+    for (const { table } of made) table.retire(false)
+    if (this.#manifestInDoubt) this.#doubtful.push(...names)
+    else for (const name of names) this.#unlink(name)
+  }
+
+  /** Writes the known manifest again: then it is this one that the disk holds, whatever became of the last edit. */
+  #resolveDoubt(): void {
+    if (!this.#manifestInDoubt || this.#edits > 0) return
+    this.#edits++
+    const written = this.#writeManifest(this.#state)
+    this.#lastEdit = written.then(
+      () => {
+        this.#edits--
+        this.#flushNext()
+        this.#compactNext()
+      },
+      (error: unknown) => {
+        this.#edits--
+        this.#jobFailed('manifest not written', error)
+      },
+    )
+  }
+
+  /** Opens what a job has written; if that fails, nothing of it stays, nor of the counts that belong to it. */
+  #openAll(written: readonly WrittenTable[], level: number, countsFile?: number): readonly LiveTable[] {
+    const opened: LiveTable[] = []
+    try {
+      for (const summary of written) opened.push(this.#open(summary, level))
+      return opened
+    } catch (error) {
+      this.#giveUp(opened, countsFile)
+      for (const { fileNumber } of written.slice(opened.length)) this.#unlink(tableFileName(fileNumber))
+      throw error
+    }
   }
 
   #open(written: WrittenTable, level: number): LiveTable {
@@ -558,20 +642,20 @@ export class Maintenance {
 
   /** Acknowledgements slow down in proportion to how deep level 0 has become. */
   #updateWriteDelay(): void {
-    const { slowdownDepth, stopDepth, writeDelayMaxMs, compaction, compactionBytesPerSecond } = this.#options
+    const { slowdownDepth, stopDepth, writeDelayMaxMs, compaction } = this.#options
     const { l0Depth } = debt(this.tables.manifestTables(), compaction)
     const excess = Math.max(0, l0Depth - slowdownDepth + 1) / Math.max(1, stopDepth - slowdownDepth)
     const delay = Math.min(writeDelayMaxMs, Math.ceil(excess * writeDelayMaxMs))
     if (delay === this.writeDelayMs) return
-    // While writers wait for compaction, its rate limit would only make them wait longer.
-    if (delay > 0 !== this.writeDelayMs > 0) this.setCompactionRate(delay > 0 ? 0 : compactionBytesPerSecond)
     this.writeDelayMs = delay
+    this.#applyCompactionRate()
     this.#host.writeDelayChanged()
   }
 
   #watch(): void {
     if (this.#stopped) return
     this.#watchDisk()
+    this.#resolveDoubt()
     this.#compactNext()
     this.#timer = this.#env.clock.after(WATCH_EVERY_MS, () => this.#watch())
   }

@@ -185,24 +185,27 @@ function recoverLogs(
     const path = pathOf(options.directory, logFileName(number))
     const hasSuccessor = numbers.slice(index + 1).some((later) => isUsed(env, options.directory, later))
     const recovered = recoverSegment(env.disk, path, {
+      fileNumber: number,
       hasSuccessor,
       capacityBytes: options.segmentBytes,
       visit: replay.visit,
     })
+    replay.cutBytes += recovered.cutBytes
     if (recovered.kind === 'unused') continue
-    const { segment, cutBytes } = recovered
-    if (previous !== 0 && segment.header.previousFileNumber !== previous) {
+    const { segment } = recovered
+    const { previousFileNumber } = segment.header
+    // A log that follows none of the live ones follows one that was flushed: it was older than all of them.
+    if (previous === 0 ? previousFileNumber >= numbers[0] : previousFileNumber !== previous) {
       throw new CorruptionError(
         path,
         0,
-        `it follows log ${segment.header.previousFileNumber}, which is missing`,
+        `it follows log ${previousFileNumber}, which is missing or empty`,
         'A log between two others is gone; bring it back, or restore the directory from a snapshot.',
       )
     }
     previous = number
     if (!hasSuccessor) sealRecovered(env.disk, segment)
     else segment.syncedTo = segment.tail
-    replay.cutBytes += cutBytes
     replay.logBytes += segment.tail
     segments.push({ segment, counts: replay.counts.snapshot(), flushMark: replay.flushMark, synced: true })
   }

@@ -38,7 +38,8 @@ const SEAL_MAGIC_BYTES = Buffer.from([0x4b, 0x45, 0x4e, 0x44])
 export type EntryVisitor = (arena: Buffer, record: number) => void
 
 export type Recovered =
-  | { readonly kind: 'unused' }
+  /** Made ahead and never written, or written and lost again before anything was synced: then bytes are cut. */
+  | { readonly kind: 'unused'; readonly cutBytes: number }
   | {
       readonly kind: 'recovered'
       readonly segment: Segment
@@ -48,6 +49,7 @@ export type Recovered =
     }
 
 export interface RecoverOptions {
+  readonly fileNumber: number
   /** Whether a younger segment exists: then this one must be complete. */
   readonly hasSuccessor: boolean
   /** Arena to use when the file fits into it. */
@@ -56,25 +58,24 @@ export interface RecoverOptions {
 }
 
 /**
- * Rebuilds the segment at `path`: arena, index, entries in order. `unused` is a file that was made ahead and never
- * written. Throws CorruptionError naming file, offset and what to do; throws the disk's errors.
+ * Rebuilds the segment at `path`: arena, index, entries in order. Throws CorruptionError naming file, offset and what to
+ * do; throws the disk's errors. An unused file among used ones is none of its business: a log that became unused is
+ * missed by its successor, which names it.
  */
 export function recoverSegment(disk: Disk, path: string, options: RecoverOptions): Recovered {
   const { memory, sizeBytes } = readIntoArena(disk, path, options.capacityBytes)
   const arena = memory.arena
   const used = lastUsedByte(arena, sizeBytes)
-  if (used === 0) {
-    if (options.hasSuccessor) throw damaged(path, 0, 'empty, but a younger log exists')
-    return { kind: 'unused' }
-  }
+  if (used === 0) return { kind: 'unused', cutBytes: 0 }
   const header = sizeBytes >= SEGMENT_HEADER_BYTES ? readSegmentHeader(arena) : 'shorter than its header'
   if (typeof header === 'string') {
     if (options.hasSuccessor || testimony(arena, 0, sizeBytes, null) > 0) throw damaged(path, 0, header)
-    return { kind: 'unused' }
+    return { kind: 'unused', cutBytes: used }
   }
+  if (header.fileNumber !== options.fileNumber) throw damaged(path, 0, `it is log ${header.fileNumber}`)
   const segment = new Segment(header, path, memory)
   const end = replay(segment, sizeBytes, options.visit)
-  const synced = testimony(arena, end.at, sizeBytes, header.id)
+  const synced = Math.max(end.syncedTo, testimony(arena, end.at, sizeBytes, header.id))
   if (synced > end.at) throw damaged(path, end.at, `damage below the synced offset ${synced}`)
   if (options.hasSuccessor && !end.sealed) throw damaged(path, end.at, 'no seal, but a younger log exists')
   segment.tail = end.at
@@ -142,13 +143,22 @@ function lastUsedByte(arena: Buffer, sizeBytes: number): number {
   return at
 }
 
+interface ReplayEnd {
+  readonly at: number
+  readonly sealed: boolean
+  /** What the last of the batches says. */
+  readonly syncedTo: number
+}
+
 /** Takes whole valid batches from the front; answers where they end. */
-function replay(segment: Segment, sizeBytes: number, visit: EntryVisitor): { at: number; sealed: boolean } {
+function replay(segment: Segment, sizeBytes: number, visit: EntryVisitor): ReplayEnd {
   const arena = segment.arena
   const hash = new KeyHash()
   let at = SEGMENT_HEADER_BYTES
+  let syncedTo = 0
   while (at + BATCH_HEADER_BYTES <= sizeBytes && isBatchHeader(arena, at, segment.header.id)) {
-    if (batchMagic(arena, at) === SEAL_MAGIC) return { at: at + BATCH_HEADER_BYTES, sealed: true }
+    syncedTo = batchSyncedTo(arena, at)
+    if (batchMagic(arena, at) === SEAL_MAGIC) return { at: at + BATCH_HEADER_BYTES, sealed: true, syncedTo }
     const entriesEnd = at + BATCH_HEADER_BYTES + batchByteLength(arena, at)
     if (entriesEnd > sizeBytes || !batchHolds(arena, at, entriesEnd)) break
     segment.tail = at
@@ -160,7 +170,7 @@ function replay(segment: Segment, sizeBytes: number, visit: EntryVisitor): { at:
     }
     at = entriesEnd
   }
-  return { at, sealed: false }
+  return { at, sealed: false, syncedTo }
 }
 
 function batchHolds(arena: Buffer, batch: number, entriesEnd: number): boolean {
