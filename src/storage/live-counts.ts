@@ -49,8 +49,10 @@ export class LiveCounts {
     }
     const second = Math.floor(displaced / 1000)
     if (second < this.#horizon) return
-    const deaths = this.#bySecond.get(second) ?? 0
-    if (deaths <= 1) this.#bySecond.delete(second)
+    const deaths = this.#bySecond.get(second)
+    // Nobody is left in that second: it was over, by the clock of then, when the counts were saved.
+    if (deaths === undefined) return
+    if (deaths === 1) this.#bySecond.delete(second)
     else this.#bySecond.set(second, deaths - 1)
     this.#total--
     this.#expiring--

@@ -20,6 +20,7 @@ import { CorruptionError } from './corruption-error.js'
 import { readCounts } from './counts-file.js'
 import type { KeyCounts } from './counts-file.js'
 import { syncParents } from './data-directory.js'
+import { diskErrorCode } from './disk-error.js'
 import { entryKind, entrySequence, KIND_FLUSH_MARK } from './entry.js'
 import {
   countsFileName,
@@ -35,6 +36,7 @@ import { recoverSegment, sealRecovered } from './log/recover-segment.js'
 import type { Segment } from './log/segment.js'
 import { emptyManifest, Manifest } from './manifest.js'
 import type { ManifestState } from './manifest.js'
+import { recountKeys } from './recount-keys.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
 import { Table } from './table/table.js'
 import { TableSet } from './table-set.js'
@@ -78,17 +80,35 @@ export function loadStore(env: StoreEnv, options: StoreOptions, fallbackId: numb
   }
   const cache = new BlockCache(options.blockCacheBytes)
   const tables = openTables(env, directory, state, cache)
-  const replay = new Replay(state.flushMark)
-  for (const { table } of tables.all) {
-    replay.maxHlc = Math.max(replay.maxHlc, table.summary.maxHlc)
+  try {
+    const replay = new Replay(state.flushMark)
+    for (const { table } of tables.all) {
+      replay.maxHlc = Math.max(replay.maxHlc, table.summary.maxHlc)
+    }
+    replay.sequence = state.lastSequence
+    replay.counts.restore(loadCounts(env, directory, state))
+    const segments = recoverLogs(env, options, state, replay)
+    return { state, tables, cache, segments, ...replay.result() }
+  } catch (error) {
+    for (const { table } of tables.all) table.retire(false)
+    throw error
   }
-  replay.sequence = state.lastSequence
-  if (state.countsFile !== 0) {
-    replay.counts.restore(readCounts(disk, pathOf(directory, countsFileName(state.countsFile))))
-  }
-  const segments = recoverLogs(env, options, state, replay)
-  return { state, tables, cache, segments, ...replay.result() }
 }
+
+/** Counts are derived from the tables: when their file is damaged or gone, the keys are counted anew. */
+function loadCounts({ disk, log }: StoreEnv, directory: string, state: ManifestState): KeyCounts {
+  if (state.countsFile === 0) return NO_KEYS
+  const path = pathOf(directory, countsFileName(state.countsFile))
+  try {
+    return readCounts(disk, path)
+  } catch (error) {
+    if (!(error instanceof CorruptionError) && diskErrorCode(error) !== 'ENOENT') throw error
+    log.warn('key counts are damaged: the keys are counted anew', { error: String(error) })
+    return recountKeys(disk, directory, state.tables, state.flushMark)
+  }
+}
+
+const NO_KEYS: KeyCounts = { live: 0, seconds: new Float64Array(0), deaths: new Uint32Array(0) }
 
 /** Removes what the manifest does not name. Errors are reported and left: a leftover harms nothing. */
 export function removeLeftovers(
