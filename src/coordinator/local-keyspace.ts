@@ -79,6 +79,8 @@ export class LocalKeyspace implements Keyspace {
   #foundEnd = 0
   #foundAtSequence = -1
   #predecessor: Buffer | null = null
+  /** Longest context among what was found in this batch of requests, in entries. */
+  #contextEntriesMax = 0
   #displaced = DISPLACED_NOTHING
   #coldTables: Table[] = []
   #coldBlocks: number[] = []
@@ -118,6 +120,8 @@ export class LocalKeyspace implements Keyspace {
   beginBatch(): void {
     this.#nowMs = this.#clock.wallMs()
     this.needSequence = 0
+    this.#foundIn = null
+    this.#contextEntriesMax = 0
     this.#eager?.beginBatch()
   }
 
@@ -164,6 +168,8 @@ export class LocalKeyspace implements Keyspace {
     let live = false
     if (answer === FOUND) {
       this.#predecessor = entry.bytes
+      const contextEntries = readU16(entry.bytes, entry.record + 14)
+      if (contextEntries > this.#contextEntriesMax) this.#contextEntriesMax = contextEntries
       const sequence = entrySequence(entry.bytes, entry.record)
       if (sequence > this.#store.durableSequence) this.#needs(sequence)
       live = this.#readWinner(entry.bytes, entry.record)
@@ -301,7 +307,7 @@ export class LocalKeyspace implements Keyspace {
   }
 
   reserve(writes: number, payloadBytes: number): void {
-    this.#store.reserve(writes, payloadBytes)
+    this.#store.reserve(writes, payloadBytes + writes * this.#contextEntriesMax * CONTEXT_ENTRY_BYTES)
   }
 
   scan(cursor: number, count: number, visit: KeyVisitor): number {

@@ -232,7 +232,7 @@ export class Store {
     return this.#maintenance.writeDelayMs
   }
 
-  /** Has the next `writes` entries, of `payloadBytes` of keys and values, share one segment and so one batch. */
+  /** Has the next `writes` entries, of `payloadBytes` of keys, values and contexts, share one segment and so one batch. */
   reserve(writes: number, payloadBytes: number): void {
     const recordBytes = payloadBytes + writes * RECORD_OVERHEAD_BYTES
     if (!this.#active.fitsAll(writes, recordBytes)) this.#rotate(recordBytes + writes * RECORD_OVERHEAD_BYTES)
@@ -423,7 +423,7 @@ export class Store {
   }
 }
 
-/** More than a record takes beside key and value while its context is short. */
+/** More than a record takes beside key, value and the context that it takes over. */
 const RECORD_OVERHEAD_BYTES = 256
 const REOPEN_EVERY_MS = 1000
 
