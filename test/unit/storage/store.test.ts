@@ -1,0 +1,283 @@
+import t from 'tap'
+import type { Test } from 'tap'
+import { HLC_PER_MS, wallMsToHlc } from '../../../src/record/hlc.js'
+import { contextCount, siblingHlc, siblingsStart } from '../../../src/record/layout.js'
+import { KeyHash } from '../../../src/ring/token.js'
+import { CorruptionError } from '../../../src/storage/corruption-error.js'
+import { EntryRef } from '../../../src/storage/entry.js'
+import { StoreError } from '../../../src/storage/store-error.js'
+import { DIRECTORY, StorageMachine, TINY } from '../../sim/storage-machine.js'
+
+async function started(seed: string, options = TINY): Promise<StorageMachine> {
+  const machine = StorageMachine.fromSeed(seed, options)
+  await machine.start()
+  return machine
+}
+
+function put(machine: StorageMachine, key: string, value: string, expireAtMs = 0): void {
+  const keyBytes = Buffer.from(key)
+  const valueBytes = Buffer.from(value)
+  machine.keyspace.beginBatch()
+  machine.keyspace.find(keyBytes, 0, keyBytes.length)
+  machine.keyspace.set(keyBytes, 0, keyBytes.length, valueBytes, 0, valueBytes.length, expireAtMs)
+}
+
+/** Writes and waits for the acknowledgement. */
+async function store(machine: StorageMachine, key: string, value: string, expireAtMs = 0): Promise<void> {
+  await machine.admission(value.length + 600)
+  const bytes = Buffer.from(key)
+  await machine.command([bytes], () => put(machine, key, value, expireAtMs))
+  await machine.settle()
+}
+
+async function remove(machine: StorageMachine, key: string): Promise<void> {
+  const bytes = Buffer.from(key)
+  await machine.command([bytes], () => machine.keyspace.delete(bytes, 0, bytes.length))
+  await machine.settle()
+}
+
+/** The key's newest record, which must be in memory. */
+function recordOf(machine: StorageMachine, key: string): EntryRef {
+  const bytes = Buffer.from(key)
+  const hash = new KeyHash()
+  hash.of(bytes, 0, bytes.length)
+  const entry = new EntryRef()
+  machine.store.find(hash, bytes, 0, bytes.length, entry)
+  return entry
+}
+
+function newestHlc(machine: StorageMachine, key: string): number {
+  const { bytes, record } = recordOf(machine, key)
+  return siblingHlc(bytes, siblingsStart(bytes, record))
+}
+
+/** Fills segments until so many flushes are done. */
+async function fill(machine: StorageMachine, flushes: number): Promise<void> {
+  for (let i = 0; machine.store.facts().flushes < flushes; i++) {
+    await store(machine, `filler ${i % 50}`, `${i} `.repeat(100))
+    await machine.advance(1)
+  }
+  await machine.rest()
+}
+
+function filesOf(machine: StorageMachine, ending: string): string[] {
+  return machine.env.disk
+    .list(DIRECTORY)
+    .filter((name) => name.endsWith(ending))
+    .sort()
+}
+
+t.test('V6 every start writes as another actor, after a clean stop as after a crash', async (t) => {
+  const machine = await started('actors')
+  const actors = new Set([machine.keyspace.actor])
+  await machine.stop()
+  await machine.start()
+  actors.add(machine.keyspace.actor)
+  machine.crash('random')
+  await machine.start()
+  actors.add(machine.keyspace.actor)
+  t.equal(actors.size, 3)
+})
+
+t.test(
+  'V4 a dot exceeds everything on disk when the clock has gone back, in logs and in tables',
+  async (t) => {
+    for (const where of ['log', 'tables'] as const) {
+      const machine = await started(`clock behind ${where}`)
+      machine.env.clock.jumpWall(3600_000)
+      await store(machine, 'key', 'from the future')
+      const highest = newestHlc(machine, 'key')
+      if (where === 'tables') {
+        await fill(machine, 2)
+        t.ok(machine.store.facts().tables > 0)
+      }
+      await machine.stop()
+      machine.env.clock.jumpWall(-7200_000)
+      await machine.start()
+      t.ok(machine.store.loaded.maxHlc >= highest)
+      await store(machine, 'key', 'from the past')
+      t.ok(newestHlc(machine, 'key') > highest)
+      t.equal((await machine.get('key'))?.value, 'from the past')
+    }
+  },
+)
+
+t.test('V4 a dot follows the wall clock', async (t) => {
+  const machine = await started('clock ahead')
+  await store(machine, 'key', 'one')
+  machine.env.clock.jumpWall(60_000)
+  const now = wallMsToHlc(machine.nowMs)
+  await store(machine, 'key', 'two')
+  const hlc = newestHlc(machine, 'key')
+  t.ok(hlc > now && hlc <= now + HLC_PER_MS)
+})
+
+t.test('several writes of one command share a segment, however long their contexts have grown', async (t) => {
+  const machine = await started('long contexts', { ...TINY, segmentBytes: 16 * 1024 })
+  const keys = ['a', 'b', 'c', 'd']
+  // Every start adds an actor to the context of what is written.
+  for (let life = 0; life < 30; life++) {
+    for (const key of keys) await store(machine, key, `life ${life}`)
+    await machine.stop()
+    await machine.start()
+  }
+  await machine.command(
+    keys.map((key) => Buffer.from(key)),
+    () => {
+      const { bytes, record } = recordOf(machine, 'a')
+      t.ok(contextCount(bytes, record) >= 29)
+    },
+  )
+  for (let attempts = 0; attempts < 40; attempts++) {
+    await store(machine, `padding ${attempts}`, '.'.repeat(380))
+    await machine.admission(4 * 1200)
+    const payloadBytes = keys.length + keys.length * 'together'.length
+    const segments: number[] = []
+    await machine.command(
+      keys.map((key) => Buffer.from(key)),
+      () => {
+        machine.keyspace.reserve(keys.length, payloadBytes)
+        for (const key of keys) {
+          put(machine, key, 'together')
+          segments.push(machine.store.facts().segments)
+        }
+      },
+    )
+    if (new Set(segments).size > 1) t.fail(`attempt ${attempts} is divided`)
+    await machine.settle()
+  }
+  t.ok(machine.store.facts().flushes > 2, 'segments were filled on the way')
+})
+
+t.test('R2 what FLUSHALL hides is shown as gone only once its mark is durable', async (t) => {
+  const machine = await started('flush mark')
+  await store(machine, 'key', 'value')
+  const key = Buffer.from('key')
+  const flushing = machine.keyspace.flushAll()
+  machine.keyspace.beginBatch()
+  t.equal(machine.keyspace.find(key, 0, key.length), 0)
+  t.equal(machine.keyspace.needSequence, machine.store.sequence)
+  t.ok(machine.keyspace.needSequence > machine.store.durableSequence)
+  await machine.settle()
+  await flushing
+  machine.keyspace.beginBatch()
+  machine.keyspace.find(key, 0, key.length)
+  t.equal(machine.keyspace.needSequence, 0)
+})
+
+t.test('FLUSHALL drops the tables below its mark, and they stay away', async (t) => {
+  for (const appendfsync of ['always', 'everysec', 'no'] as const) {
+    const machine = await started(`flushall ${appendfsync}`, { ...TINY, appendfsync })
+    await fill(machine, 3)
+    t.ok(filesOf(machine, '.table').length > 0)
+    const flushing = machine.keyspace.flushAll()
+    await machine.settle()
+    await flushing
+    await machine.until(() => machine.store.facts().tables === 0, 'tables go')
+    t.same(filesOf(machine, '.table'), [])
+    t.equal(machine.keyspace.count(), 0)
+    await store(machine, 'after', 'value')
+    await machine.advance(2000)
+    machine.crash(appendfsync === 'no' ? 'keep-all' : 'lose-all')
+    await machine.start()
+    t.same([...(await machine.scan(10)).keys()], ['after'])
+    t.equal(machine.keyspace.count(), 1)
+  }
+})
+
+t.test('a clean stop seals the log: damage to any byte of it is known afterwards', async (t) => {
+  const machine = await started('sealed')
+  await store(machine, 'key', 'the only batch of this log')
+  await machine.stop()
+  const [log] = filesOf(machine, '.log').map((name) => `${DIRECTORY}/${name}`)
+  for (const offset of [3, 70, 100, 150]) {
+    machine.env.disk.flipBit(log, offset, 1)
+    await t.rejects(machine.start(), CorruptionError)
+    machine.env.disk.flipBit(log, offset, 1)
+  }
+  await machine.start()
+  t.equal((await machine.get('key'))?.value, 'the only batch of this log')
+})
+
+t.test('a start without writes leaves nothing to recover', async (t) => {
+  const machine = await started('idle')
+  for (let i = 0; i < 3; i++) {
+    await machine.stop()
+    await machine.start()
+    t.equal(machine.store.loaded.logBytes, 0)
+    t.equal(machine.store.facts().segments, 1)
+  }
+})
+
+t.test('keys are counted anew when the counts file is damaged or gone', async (t) => {
+  for (const harm of ['damaged', 'gone'] as const) {
+    const machine = await started(`counts ${harm}`)
+    await fill(machine, 2)
+    await store(machine, 'mortal', 'value', machine.nowMs + 50_000)
+    await remove(machine, 'filler 3')
+    await fill(machine, 4)
+    await store(machine, 'in the log', 'value')
+    await remove(machine, 'filler 4')
+    const count = machine.keyspace.count()
+    const expiring = machine.keyspace.countExpiring()
+    await machine.stop()
+    const [file] = filesOf(machine, '.counts').map((name) => `${DIRECTORY}/${name}`)
+    if (harm === 'gone') machine.env.disk.unlink(file)
+    else machine.env.disk.flipBit(file, 9, 0)
+    await machine.start()
+    t.equal(machine.env.log.of('key counts are damaged: the keys are counted anew').length, 1)
+    t.equal(machine.keyspace.count(), count)
+    t.equal(machine.keyspace.countExpiring(), expiring)
+    t.equal((await machine.scan(100)).size, count)
+  }
+})
+
+t.test('a stop refuses further writes and ends what is under way', async (t) => {
+  const machine = await started('stop')
+  put(machine, 'key', 'not acknowledged before the stop')
+  const closing = machine.store.close()
+  t.throws(() => machine.store.admit(10), { code: 'closed' })
+  t.rejects(machine.keyspace.flushAll(), StoreError)
+  let closed = false
+  void closing.then(() => (closed = true))
+  await machine.until(() => closed, 'the store closes')
+  await machine.start()
+  t.equal((await machine.get('key'))?.value, 'not acknowledged before the stop')
+})
+
+async function rotates(t: Test, machine: StorageMachine): Promise<void> {
+  const before = machine.store.facts().flushes
+  await fill(machine, before + 2)
+  t.ok(machine.store.facts().flushes >= before + 2, 'segments change again')
+}
+
+t.test('a log file that cannot be opened at a rotation refuses that write alone', async (t) => {
+  const machine = await started('rotation fails')
+  machine.env.disk.failAt(1, 'EIO', 'open', 1)
+  let refusal: unknown = null
+  for (let i = 0; refusal === null; i++) {
+    try {
+      put(machine, `key ${i % 20}`, '.'.repeat(300))
+    } catch (error) {
+      refusal = error
+    }
+  }
+  t.match(refusal, { code: 'log-failed' })
+  await machine.settle()
+  t.equal(machine.store.logFailure, null)
+  await rotates(t, machine)
+})
+
+t.test('the compaction rate and appendfsync of run time outlive a full disk', async (t) => {
+  const machine = await started('settings', { ...TINY, appendfsync: 'everysec' })
+  machine.store.setAppendfsync('always')
+  await store(machine, 'key', 'value')
+  machine.env.disk.failAt(1, 'ENOSPC', 'write', 1)
+  put(machine, 'key', 'no room for this one')
+  await machine.until(() => machine.store.logFailure !== null, 'the log fails')
+  t.throws(() => machine.store.admit(1), { code: 'disk-full' })
+  await machine.until(() => machine.reopenings === 1, 'the log is opened again')
+  t.equal(machine.store.appendfsync, 'always')
+  t.equal((await machine.get('key'))?.value, 'value')
+  await rotates(t, machine)
+})
