@@ -244,7 +244,7 @@ export const KNOBS: readonly Knob[] = [
     path: 'storage.block-cache-size',
     field: 'blockCacheSizeBytes',
     type: { kind: 'size', min: MB, max: 4095 * MB },
-    fallback: '256mb',
+    fallback: '512mb',
     unit: '',
     runtime: false,
     reason: 'Memory for blocks of tables; raise it until the keys that are read often fit.',

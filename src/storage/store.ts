@@ -68,6 +68,8 @@ export class Store {
   #loaded!: RecoveryFacts
   #closed = false
   #reopening: Promise<void> | null = null
+  /** The segment whose index position of the key the last find() left behind; null once an append has used it. */
+  #probed: Segment | null = null
   /** After a COLD answer: the table that misses `coldTable.coldBlock`. */
   coldTable: Table | null = null
 
@@ -194,6 +196,7 @@ export class Store {
    */
   find(hash: KeyHash, bytes: Buffer, start: number, end: number, into: EntryRef): TableLookup {
     const active = this.#active
+    this.#probed = active
     let record = active.find(hash.first, bytes, start, end)
     if (record !== 0) {
       into.bytes = active.arena
@@ -240,7 +243,7 @@ export class Store {
 
   /**
    * Appends a record with one sibling over `predecessor` (the newest entry's record, or null) and makes it the key's newest.
-   * `hash` is the key's. See writeSingleRecord for the rest. Returns the entry's sequence.
+   * `hash` is the key's; find() of the same key must have come directly before. See writeSingleRecord for the rest. Returns the entry's sequence.
    */
   append(
     hash: KeyHash,
@@ -263,7 +266,8 @@ export class Store {
     const bytes = singleRecordBytes(predecessor, predecessorAt, actor, keyEnd - keyStart, valueBytes)
     let segment = this.#active
     if (!segment.fits(bytes)) segment = this.#rotate(bytes)
-    segment.find(hash.first, key, keyStart, keyEnd)
+    if (segment !== this.#probed) segment.find(hash.first, key, keyStart, keyEnd)
+    this.#probed = null
     const record = segment.beginRecord()
     writeSingleRecord(
       segment.arena,
