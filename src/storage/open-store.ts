@@ -58,6 +58,7 @@ export interface LoadedStore {
   /** Recovered logs, oldest first, sealed and synced. */
   readonly segments: readonly SealedSegment[]
   readonly counts: LiveCounts
+  /** Of the newest entry. */
   readonly sequence: number
   readonly flushMark: number
   /** Highest stamp in any record (RULES V4). */

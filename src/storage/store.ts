@@ -116,8 +116,8 @@ export class Store {
 
   /** From here on the loaded state is the store's; what it lacks is forgotten, but for sequences, which are never used twice. */
   #goOver(loaded: LoadedStore, maintenance: Maintenance): void {
-    const { maxHlc, cutBytes, logBytes } = loaded
-    this.#loaded = { maxHlc, cutBytes, logBytes }
+    const { sequence, maxHlc, cutBytes, logBytes } = loaded
+    this.#loaded = { sequence, maxHlc, cutBytes, logBytes }
     this.#maintenance = maintenance
     this.#tables = maintenance.tables
     this.#sealed = maintenance.sealed
@@ -431,7 +431,8 @@ export class Store {
 const RECORD_OVERHEAD_BYTES = 256
 const REOPEN_EVERY_MS = 1000
 
-export type RecoveryFacts = Pick<LoadedStore, 'maxHlc' | 'cutBytes' | 'logBytes'>
+/** What the last (re)open has brought back. */
+export type RecoveryFacts = Pick<LoadedStore, 'sequence' | 'maxHlc' | 'cutBytes' | 'logBytes'>
 
 export interface StoreFacts extends MaintenanceFacts {
   readonly appendfsync: AppendFsync
