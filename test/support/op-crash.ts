@@ -213,7 +213,9 @@ async function run(
     if (env.disk.isOff) return 'power off'
     if (ending.error !== undefined) throw new Error(describe(env, what), { cause: ending.error })
     if (ending.done) return 'finished'
-    if (!more || env.queue.nowMs > limitMs) throw new Error(describe(env, `${what}: waits for ever`))
+    // The microtasks of an empty step may have scheduled something.
+    const isStuck = !more && env.queue.waiting === 0
+    if (isStuck || env.queue.nowMs > limitMs) throw new Error(describe(env, `${what}: waits for ever`))
   }
 }
 
