@@ -14,6 +14,7 @@ import { pickCompaction } from './compaction/picker.js'
 import { debt } from './compaction/debt.js'
 import type { SequenceRange } from './compaction/older-elsewhere.js'
 import { CorruptionError } from './corruption-error.js'
+import { diskErrorCode } from './disk-error.js'
 import { countsFileName, logFileName, pathOf, tableFileName } from './file-names.js'
 import { fileNumbersFor } from './jobs/storage-jobs.js'
 import { Segment, SegmentMemory } from './log/segment.js'
@@ -290,6 +291,7 @@ export class Maintenance {
         this.#preparing = false
         this.#jobFailed('log not made ahead', error)
         this.#watchDisk()
+        this.#noteFullDisk(error)
         this.#env.clock.after(RETRY_AFTER_MS, () => this.#prepareSpare())
       },
     )
@@ -343,6 +345,7 @@ export class Maintenance {
       (error: unknown) => {
         this.#flushing = false
         this.#jobFailed('flush failed', error)
+        this.#noteFullDisk(error)
         this.#env.clock.after(RETRY_AFTER_MS, () => this.#flushNext())
       },
     )
@@ -671,13 +674,26 @@ export class Maintenance {
     }
     const full = this.diskIsFull ? free < diskReserveBytes + segmentBytes : free < diskReserveBytes
     if (full === this.diskIsFull) return
-    this.diskIsFull = full
-    if (full) this.#env.log.error('disk full: writes are refused', { freeBytes: free })
-    else {
-      this.#env.log.warn('disk has room again: writes are accepted', { freeBytes: free })
-      this.#prepareSpare()
-      this.#host.onRoom()
-    }
+    if (full) return this.#refuseWrites(`${free} bytes are free`)
+    this.diskIsFull = false
+    this.#env.log.warn('disk has room again: writes are accepted', { freeBytes: free })
+    this.#prepareSpare()
+    this.#host.onRoom()
+  }
+
+  /**
+   * A disk can be full before disk-reserve says so (a reserve smaller than a segment, a quota): without a next log or a flush
+   * writes cannot go on, so they are refused at once instead of each waiting for room.
+   */
+  #noteFullDisk(error: unknown): void {
+    const code = diskErrorCode(error)
+    if ((code === 'ENOSPC' || code === 'EDQUOT') && !this.diskIsFull) this.#refuseWrites(String(error))
+  }
+
+  #refuseWrites(why: string): void {
+    this.diskIsFull = true
+    this.#env.log.error('disk full: writes are refused', { why })
+    this.#host.onRoom()
   }
 
   #unlink(name: string): void {

@@ -278,9 +278,10 @@ export class LogWriter {
   }
 
   #fail(error: Error): void {
-    if (this.#failure !== null) return
-    this.#failure = error
-    this.#events.onFailed(error)
+    if (this.#failure === null) {
+      this.#failure = error
+      this.#events.onFailed(error)
+    }
     this.#finishClose()
   }
 
