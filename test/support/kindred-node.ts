@@ -86,10 +86,15 @@ export class KindredNode {
     await this.#start()
   }
 
+  /** The same, on the port it had: for clients that come back by themselves. */
+  async startAgainOnItsPort(): Promise<void> {
+    await this.#start(this.#port)
+  }
+
   /** Starts the process and does not wait for it to serve. */
-  spawn(): void {
+  spawn(port = 0): void {
     const { directory } = this
-    const args = ['server', '--port', '0', '--dir', directory, ...this.#flags]
+    const args = ['server', '--port', String(port), '--dir', directory, ...this.#flags]
     this.#process = kindred(args, { env: this.#env })
     this.#running = true
   }
@@ -115,8 +120,8 @@ export class KindredNode {
     }
   }
 
-  async #start(): Promise<void> {
-    this.spawn()
+  async #start(wantedPort = 0): Promise<void> {
+    this.spawn(wantedPort)
     const { port } = await this.logged('serving')
     this.#port = Number(port)
   }
