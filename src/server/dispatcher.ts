@@ -596,14 +596,24 @@ export class Dispatcher {
     connection.isDeferred = false
     if (connection.isClosed || this.#stopped) return
     this.#begin(connection)
-    // What it read or wrote on its way may be anything up to now.
-    this.#keyspace.needSequence = this.#store.sequence
+    this.#needAll(own)
     const mark = this.#writer.length
     this.#writer.rendered(own.buffer, 0, own.length)
     if (own.length > 0 && own.buffer[0] === MINUS) this.#countError(command, mark)
     if (connection.replyMode !== 'on') this.#applyReplyMode(connection, mark)
     this.#deliver(connection, mark)
     this.#makeReady(connection)
+  }
+
+  /** What a deferred command read or wrote on its way may be anything up to now; a log that has failed will not have it. */
+  #needAll(own: ReplyWriter): void {
+    const { logFailure, sequence, durableSequence } = this.#store
+    if (logFailure === null) {
+      this.#keyspace.needSequence = sequence
+    } else if (sequence > durableSequence && own.buffer[0] !== MINUS) {
+      own.length = 0
+      own.error(errorText(new StoreError('log-failed', logFailure.message)))
+    }
   }
 
   /** Delivers what the batch has rendered so far. */
