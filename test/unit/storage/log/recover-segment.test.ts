@@ -1,0 +1,288 @@
+import t from 'tap'
+import type { Test } from 'tap'
+import { CorruptionError } from '../../../../src/storage/corruption-error.js'
+import { sealRecovered } from '../../../../src/storage/log/recover-segment.js'
+import { BATCH_HEADER_BYTES, writeBatchHeader } from '../../../../src/storage/log/segment-format.js'
+import { BATCH_MAGIC } from '../../../../src/storage/log/segment-format.js'
+import { findIn, HEADER, LogFile } from './log-file.js'
+import type { RecoveryResult } from './log-file.js'
+
+/** Recovers a log that must be intact up to its end. */
+function recovered(log: LogFile, hasSuccessor = false): RecoveryResult & { cutBytes: number } {
+  const result = log.recover(hasSuccessor)
+  return { ...result, cutBytes: result.recovered.cutBytes }
+}
+
+function throwsCorruption(t: Test, log: LogFile, offset: number, hasSuccessor = false, what = ''): void {
+  try {
+    log.recover(hasSuccessor)
+    t.fail(`${what} is not noticed`)
+  } catch (error) {
+    if (!(error instanceof CorruptionError)) throw error
+    if (error.file !== log.path || error.offset !== offset) t.fail(`${what}: ${error.message}`)
+  }
+}
+
+t.test('W1 a log that nothing happened to comes back whole, newest entries indexed', async (t) => {
+  const log = new LogFile()
+  log.batch({ a: '1', b: '2' })
+  log.batch({ a: '3' })
+  log.batch({ b: null, c: '4' })
+  const { entries, cutBytes, recovered: result } = recovered(log)
+  t.same(entries, ['1000 a=1', '1001 b=2', '1002 a=3', '1003 b deleted', '1004 c=4'])
+  t.equal(cutBytes, 0)
+  if (result.kind !== 'recovered') throw new Error('it was written')
+  const { segment } = result
+  t.same(
+    ['a', 'b', 'c', 'd'].map((key) => findIn(segment, key)),
+    ['1002 a=3', '1003 b deleted', '1004 c=4', null],
+  )
+  t.equal(segment.keyCount, 3)
+  t.equal(segment.tail, log.segment.tail)
+  t.equal(segment.minSequence, 1000)
+  t.equal(segment.maxSequence, 1004)
+})
+
+t.test(
+  'W1 the log ends where its last batch is torn, wherever that is, and says how much was cut',
+  async (t) => {
+    const log = new LogFile()
+    log.batch({ a: '1' })
+    const torn = log.batch({ b: '2', c: '3' }, false)
+    const whole = log.bytes()
+    for (let cut = torn + 1; cut < log.segment.tail; cut++) {
+      log.overwrite(0, whole)
+      log.lose(cut, log.segment.tail)
+      const { entries, cutBytes } = recovered(log)
+      if (entries.join() !== '1000 a=1') t.fail(`cut at ${cut}: ${entries.join()}`)
+      // What was torn may end in zeros itself.
+      if (cutBytes > cut - torn || (cut > torn + 16 && cutBytes === 0))
+        t.fail(`${cutBytes} bytes cut at ${cut}`)
+    }
+    for (let size = torn; size < log.segment.tail; size++) {
+      log.overwrite(0, whole)
+      log.truncate(size)
+      const { entries } = recovered(log)
+      if (entries.join() !== '1000 a=1') t.fail(`shortened to ${size}: ${entries.join()}`)
+    }
+    t.pass(`${log.segment.tail - torn} places`)
+  },
+)
+
+t.test(
+  'W1 valid batches behind a hole are discarded when nothing says that the hole was synced',
+  async (t) => {
+    const log = new LogFile()
+    log.batch({ a: '1' })
+    const hole = log.batch({ b: '2' }, false)
+    const behind = log.batch({ c: '3' }, false)
+    log.lose(hole, behind)
+    const { entries, cutBytes } = recovered(log)
+    t.same(entries, ['1000 a=1'])
+    t.equal(cutBytes, log.segment.tail - hole)
+  },
+)
+
+t.test('W1 a hole below what a later batch says was synced is corruption', async (t) => {
+  const log = new LogFile()
+  log.batch({ a: '1' })
+  const hole = log.batch({ b: '2' })
+  const behind = log.batch({ c: '3' }, false)
+  log.lose(hole, behind)
+  t.throws(() => log.recover(), {
+    name: 'CorruptionError',
+    file: log.path,
+    offset: hole,
+    message: /damage below the synced offset.*Restore/,
+  })
+  const later = log.batch({ d: '4' }, false)
+  log.lose(behind, later)
+  throwsCorruption(t, log, hole, false, 'a hole before another hole')
+})
+
+t.test('W1 any flipped bit in a synced batch is corruption, with file and offset', async (t) => {
+  const log = new LogFile()
+  log.batch({ a: '1' })
+  const synced = log.batch({ b: '2', c: null })
+  const behind = log.batch({ d: '4' }, false)
+  for (let at = synced; at < behind; at++) {
+    log.disk.flipBit(log.path, at, at % 8)
+    throwsCorruption(t, log, synced, false, `byte ${at}`)
+    log.disk.flipBit(log.path, at, at % 8)
+  }
+  t.same(recovered(log).entries.length, 4)
+})
+
+t.test('W1 a header that is damaged under synced batches is corruption', async (t) => {
+  const log = new LogFile()
+  log.batch({ a: '1' })
+  log.batch({ b: '2' }, false)
+  for (let at = 0; at < 64; at++) {
+    log.disk.flipBit(log.path, at, 3)
+    throwsCorruption(t, log, 0, false, `byte ${at}`)
+    log.disk.flipBit(log.path, at, 3)
+  }
+  t.equal(recovered(log).entries.length, 2)
+})
+
+t.test('W1 a first write of which the header never arrived was never synced', async (t) => {
+  const log = new LogFile()
+  log.batch({ a: '1' }, false)
+  log.batch({ b: '2' }, false)
+  log.lose(0, 20)
+  t.same(log.recover().recovered, { kind: 'unused', cutBytes: log.segment.tail })
+  throwsCorruption(t, log, 0, true, 'with a successor')
+})
+
+t.test('a file that was made ahead and never written is unused, whatever its size', async (t) => {
+  t.same(new LogFile().recover().recovered, { kind: 'unused', cutBytes: 0 })
+  t.same(new LogFile().recover(true).recovered, { kind: 'unused', cutBytes: 0 })
+  const log = new LogFile()
+  log.truncate(0)
+  t.same(log.recover().recovered, { kind: 'unused', cutBytes: 0 })
+  log.overwrite(0, Buffer.from('KND'))
+  t.same(log.recover().recovered, { kind: 'unused', cutBytes: 3 })
+})
+
+t.test('W1 several writes of one command come back whole or not at all', async (t) => {
+  const log = new LogFile()
+  log.batch({ a: '1' })
+  const start = log.batch({ a: '2', b: '2', c: '2' }, false)
+  for (let at = start; at < log.segment.tail; at++) {
+    log.disk.flipBit(log.path, at, 0)
+    const { entries } = recovered(log)
+    if (entries.join() !== '1000 a=1') t.fail(`byte ${at}: ${entries.join()}`)
+    log.disk.flipBit(log.path, at, 0)
+  }
+  t.equal(recovered(log).entries.length, 4)
+})
+
+t.test('W1 a batch whose header counts other entries than there are is not believed', async (t) => {
+  for (const entries of [1, 3]) {
+    const log = new LogFile()
+    const at = log.batch({ a: '1', b: '2' }, false)
+    const header = Buffer.alloc(at + BATCH_HEADER_BYTES)
+    const byteLength = log.segment.tail - at - BATCH_HEADER_BYTES
+    writeBatchHeader(header, at, BATCH_MAGIC, HEADER.id, byteLength, entries, 0)
+    log.overwrite(at, header.subarray(at))
+    t.same(recovered(log).entries, [])
+  }
+})
+
+t.test('W1 a clean seal testifies to everything before it', async (t) => {
+  const log = new LogFile()
+  log.batch({ a: '1' })
+  const last = log.batch({ b: '2' })
+  const seal = log.segment.tail
+  log.seal()
+  t.match(log.recover().recovered, { kind: 'recovered', sealed: true })
+  for (let at = last; at < seal; at++) {
+    log.disk.flipBit(log.path, at, 5)
+    throwsCorruption(t, log, last, false, `byte ${at}`)
+    log.disk.flipBit(log.path, at, 5)
+  }
+  log.disk.flipBit(log.path, seal + 1, 0)
+  const { entries, cutBytes, recovered: result } = recovered(log)
+  t.same(entries, ['1000 a=1', '1001 b=2'], 'with the seal itself damaged nothing is lost')
+  t.ok(cutBytes > 0 && result.kind === 'recovered' && !result.sealed)
+})
+
+t.test('W2 a log with a successor is sealed: anything missing from it is corruption', async (t) => {
+  const log = new LogFile()
+  log.batch({ a: '1' })
+  const last = log.batch({ b: '2' }, false)
+  throwsCorruption(t, log, log.segment.tail, true, 'no seal')
+  const seal = log.segment.tail
+  log.seal()
+  t.match(log.recover(true).recovered, { kind: 'recovered', sealed: true })
+  for (let at = last; at < log.segment.tail; at++) {
+    log.disk.flipBit(log.path, at, 2)
+    throwsCorruption(t, log, at < seal ? last : seal, true, `byte ${at}`)
+    log.disk.flipBit(log.path, at, 2)
+  }
+  t.equal(recovered(log, true).entries.length, 2)
+})
+
+t.test('bytes of another segment are never replayed, wherever they stand', async (t) => {
+  const old = new LogFile(4096, { ...HEADER, id: HEADER.id - 1 })
+  for (let i = 0; i < 8; i++) old.batch({ [`old ${i}`]: 'stale' })
+  const log = new LogFile()
+  log.batch({ 'old 0': 'fresh' })
+  const fresh = log.bytes().subarray(0, log.segment.tail)
+  log.overwrite(0, old.bytes())
+  log.overwrite(0, fresh)
+  const { entries, cutBytes } = recovered(log)
+  t.same(entries, ['1000 old 0=fresh'])
+  t.ok(cutBytes > 0)
+})
+
+t.test('a file that carries the number of another one is not taken for it', async (t) => {
+  const log = new LogFile(4096, { ...HEADER, fileNumber: HEADER.fileNumber + 1 })
+  log.batch({ a: '1' })
+  t.throws(() => log.recover(), { name: 'CorruptionError', offset: 0, what: /it is log 13/ })
+})
+
+t.test('a log that fills its file to the last byte has room for its seal', async (t) => {
+  const log = new LogFile(600)
+  const start = log.batch({ a: 'x'.repeat(300) })
+  log.truncate(log.segment.tail)
+  t.ok(start < log.segment.tail)
+  const { recovered: result } = log.recover()
+  if (result.kind !== 'recovered') throw new Error('it was written')
+  sealRecovered(log.disk, result.segment)
+  t.match(log.recover(true), { entries: [`1000 a=${'x'.repeat(300)}`], recovered: { sealed: true } })
+})
+
+t.test(
+  'W1 what recovery has cut stays cut, and what it has shown stays, over a crash at any point',
+  async (t) => {
+    for (let cut = 1; cut < 12; cut++) {
+      const log = new LogFile()
+      log.disk.syncDirectory('/')
+      log.batch({ a: '1' })
+      const hole = log.batch({ b: '2' }, false)
+      const behind = log.batch({ c: '3' }, false)
+      log.lose(hole, behind)
+      const file = log.disk.open(log.path, 'write')
+      log.disk.syncSync(file)
+      log.disk.close(file)
+
+      const { recovered: result } = log.recover()
+      if (result.kind !== 'recovered') throw new Error('it was written')
+      log.disk.powerOffAt(cut)
+      let isFinal = true
+      try {
+        sealRecovered(log.disk, result.segment)
+      } catch (error) {
+        if (!log.disk.isOff) throw error
+        isFinal = false
+      }
+      log.disk.crash(cut % 2 === 0 ? 'lose-all' : 'random')
+      const again = log.recover()
+      t.same(again.entries, ['1000 a=1'], `power off at operation ${cut}`)
+      if (isFinal) t.match(again.recovered, { sealed: true, cutBytes: 0 })
+    }
+  },
+)
+
+t.test('W3 what a failed sync left in the page cache is written again before it is served', async (t) => {
+  for (const isSealed of [false, true]) {
+    const log = new LogFile()
+    const file = log.disk.open(log.path, 'write')
+    log.disk.syncSync(file)
+    log.disk.syncDirectory('/')
+    log.batch({ a: '1' }, false)
+    if (isSealed) log.segment.seal()
+    log.commit(false)
+    log.disk.failAt(1, 'EIO', 'sync')
+    t.throws(() => log.disk.syncSync(file), { code: 'EIO' })
+    log.disk.close(file)
+
+    const { recovered: result, entries } = log.recover()
+    if (result.kind !== 'recovered') throw new Error('it was written')
+    t.same(entries, ['1000 a=1'])
+    sealRecovered(log.disk, result.segment)
+    log.disk.crash('lose-all')
+    t.match(log.recover(), { entries: ['1000 a=1'], recovered: { kind: 'recovered', sealed: true } })
+  }
+})
