@@ -532,11 +532,21 @@ export class Dispatcher {
   }
 
   #refused(connection: Connection, command: Command | null, mark: number): typeof DONE {
+    if (command?.name === 'exec') this.#abortTransaction(connection, mark)
     if (connection.transaction !== null) connection.transaction.failed = true
     if (command !== null) command.stats.rejectedCalls++
     this.#countError(null, mark)
     if (connection.replyMode !== 'on') this.#applyReplyMode(connection, mark)
     return DONE
+  }
+
+  /** An EXEC that is refused ends its transaction; the error says so, and why. */
+  #abortTransaction(connection: Connection, mark: number): void {
+    const writer = this.#writer
+    const why = writer.buffer.toString('latin1', mark + 1, writer.length - 2).replace(/^ERR /, '')
+    writer.length = mark
+    writer.error(`EXECABORT Transaction discarded because of: ${why}`)
+    connection.transaction = null
   }
 
   #queueForExec(connection: Connection, command: Command, mark: number): typeof DONE {
