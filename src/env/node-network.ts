@@ -44,6 +44,8 @@ export class NodeNetwork implements Network {
       server.once('error', reject)
       server.listen({ host, port, backlog }, () => {
         server.off('error', reject)
+        // A connection that could not be accepted is lost; the node is not.
+        server.on('error', () => {})
         resolve(listenerOf(server, host))
       })
     })

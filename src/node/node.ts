@@ -164,6 +164,11 @@ class Node implements RunningNode {
           clientName: session.name,
         })
       },
+      unexpected: (error) => {
+        this.#env.log.error('a command failed in a way that it should not', {
+          error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+        })
+      },
       onClosed: (connection) => this.#server.forget(connection),
     })
   }

@@ -41,7 +41,7 @@ import { assert } from '../util/assert.js'
 import type { Connection } from './connection.js'
 import { OutputBuffers } from './output-buffer.js'
 import type { ParkedRequest } from './parked-request.js'
-import { errorText } from './error-text.js'
+import { errorText, isUnexpected } from './error-text.js'
 
 const QUEUE_REQUESTS_MAX = 1024
 const QUEUE_BYTES_MAX = 1024 * 1024
@@ -94,6 +94,7 @@ export class Dispatcher {
   readonly #output = new OutputBuffers(this.#writer)
   readonly #request: ServerRequest
   readonly #onClosed: (connection: Connection) => void
+  readonly #unexpected: (error: unknown) => void
   /** Connections with held replies, in the order in which they began to wait. */
   #holding: Connection[] = []
   #ready: Connection[] = []
@@ -116,6 +117,8 @@ export class Dispatcher {
     stats: ServerStats
     slow: SlowCommandSink
     onClosed: (connection: Connection) => void
+    /** A command threw what none of ours throws on purpose: a bug, which the operator should hear of. */
+    unexpected: (error: unknown) => void
   }) {
     this.#clock = options.clock
     this.#registry = options.registry
@@ -125,6 +128,7 @@ export class Dispatcher {
     this.#stats = options.stats
     this.#slow = options.slow
     this.#onClosed = options.onClosed
+    this.#unexpected = options.unexpected
     this.#request = new ServerRequest(this.#writer, options.keyspace, options.services)
   }
 
@@ -529,6 +533,7 @@ export class Dispatcher {
   /** An error that a command threw, as a reply; anything but an expected one is a bug and is said. */
   #fail(error: unknown): void {
     this.#writer.error(errorText(error))
+    if (isUnexpected(error)) this.#unexpected(error)
   }
 
   #refused(connection: Connection, command: Command | null, mark: number): typeof DONE {
@@ -596,6 +601,7 @@ export class Dispatcher {
       (error: unknown) => {
         own.length = 0
         own.error(errorText(error))
+        if (isUnexpected(error)) this.#unexpected(error)
         this.#deferredDone(connection, command, own)
       },
     )

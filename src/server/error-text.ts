@@ -15,6 +15,11 @@ export const STORE_ERROR_TEXTS: Readonly<Record<StoreErrorCode, string>> = {
   closed: 'ERR the server is shutting down',
 }
 
+/** Whether an error is none that the store and its files are expected to have. */
+export function isUnexpected(error: unknown): boolean {
+  return !(error instanceof StoreError) && !(error instanceof CorruptionError)
+}
+
 /** The text of an error reply, code first, for whatever a command threw. */
 export function errorText(error: unknown): string {
   if (error instanceof StoreError) {
