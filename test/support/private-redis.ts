@@ -36,8 +36,12 @@ export class PrivateRedis {
     return new PrivateRedis(process, directory)
   }
 
+  get socketPath(): string {
+    return join(this.#directory, 'socket')
+  }
+
   open(): Promise<RespConnection> {
-    return RespConnection.open({ path: join(this.#directory, 'socket') })
+    return RespConnection.open({ path: this.socketPath })
   }
 
   async stop(): Promise<void> {

@@ -53,8 +53,11 @@ export class WireClient {
     })
   }
 
-  static async open(port: number, options: WireOptions = {}): Promise<WireClient> {
-    const socket = connect({ port, host: options.host ?? '127.0.0.1', allowHalfOpen: true })
+  /** `address` is a port of this machine, or the path of a Unix socket. */
+  static async open(address: number | string, options: WireOptions = {}): Promise<WireClient> {
+    const { host = '127.0.0.1' } = options
+    const target = typeof address === 'number' ? { port: address, host } : { path: address }
+    const socket = connect({ ...target, allowHalfOpen: true })
     await within('a connection', once(socket, 'connect'))
     return new WireClient(socket, options.deaf ?? false)
   }
