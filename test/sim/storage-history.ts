@@ -33,6 +33,12 @@ export class History {
     return this.#writes.length
   }
 
+  clone(): History {
+    const copy = new History()
+    for (const write of this.#writes) copy.#apply(write)
+    return copy
+  }
+
   /** The changes had sequences `first` and following. */
   wrote(first: number, changes: readonly Change[]): void {
     this.#apply({ first, last: first + changes.length - 1, changes })

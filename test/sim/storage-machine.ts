@@ -48,6 +48,7 @@ export interface Shown {
 }
 
 const WAIT_MS_MAX = 60_000
+const POLL_MS = 0.5
 const SCAN_STEPS_MAX = 10_000
 
 export class StorageMachine {
@@ -66,11 +67,14 @@ export class StorageMachine {
   /** Told when the store has re-read its log by itself. */
   onReopened: () => void = () => {}
 
+  readonly #drivesTime: boolean
   #starts = 0
 
-  constructor(env: SimEnv, options: StoreOptions = TINY) {
+  /** `drivesTime`: false when somebody else runs the events, and all that is done here is to wait. */
+  constructor(env: SimEnv, options: StoreOptions = TINY, drivesTime = true) {
     this.env = env
     this.options = options
+    this.#drivesTime = drivesTime
   }
 
   static fromSeed(seed: number | string, options: StoreOptions = TINY): StorageMachine {
@@ -122,6 +126,7 @@ export class StorageMachine {
 
   /** Runs what is due within the next `ms` of virtual time. A power cut stops the time where it is. */
   async advance(ms: number): Promise<void> {
+    if (!this.#drivesTime) return this.#sleep(ms)
     const { queue } = this.env
     const endMs = queue.nowMs + ms
     await this.#whileOn(async () => {
@@ -132,12 +137,25 @@ export class StorageMachine {
 
   /** Runs until `condition` holds; an error when that takes longer than a minute of virtual time. */
   async until(condition: () => boolean, what: string): Promise<void> {
+    if (!this.#drivesTime) return this.#poll(condition, what)
     await this.#whileOn(async () => {
       assert(
         await this.env.queue.until(() => condition() || this.isOff, WAIT_MS_MAX),
         `${what} within a minute`,
       )
     })
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.env.clock.after(ms, resolve))
+  }
+
+  async #poll(condition: () => boolean, what: string): Promise<void> {
+    const endMs = this.env.queue.nowMs + WAIT_MS_MAX
+    while (!condition()) {
+      assert(this.env.queue.nowMs < endMs, `${what} within a minute`)
+      await this.#sleep(POLL_MS)
+    }
   }
 
   /** Lets everything that was written become durable; false when the log has failed. */
