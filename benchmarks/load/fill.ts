@@ -41,8 +41,9 @@ async function fillPart(port: number, order: Uint32Array, requests: Requests): P
 async function readOks(replies: AsyncIterator<Buffer>, count: number): Promise<void> {
   let left = count * '+OK\r\n'.length
   while (left > 0) {
-    const { value, done } = await replies.next()
-    if (done === true) throw new Error('the server closed the connection while it was filled')
+    const next = await replies.next()
+    if (next.done === true) throw new Error('the server closed the connection while it was filled')
+    const { value } = next
     if (value.includes('-')) throw new Error(`the server refused a key: ${value.toString()}`)
     left -= value.length
   }

@@ -48,7 +48,7 @@ t.test('without settings a node gets the documented defaults', (t) => {
     storage: {
       segmentSizeBytes: 64 * MB,
       segmentsMax: 4,
-      blockCacheSizeBytes: 256 * MB,
+      blockCacheSizeBytes: 512 * MB,
       compactionRateBytesPerSecond: 128 * MB,
       tableSizeBytes: 64 * MB,
       level0CompactionTables: 4,

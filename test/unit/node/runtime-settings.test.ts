@@ -30,7 +30,7 @@ t.test('values are printed as Redis prints them', (t) => {
     'protected-mode': 'yes',
     'proto-max-bulk-len': '536870912',
     'client-output-buffer-limit': 'normal 1073741824 268435456 60',
-    'block-cache-size': '268435456',
+    'block-cache-size': '536870912',
     save: '',
     appendonly: 'yes',
     maxmemory: '0',

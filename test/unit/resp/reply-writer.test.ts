@@ -232,6 +232,6 @@ function writeRandom(writer: ReplyWriter, random: Seeded, depth: number): unknow
 function plain(reply: Reply): unknown {
   if (Buffer.isBuffer(reply)) return reply.toString('latin1')
   if (reply instanceof Error) return { error: reply.message }
-  if (typeof reply === 'object' && reply !== null) return (reply as readonly Reply[]).map(plain)
+  if (typeof reply === 'object' && reply !== null) return reply.map(plain)
   return reply
 }

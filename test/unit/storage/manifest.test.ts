@@ -206,7 +206,7 @@ t.test('an error of the disk says whether the new manifest may be in force', asy
     }
     const error = fails(() => Manifest.write(disk, DIRECTORY, newState))
     if (error === null) break
-    if (!(error instanceof ManifestWriteError)) throw error
+    if (!(error instanceof ManifestWriteError)) throw new Error('not a manifest error', { cause: error })
     t.equal(error.code, 'ENOSPC')
     verdicts.push(error.applied)
     disk.onOperation = () => {}

@@ -237,7 +237,7 @@ t.test('a stop refuses further writes and ends what is under way', async (t) => 
   put(machine, 'key', 'not acknowledged before the stop')
   const closing = machine.store.close()
   t.throws(() => machine.store.admit(10), { code: 'closed' })
-  t.rejects(machine.keyspace.flushAll(), StoreError)
+  void t.rejects(machine.keyspace.flushAll(), StoreError)
   let closed = false
   void closing.then(() => (closed = true))
   await machine.until(() => closed, 'the store closes')
