@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { Test } from 'tap'
+import { COLD } from '../../../src/coordinator/keyspace.js'
 import { HLC_PER_MS, wallMsToHlc } from '../../../src/record/hlc.js'
 import { contextCount, siblingHlc, siblingsStart } from '../../../src/record/layout.js'
 import { KeyHash } from '../../../src/ring/token.js'
@@ -112,6 +113,58 @@ t.test('V4 a dot follows the wall clock', async (t) => {
   t.ok(hlc > now && hlc <= now + HLC_PER_MS)
 })
 
+t.test('V2 every write rests on the newest record, also the second one of a step', async (t) => {
+  const machine = await started('twice in a step')
+  const key = Buffer.from('key')
+  machine.keyspace.beginBatch()
+  machine.keyspace.find(key, 0, key.length)
+  for (const value of ['one', 'two', 'three']) {
+    machine.keyspace.set(key, 0, key.length, Buffer.from(value), 0, value.length, 0)
+    t.equal(machine.keyspace.count(), 1)
+  }
+  machine.keyspace.delete(key, 0, key.length)
+  t.equal(machine.keyspace.count(), 0)
+  const { bytes, record } = recordOf(machine, 'key')
+  t.equal(contextCount(bytes, record), 1)
+  await machine.settle()
+  machine.crash('lose-all')
+  await machine.start()
+  t.equal(machine.keyspace.count(), 0)
+})
+
+t.test('V2 a write that waited for its predecessor rests on what was written meanwhile', async (t) => {
+  const machine = await started('cold predecessor', { ...TINY, blockCacheBytes: 4096 })
+  await store(machine, 'key', 'old')
+  await fill(machine, 3)
+  const key = Buffer.from('key')
+  machine.keyspace.beginBatch()
+  let isCold = machine.keyspace.find(key, 0, key.length) === COLD
+  for (let i = 0; !isCold; i++) {
+    // Other blocks push it out of the cache.
+    await machine.get(`filler ${i % 50}`)
+    machine.keyspace.beginBatch()
+    isCold = machine.keyspace.find(key, 0, key.length) === COLD
+  }
+  const seen: string[] = []
+  const appending = machine.command([key], () => {
+    machine.keyspace.find(key, 0, key.length)
+    seen.push(machine.shown().value)
+    machine.keyspace.set(key, 0, key.length, Buffer.from('appended'), 0, 8, 0)
+  })
+  // A client that holds the key's block, or its record in a memtable, is not held up.
+  const hash = new KeyHash()
+  hash.of(key, 0, key.length)
+  machine.store.append(hash, key, 0, 3, null, 0, 5, newestStamp(machine), 0, 0, key, 0, 3, 0, 2 ** 48 - 1)
+  await appending
+  t.same(seen, ['key'])
+  const { bytes, record } = recordOf(machine, 'key')
+  t.equal(contextCount(bytes, record), 2, 'its context has seen the write of the other actor')
+})
+
+function newestStamp(machine: StorageMachine): number {
+  return wallMsToHlc(machine.nowMs)
+}
+
 t.test('several writes of one command share a segment, however long their contexts have grown', async (t) => {
   const machine = await started('long contexts', { ...TINY, segmentBytes: 16 * 1024 })
   const keys = ['a', 'b', 'c', 'd']
@@ -183,6 +236,28 @@ t.test('FLUSHALL drops the tables below its mark, and they stay away', async (t)
     t.same([...(await machine.scan(10)).keys()], ['after'])
     t.equal(machine.keyspace.count(), 1)
   }
+})
+
+t.test('FLUSHALL leaves what was written after it alone, while another one is not durable yet', async (t) => {
+  const machine = await started('two at once', { ...TINY, appendfsync: 'no' })
+  await store(machine, 'before', 'value')
+  const first = machine.keyspace.flushAll()
+  await machine.settle()
+  await first
+  await store(machine, 'between', 'value')
+  await machine.until(
+    () => machine.store.facts().compactions >= 0 && !machine.store.facts().compacting,
+    'rest',
+  )
+  await fill(machine, 1)
+  // Its mark is in memory only, and the clean-up after the first one may still be under way.
+  machine.keyspace.flushAll().catch(() => {})
+  await machine.rest()
+  machine.crash('lose-all')
+  await machine.start()
+  t.equal((await machine.get('between'))?.value, 'value')
+  t.equal(await machine.get('before'), null)
+  t.equal(machine.keyspace.count(), (await machine.scan(100)).size)
 })
 
 t.test('a clean stop seals the log: damage to any byte of it is known afterwards', async (t) => {
