@@ -1,0 +1,167 @@
+/**
+ * A disk that fills up: writes get an error, reads go on, and when there is room again writes do too, by themselves. What
+ * was acknowledged is there in the end. The disk is a small tmpfs with a file in it that takes half of it.
+ *
+ * With disk-reserve the node stops before the disk is full. Without, the error comes from the disk, wherever it strikes:
+ * in the log, in a flush, in a compaction, in the manifest.
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { KindredNode, SMALL_STORAGE } from '../support/kindred-node.js'
+import { until } from '../support/until.js'
+import type { WireClient } from '../support/wire-client.js'
+
+const MB = 1024 * 1024
+const DISK_BYTES = 32 * MB
+const FILLER_BYTES = 16 * MB
+const VALUE_BYTES = 20_000
+/** Far more than fits. */
+const WRITES_MAX = 5_000
+
+class SmallDisk {
+  readonly path = mkdtempSync(join(tmpdir(), 'kindred-disk-'))
+  readonly filler = join(this.path, 'filler')
+  /** What mount said when it was not allowed; empty when it was. */
+  readonly refusal: string
+
+  constructor() {
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', this.path])
+    this.refusal =
+      mounted.status === 0 ? '' : `${mounted.stderr?.toString() ?? ''}${mounted.error?.message ?? ''}`
+    if (this.refusal === '') writeFileSync(this.filler, Buffer.alloc(FILLER_BYTES))
+  }
+
+  remove(): void {
+    if (this.refusal === '') spawnSync('umount', ['-l', this.path])
+    rmSync(this.path, { recursive: true })
+  }
+}
+
+const probe = new SmallDisk()
+probe.remove()
+const skip = probe.refusal === '' ? false : `a small file system cannot be mounted: ${probe.refusal.trim()}`
+
+for (const { reserve, appendfsync } of [
+  { reserve: '6mb', appendfsync: 'always' },
+  { reserve: '0', appendfsync: 'always' },
+  { reserve: '0', appendfsync: 'everysec' },
+]) {
+  const title = `a full disk stops writes alone, until there is room (disk-reserve ${reserve}, ${appendfsync})`
+  t.test(title, { skip }, async (t) => {
+    const disk = new SmallDisk()
+    t.teardown(() => disk.remove())
+    const flags = [...SMALL_STORAGE, '--disk-reserve', reserve, '--appendfsync', appendfsync]
+    const node = await KindredNode.start(t, { directory: join(disk.path, 'data'), flags })
+    const writes = new Writes(node)
+    t.match(await writes.untilRefused(), /^-(MISCONF|OOM) /)
+    t.comment(`refused after ${writes.acknowledged.size} writes, ${freeBytes(disk)} bytes were free`)
+    await until('INFO to say so', async () => (await node.info()).get('aof_last_write_status') === 'err')
+
+    const reader = await node.open()
+    t.equal(await reader.ask('GET', 'nothing'), '$-1\r\n')
+    t.same(await missing(reader, writes.acknowledged), [], 'everything acknowledged can be read')
+    const writer = await node.open()
+    t.match(await writer.ask('SET', 'another', 'x'.repeat(VALUE_BYTES)), /^-(MISCONF|OOM) /)
+    t.equal(await writer.ask('PING'), '+PONG\r\n')
+
+    rmSync(disk.filler)
+    await until('writes to be taken again', () => writes.one())
+    t.equal(await writes.untilRefused(200), null, 'and they go on')
+    t.equal((await node.info()).get('aof_last_write_status'), 'ok')
+    t.same(await missing(await node.open(), writes.acknowledged), [], 'after there was room again')
+
+    await node.kill9()
+    await node.startAgain()
+    t.same(await missing(await node.open(), writes.acknowledged), [], 'after a restart')
+    t.match(await node.stop(), { code: 0, error: '' })
+  })
+}
+
+t.test(
+  'a node that is killed while its disk is full starts on the full disk, reads, and waits for room',
+  { skip },
+  async (t) => {
+    const disk = new SmallDisk()
+    t.teardown(() => disk.remove())
+    const flags = [...SMALL_STORAGE, '--disk-reserve', '0']
+    const node = await KindredNode.start(t, { directory: join(disk.path, 'data'), flags })
+    const writes = new Writes(node)
+    t.match(await writes.untilRefused(), /^-(MISCONF|OOM) /)
+    await node.kill9()
+    const rest = join(disk.path, 'rest')
+    t.throws(() => writeFileSync(rest, Buffer.alloc(DISK_BYTES)), { code: 'ENOSPC' })
+    t.equal(freeBytes(disk), 0)
+    await node.startAgain()
+    t.same(await missing(await node.open(), writes.acknowledged), [])
+    t.match(await (await node.open()).ask('SET', 'more', 'x'), /^-(MISCONF|OOM) /)
+    rmSync(rest)
+    rmSync(disk.filler)
+    t.ok(await until('a write to be taken', () => writes.one()))
+    t.same(await missing(await node.open(), writes.acknowledged), [])
+  },
+)
+
+function freeBytes(disk: SmallDisk): number {
+  const { bavail, bsize } = statfsSync(disk.path)
+  return bavail * bsize
+}
+
+/** Writes of one client, each key once; a new connection where the node has ended one without an answer. */
+class Writes {
+  readonly acknowledged = new Set<number>()
+  readonly #node: KindredNode
+  #client: WireClient | null = null
+  #next = 0
+
+  constructor(node: KindredNode) {
+    this.#node = node
+  }
+
+  /** The error that a write was answered; null when none was in `count` of them. */
+  async untilRefused(count = WRITES_MAX): Promise<string | null> {
+    for (let i = 0; i < count; i++) {
+      const reply = await this.#write()
+      if (reply !== null && reply !== '+OK\r\n') return reply
+    }
+    return null
+  }
+
+  /** Whether one more write was acknowledged. */
+  async one(): Promise<boolean> {
+    return (await this.#write()) === '+OK\r\n'
+  }
+
+  /** The reply; null when the connection ended, so that nobody knows. */
+  async #write(): Promise<string | null> {
+    const number = this.#next++
+    this.#client ??= await this.#node.open()
+    await this.#client.send(requestOf(number))
+    const reply = await this.#client.replyOrEnd()
+    if (reply === null) this.#client = null
+    if (reply?.toString() === '+OK\r\n') this.acknowledged.add(number)
+    return reply === null ? null : reply.toString('latin1')
+  }
+}
+
+function valueOf(number: number): Buffer {
+  return Buffer.alloc(VALUE_BYTES, `value ${number} `)
+}
+
+function requestOf(number: number): Buffer {
+  const head = `*3\r\n$3\r\nSET\r\n$${String(number).length}\r\n${number}\r\n$${VALUE_BYTES}\r\n`
+  return Buffer.concat([Buffer.from(head), valueOf(number), Buffer.from('\r\n')])
+}
+
+/** The acknowledged writes whose values are not there. */
+async function missing(client: WireClient, numbers: ReadonlySet<number>): Promise<number[]> {
+  const absent: number[] = []
+  for (const number of numbers) {
+    const value = await client.bulk('GET', number)
+    if (value === null || !value.equals(valueOf(number))) absent.push(number)
+  }
+  client.close()
+  return absent
+}

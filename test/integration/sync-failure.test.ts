@@ -1,0 +1,146 @@
+/**
+ * A disk whose fsync and fdatasync fail. The kernel drops what it could not write and calls it clean, so a second try would
+ * succeed and mean nothing: the node has to stop acknowledging at the first failure, say so, and go on reading; a restart
+ * reads back what the disk has.
+ *
+ * The failure comes from a library of a few lines that is loaded before libc and fails while a certain file exists. It
+ * spares directories and files that begin with a zero, which are logs made ahead: without them the node could not even
+ * fill the log that it has.
+ */
+import { spawnSync } from 'node:child_process'
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import type { Test } from 'tap'
+import { KindredNode, SMALL_STORAGE, temporaryDirectory } from '../support/kindred-node.js'
+import { until } from '../support/until.js'
+import { pipeline } from '../support/wire-client.js'
+
+const SOURCE = `
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+static int fails(int fd) {
+  const char *file = getenv("FAIL_SYNC_WHILE");
+  char first = 0;
+  if (file == NULL || access(file, F_OK) != 0) return 0;
+  return pread(fd, &first, 1, 0) == 1 && first != 0;
+}
+static int sync_by(const char *name, int fd) {
+  if (fails(fd)) { errno = EIO; return -1; }
+  return ((int (*)(int))dlsym(RTLD_NEXT, name))(fd);
+}
+int fsync(int fd) { return sync_by("fsync", fd); }
+int fdatasync(int fd) { return sync_by("fdatasync", fd); }
+`
+const VALUE_BYTES = 20_000
+const LOG_FAILED = /^-MISCONF Errors writing to the AOF file: .*EIO/
+const compiler = spawnSync('gcc', ['--version']).status === 0
+const skip = compiler ? false : 'there is no gcc to compile the failing fsync with'
+
+interface FailingNode {
+  readonly node: KindredNode
+  fail(): void
+  heal(): void
+}
+
+async function start(t: Test, flags: readonly string[]): Promise<FailingNode> {
+  const directory = temporaryDirectory(t)
+  const [source, library, flag] = ['sync.c', 'sync.so', 'failing'].map((name) => join(directory, name))
+  writeFileSync(source, SOURCE)
+  const compiled = spawnSync('gcc', ['-shared', '-fPIC', '-o', library, source, '-ldl'])
+  t.equal(compiled.status, 0, compiled.stderr.toString())
+  const env = { LD_PRELOAD: library, FAIL_SYNC_WHILE: flag }
+  const node = await KindredNode.start(t, { flags, env })
+  return { node, fail: () => writeFileSync(flag, ''), heal: () => rmSync(flag) }
+}
+
+t.test(
+  'after a failed sync nothing is acknowledged any more, reads go on, and a restart recovers (always)',
+  { skip },
+  async (t) => {
+    const { node, fail, heal } = await start(t, ['--appendfsync', 'always'])
+    const client = await node.open()
+    t.equal(await client.ask('SET', 'before', '1'), '+OK\r\n')
+    fail()
+    const writers = await Promise.all([node.open(), node.open()])
+    for (const writer of writers) await writer.send(pipeline(['SET', 'during', '1'], ['GET', 'during']))
+    const answers = await Promise.all(writers.map((writer) => writer.replyOrEnd()))
+    // Who waited for that sync is told nothing, because nobody knows; who came later is refused.
+    t.ok(answers.includes(null), 'a connection ends without an answer')
+    t.ok(answers.every((answer) => answer === null || LOG_FAILED.test(answer.toString())))
+
+    t.match(await client.ask('SET', 'after', '1'), LOG_FAILED)
+    t.equal(await client.ask('GET', 'before'), '$1\r\n1\r\n')
+    t.match(await client.ask('GET', 'during'), LOG_FAILED, 'what may be lost is not shown')
+    t.equal(await client.ask('PING'), '+PONG\r\n')
+    const info = await node.info()
+    t.equal(info.get('aof_last_write_status'), 'err')
+    t.match(info.get('storage_log_failure'), /EIO/)
+    t.match(await node.logged('log failed: writes are refused'), { level: 'error', error: /EIO/ })
+
+    heal()
+    t.match(await client.ask('SET', 'after', '1'), LOG_FAILED, 'a sync that works again proves nothing')
+    t.match(await client.ask('FLUSHALL'), LOG_FAILED)
+    await node.kill9()
+    await node.startAgain()
+    const again = await node.open()
+    t.equal(await again.ask('GET', 'before'), '$1\r\n1\r\n')
+    t.equal(await again.ask('EXISTS', 'after'), ':0\r\n', 'what was refused is not there')
+    t.equal(await again.ask('SET', 'after', '2'), '+OK\r\n')
+    t.equal((await node.info()).get('aof_last_write_status'), 'ok')
+    t.match(await node.stop(), { code: 0, error: '' })
+  },
+)
+
+for (const appendfsync of ['everysec', 'no']) {
+  t.test(
+    `a sync that fails in the background ends acknowledging, too (${appendfsync})`,
+    { skip },
+    async (t) => {
+      const { node, fail, heal } = await start(t, [...SMALL_STORAGE, '--appendfsync', appendfsync])
+      const acknowledged: number[] = []
+      let client = await node.open()
+      fail()
+      // With "no" only the change from one segment to the next syncs, so these are large.
+      const refusal = await until('a write to be refused', async () => {
+        const number = acknowledged.length
+        await client.send(pipeline(['SET', number, String(number).padEnd(VALUE_BYTES)]))
+        const reply = await client.replyOrEnd()
+        if (reply === null) client = await node.open()
+        else if (reply.toString() === '+OK\r\n') acknowledged.push(number)
+        else return reply.toString()
+        return null
+      })
+      t.match(refusal, LOG_FAILED)
+      t.ok(acknowledged.length > 0)
+      t.equal((await node.info()).get('aof_last_write_status'), 'err')
+      t.equal((await client.bulk('GET', 0))?.toString().trim(), '0')
+      heal()
+      await node.kill9()
+      await node.startAgain()
+      const again = await node.open()
+      const values = await again.bulks('MGET', ...acknowledged)
+      t.ok(
+        values.every((value, number) => value?.toString().trim() === String(number)),
+        `${values.length} writes`,
+      )
+    },
+  )
+}
+
+t.test('a node whose log cannot be synced does not start, and says why', { skip }, async (t) => {
+  const { node, fail, heal } = await start(t, [])
+  t.equal(await (await node.open()).ask('SET', 'a', '1'), '+OK\r\n')
+  await node.kill9()
+  fail()
+  node.spawn()
+  const ended = await node.ended
+  t.equal(ended.code, 1)
+  t.match(ended.error, /kindred: .*EIO/)
+  heal()
+  await node.startAgain()
+  t.equal(await (await node.open()).ask('GET', 'a'), '$1\r\n1\r\n')
+})
