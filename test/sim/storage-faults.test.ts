@@ -161,6 +161,8 @@ async function scenario(env: SimEnv, options: StoreOptions, promises: Promises):
   const { machine } = client
   await client.start()
   for (let i = 0; i < 14; i++) await client.set(`key ${i % 5}`, `first ${i} `.repeat(28))
+  // Several pages in one write: what a failed sync leaves of it in the page cache looks whole.
+  await client.set('long', 'page after page '.repeat(600))
   await client.set('mortal', 'will die', machine.nowMs + FAR_MS)
   await client.delete('key 1')
   await client.setMany({ 'pair a': 'together '.repeat(20), 'pair b': 'together '.repeat(20) })

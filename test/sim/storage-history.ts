@@ -111,6 +111,11 @@ export class History {
   get sequence(): number {
     return this.#writes.at(-1)?.last ?? 0
   }
+
+  /** The last sequence at or below `sequence` that is still a write's: those of lost ones are never used again. */
+  lastUpTo(sequence: number): number {
+    return this.#writes.findLast(({ last }) => last <= sequence)?.last ?? 0
+  }
 }
 
 function shownOf(change: Change | undefined, nowMs: number): Shown | null {

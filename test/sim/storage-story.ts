@@ -1,12 +1,13 @@
 /**
  * A random life of a storage engine: writes of all kinds, reads, scans, time that passes and jumps ahead, clean restarts,
- * crashes at any moment with any loss of what was not synced. Every read on the way and everything after each start is
+ * crashes at any moment with any loss of what was not synced, and if asked for a disk that fails now and then. Every read on the way and everything after each start is
  * held against the history (storage-history.ts). The same seed is the same life.
  */
 import { COLD, LIVE } from '../../src/coordinator/keyspace.js'
 import { MachineOff } from '../../src/sim/disk/disk-error.js'
 import type { CrashMode } from '../../src/sim/disk/sim-file.js'
 import { SimRandom } from '../../src/sim/sim-random.js'
+import { StoreError } from '../../src/storage/store-error.js'
 import { WRITE_NOW } from '../../src/storage/store.js'
 import type { StoreOptions } from '../../src/storage/store-options.js'
 import { difference, History } from './storage-history.js'
@@ -24,6 +25,8 @@ export interface StoryReport {
   flushes: number
   compactions: number
   coldReads: number
+  /** Failures of the log that were lived through; 0 without faults. */
+  logFailures: number
 }
 
 const KEYS = 40
@@ -49,6 +52,7 @@ export class Story {
     flushes: 0,
     compactions: 0,
     coldReads: 0,
+    logFailures: 0,
   }
   readonly #random: SimRandom
   readonly #history = new History()
@@ -56,45 +60,71 @@ export class Story {
   /** When which sequence became durable, oldest first. */
   #durable: { readonly atMs: number; readonly sequence: number }[] = []
   #values = 0
+  readonly #hasFaults: boolean
 
-  constructor(seed: number | string, options: Partial<StoreOptions> = {}) {
+  /** `hasFaults` goes with appendfsync always: when syncs fail, nothing else promises anything. */
+  constructor(seed: number | string, options: Partial<StoreOptions> = {}, hasFaults = false) {
+    this.#hasFaults = hasFaults
     this.#random = new SimRandom(seed).fork('story')
     this.machine = StorageMachine.fromSeed(seed, { ...TINY, ...options })
     this.machine.onDurable = () => {
       const { env, store } = this.machine
       this.#durable.push({ atMs: env.queue.nowMs, sequence: store.durableSequence })
     }
+    this.machine.onReopened = () => this.#wentBack('after the log was opened again')
   }
 
   async live(steps: number): Promise<void> {
     await this.#start(0, true)
     for (let step = 0; step < steps; step++) {
       this.report.operations++
-      try {
-        const step = this.#step()
-        if (step !== undefined) await step
-      } catch (error) {
-        if (!(error instanceof MachineOff)) throw error
-        await this.#crash()
-      }
+      await this.#live(() => this.#step())
     }
-    await this.#endOfLife()
+    this.machine.env.disk.clearFaults()
+    await this.#live(() => this.#endOfLife())
+  }
+
+  /** One piece of life, and what it takes to go on after it. */
+  async #live(task: () => Step): Promise<void> {
+    try {
+      const step = task()
+      if (step !== undefined) await step
+      if (this.machine.store.logFailure !== null) await this.#recover()
+    } catch (error) {
+      if (error instanceof MachineOff) return this.#crash()
+      if (!this.#hasFaults || !isRefusal(error)) throw error
+      await this.#live(() => this.#recover())
+    }
   }
 
   async #endOfLife(): Promise<void> {
-    try {
-      await this.machine.settle()
-      await this.machine.rest()
-      await this.#compare()
-      await this.#restart()
-    } catch (error) {
-      if (!(error instanceof MachineOff)) throw error
-      await this.#crash()
+    await this.machine.until(() => this.machine.store.logFailure === null, 'the log is opened again')
+    await this.machine.advance(2000)
+    await this.machine.settle()
+    await this.machine.rest()
+    await this.#compare()
+    await this.#restart()
+  }
+
+  /** After a full disk service comes back by itself; other failures of the log take a restart of the process. */
+  async #recover(): Promise<void> {
+    const { machine } = this
+    const failure = machine.store.logFailure
+    if (failure === null) return machine.advance(1500)
+    this.report.logFailures++
+    if (isFull(failure) && this.#random.chance(0.7)) {
+      return machine.until(() => machine.store.logFailure === null, 'the log is opened again')
     }
+    const promised = this.#promised('lose-all')
+    await machine.stop()
+    if (this.#random.chance(0.5)) machine.crash(this.#random.pick(CRASH_MODES))
+    else if (this.#random.chance(0.3)) machine.env.disk.dropCaches()
+    await this.#start(promised, false)
   }
 
   #step(): Step {
     const random = this.#random
+    if (this.#hasFaults && random.chance(0.03)) return this.#planFault()
     const dice = random.below(1000)
     if (dice < 400) return this.#set()
     if (dice < 500) return this.#delete()
@@ -111,6 +141,13 @@ export class Story {
     if (dice < 980) return this.#restart()
     if (dice < 990) return this.machine.env.disk.powerOffAt(1 + random.below(60))
     return this.#crash()
+  }
+
+  #planFault(): void {
+    const random = this.#random
+    const operation = random.pick([undefined, undefined, 'sync', 'write'] as const)
+    const code = random.pick(['EIO', 'ENOSPC'] as const)
+    this.machine.env.disk.failAt(1 + random.below(30), code, operation, 1 + random.below(3))
   }
 
   #key(): string {
@@ -242,9 +279,10 @@ export class Story {
 
   async #flushAll(): Promise<void> {
     await this.machine.admission(ENTRY_BYTES)
+    const { sequence } = this.machine.store
     const flushing = this.machine.keyspace.flushAll()
     this.report.writes++
-    this.#history.flushed(this.machine.store.sequence)
+    if (this.machine.store.sequence > sequence) this.#history.flushed(this.machine.store.sequence)
     let ended = false
     const end = (): void => void (ended = true)
     flushing.then(end, end)
@@ -295,10 +333,11 @@ export class Story {
   async #restart(): Promise<void> {
     this.#tally()
     await this.machine.stop()
-    const { sequence } = this.machine.store
+    const isClean = this.machine.store.logFailure === null
+    const promised = isClean ? this.#history.sequence : this.#promised('lose-all')
     this.report.cleanStarts++
     if (this.#random.chance(0.5)) this.machine.crash(this.#random.pick(CRASH_MODES))
-    await this.#start(sequence, true)
+    await this.#start(promised, true)
   }
 
   async #crash(): Promise<void> {
@@ -310,16 +349,16 @@ export class Story {
     await this.#start(promised, false)
     // Whatever was shown since then must be there again.
     if (this.#random.chance(0.3) && !this.machine.isOff) {
-      const { sequence } = this.machine.store
       this.machine.crash(this.#random.chance(0.5) ? 'lose-all' : 'random')
-      await this.#start(sequence, true)
+      await this.#start(this.#startedAt, true)
     }
   }
 
   /** Up to which sequence a crash may take nothing away. */
   #promised(mode: CrashMode): number {
     const { store, options, env } = this.machine
-    if (options.appendfsync === 'always' || mode === 'keep-all') return store.durableSequence
+    if (options.appendfsync === 'always' || mode === 'keep-all')
+      return this.#history.lastUpTo(store.durableSequence)
     if (options.appendfsync === 'no') return 0
     const safe = this.#durable.findLast(({ atMs }) => atMs <= env.queue.nowMs - EVERYSEC_LOSS_MS)
     return safe?.sequence ?? this.#startedAt
@@ -336,27 +375,33 @@ export class Story {
         await machine.start()
         break
       } catch (error) {
-        if (!machine.isOff) throw error
-        const mode = this.#random.pick(CRASH_MODES)
-        if (!isSynced) promised = Math.min(promised, this.#promised(mode))
-        machine.crash(mode)
+        if (machine.isOff) {
+          const mode = this.#random.pick(CRASH_MODES)
+          if (!isSynced) promised = Math.min(promised, this.#promised(mode))
+          machine.crash(mode)
+        } else {
+          if (!this.#hasFaults || !isRefusal(error)) throw error
+          machine.env.disk.clearFaults()
+        }
       }
     }
-    const { sequence } = machine.store
+    const { sequence } = machine.store.loaded
     if (sequence < promised)
       throw new Error(`sequence ${promised} was promised, and ${sequence} is what there is`)
-    this.report.lostWrites += Math.max(0, this.#history.sequence - sequence)
-    this.#fail(this.#history.cut(sequence), 'after a start')
-    this.#startedAt = sequence
     this.#durable = []
-    if (this.#actors.has(machine.keyspace.actor)) throw new Error('V6: an actor is used again')
-    this.#actors.add(machine.keyspace.actor)
-    try {
-      await this.#compare()
-    } catch (error) {
-      if (!(error instanceof MachineOff)) throw error
-      await this.#crash()
-    }
+    this.#wentBack('after a start')
+    await this.#live(() => this.#compare())
+  }
+
+  /** The store has begun anew with what the disk holds. */
+  #wentBack(when: string): void {
+    const { keyspace, store } = this.machine
+    const { sequence } = store.loaded
+    this.report.lostWrites += Math.max(0, this.#history.sequence - sequence)
+    this.#fail(this.#history.cut(sequence), when)
+    this.#startedAt = sequence
+    if (this.#actors.has(keyspace.actor)) throw new Error('V6: an actor is used again')
+    this.#actors.add(keyspace.actor)
   }
 
   #tally(): void {
@@ -373,4 +418,13 @@ export class Story {
 
 function nameOf(number: number): string {
   return number < TAGGED_KEYS ? `{tag}${number}` : `key${number}`
+}
+
+function isRefusal(error: unknown): boolean {
+  if (error instanceof StoreError) return true
+  return error instanceof Error && 'code' in error && (error.code === 'EIO' || error.code === 'ENOSPC')
+}
+
+function isFull(error: Error): boolean {
+  return 'code' in error && error.code === 'ENOSPC'
 }
