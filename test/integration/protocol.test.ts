@@ -3,6 +3,7 @@
  * every way. Transcripts (everything that comes back until the server closes) are compared with those of redis-server.
  */
 import t from 'tap'
+import { CONVERSATION_DIFFERENCES } from '../support/conversation-differences.js'
 import { KindredNode, SMALL_STORAGE } from '../support/kindred-node.js'
 import { PrivateRedis } from '../support/private-redis.js'
 import { pipeline, WireClient } from '../support/wire-client.js'
@@ -119,6 +120,16 @@ t.test('conversations go as with redis-server', async (t) => {
   for (const [title, bytes] of CONVERSATIONS) {
     const ours = withoutId(await transcript(node.port, bytes))
     t.equal(ours, withoutId(await transcript(redis.socketPath, bytes)), title)
+  }
+})
+
+t.test('conversations that go otherwise are written down, with both answers', async (t) => {
+  const redis = await PrivateRedis.start()
+  t.teardown(() => redis.stop())
+  const node = await KindredNode.start(t)
+  for (const { difference, sent, ours, theirs } of CONVERSATION_DIFFERENCES) {
+    t.equal(await transcript(node.port, sent), ours, difference)
+    t.equal(await transcript(redis.socketPath, sent), theirs, 'and Redis as described')
   }
 })
 
