@@ -31,7 +31,7 @@ import { TOKEN_END } from '../ring/token.js'
 const RETRY_AFTER_MS = 1000
 const WATCH_EVERY_MS = 1000
 /** Idle segment memory kept for the next rotation. */
-const SPARE_MEMORIES = 2
+const SPARE_MEMORIES = 1
 
 export interface MaintenanceHost {
   /** Tables and sealed segments (youngest first) have changed. */

@@ -15,7 +15,7 @@ import { readI32 } from '../../util/bytes.js'
 import type { Disk } from '../../env/disk.js'
 import { CorruptionError } from '../corruption-error.js'
 import { entryKind, ENTRY_HEADER_BYTES, KIND_FLUSH_MARK, KIND_RECORD } from '../entry.js'
-import { Segment, SegmentMemory } from './segment.js'
+import { Segment, SegmentMemory, slotsForAnyEntries } from './segment.js'
 import {
   BATCH_HEADER_BYTES,
   batchByteLength,
@@ -120,9 +120,9 @@ function readIntoArena(
   try {
     const sizeBytes = disk.sizeBytes(file)
     // The seal may have to be added behind a log that ends at the very end of its file.
-    const memory = new SegmentMemory(
-      Math.max(capacityBytes, sizeBytes + BATCH_HEADER_BYTES + ENTRY_HEADER_BYTES),
-    )
+    const arenaBytes = Math.max(capacityBytes, sizeBytes + BATCH_HEADER_BYTES + ENTRY_HEADER_BYTES)
+    // The file may hold more and smaller entries than this segment size would have let in.
+    const memory = new SegmentMemory(arenaBytes, slotsForAnyEntries(sizeBytes))
     let at = 0
     while (at < sizeBytes) {
       const read = disk.readSync(file, memory.arena, at, Math.min(READ_CHUNK_BYTES, sizeBytes - at), at)

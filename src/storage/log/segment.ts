@@ -26,8 +26,11 @@ import {
 } from './segment-format.js'
 import type { SegmentHeader } from './segment-format.js'
 
-/** Index positions per byte of arena: an entry takes at least 76 bytes, so the index is rarely the first to fill. */
-const ARENA_BYTES_PER_INDEX_SLOT = 64
+/**
+ * Arena for each index position. With entries below 171 bytes (128 / 0.75) the index fills first and the segment is
+ * given up early; the rest of its arena was never touched and costs no memory.
+ */
+const ARENA_BYTES_PER_INDEX_SLOT = 128
 const MIN_INDEX_SLOTS = 1024
 const NO_KEY = -1
 
@@ -43,10 +46,11 @@ export class SegmentMemory {
   readonly chainHeads: Int32Array
   readonly chainLengths: Int32Array
 
-  constructor(capacityBytes: number) {
+  /** `indexSlots` is a power of two; recovery needs more of them than a segment that can be given up early. */
+  constructor(capacityBytes: number, indexSlots = slotsFor(capacityBytes, ARENA_BYTES_PER_INDEX_SLOT)) {
     this.shared = new SharedArrayBuffer(capacityBytes)
     this.arena = Buffer.from(this.shared)
-    const slots = indexSlotsFor(capacityBytes)
+    const slots = indexSlots
     this.hashes = new Int32Array(slots)
     this.records = new Uint32Array(new SharedArrayBuffer(slots * 4))
     this.chain = new Int32Array(slots)
@@ -66,9 +70,14 @@ export class SegmentMemory {
   }
 }
 
-function indexSlotsFor(capacityBytes: number): number {
+/** Index slots that are never used up, however small the entries in so many bytes of log are (76 at the least). */
+export function slotsForAnyEntries(logBytes: number): number {
+  return slotsFor(logBytes, 64)
+}
+
+function slotsFor(bytes: number, bytesPerSlot: number): number {
   let slots = MIN_INDEX_SLOTS
-  while (slots * ARENA_BYTES_PER_INDEX_SLOT < capacityBytes) slots *= 2
+  while (slots * bytesPerSlot < bytes) slots *= 2
   return slots
 }
 

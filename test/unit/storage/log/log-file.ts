@@ -117,9 +117,9 @@ export class LogFile {
   readonly #writer: SegmentWriter
 
   /** `sizeBytes`: of the zeros that were written ahead. */
-  constructor(sizeBytes = 4096, header: SegmentHeader = HEADER) {
+  constructor(sizeBytes = 4096, header: SegmentHeader = HEADER, memory = new SegmentMemory(sizeBytes)) {
     this.disk = SimEnv.fromSeed('log file').disk
-    this.segment = new Segment(header, this.path, new SegmentMemory(sizeBytes))
+    this.segment = new Segment(header, this.path, memory)
     this.#writer = new SegmentWriter(this.segment)
     this.#write((file) => this.disk.writeSync(file, Buffer.alloc(sizeBytes), 0, sizeBytes, 0))
   }

@@ -4,6 +4,7 @@ import { CorruptionError } from '../../../../src/storage/corruption-error.js'
 import { sealRecovered } from '../../../../src/storage/log/recover-segment.js'
 import { BATCH_HEADER_BYTES, writeBatchHeader } from '../../../../src/storage/log/segment-format.js'
 import { BATCH_MAGIC } from '../../../../src/storage/log/segment-format.js'
+import { SegmentMemory } from '../../../../src/storage/log/segment.js'
 import { findIn, HEADER, LogFile } from './log-file.js'
 import type { RecoveryResult } from './log-file.js'
 
@@ -41,6 +42,17 @@ t.test('W1 a log that nothing happened to comes back whole, newest entries index
   t.equal(segment.tail, log.segment.tail)
   t.equal(segment.minSequence, 1000)
   t.equal(segment.maxSequence, 1004)
+})
+
+t.test('a log with more keys than a segment of its size would index comes back whole', async (t) => {
+  const sizeBytes = 128 * 1024
+  const log = new LogFile(sizeBytes, HEADER, new SegmentMemory(sizeBytes, 4096))
+  const keys = Array.from({ length: 1500 }, (_, i) => `${i}`)
+  log.batch(Object.fromEntries(keys.map((key) => [key, ''])))
+  const { recovered: result } = recovered(log)
+  if (result.kind !== 'recovered') throw new Error('it was written')
+  t.equal(result.segment.keyCount, keys.length)
+  t.ok(keys.length > 0.75 * new SegmentMemory(sizeBytes).records.length, 'more than it would have let in')
 })
 
 t.test(

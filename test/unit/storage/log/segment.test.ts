@@ -56,8 +56,15 @@ t.test('a segment is full when its index is', async (t) => {
   const writer = new SegmentWriter(new Segment(HEADER, '/000012.log', memory))
   let keys = 0
   while (writer.put(`${keys}`, { value: '' }) !== 0) keys++
-  t.ok(keys <= 0.75 * memory.records.length)
-  t.ok(writer.segment.tail > 0.9 * 1024 * 1024, 'which entries of the smallest size hardly reach')
+  t.equal(keys, 0.75 * memory.records.length, 'the smallest entries fill the index first')
+  t.ok(writer.segment.tail > 0.45 * 1024 * 1024, 'when nearly half of the arena is used')
+})
+
+t.test('entries of a 16-byte key and a 100-byte value fill the arena first', async (t) => {
+  const writer = new SegmentWriter(new Segment(HEADER, '/000012.log', new SegmentMemory(1024 * 1024)))
+  let keys = 0
+  while (writer.put(`key:${String(keys).padStart(12, '0')}`, { value: 'x'.repeat(100) }) !== 0) keys++
+  t.ok(writer.segment.tail > 0.99 * 1024 * 1024)
 })
 
 t.test('the smallest arena for a record takes it', async (t) => {
