@@ -76,7 +76,7 @@ t.test('ioredis streams the keyspace', async (t) => {
 
 t.test('ioredis comes back when the node was killed and started again', async (t) => {
   const node = await KindredNode.start(t)
-  const redis = connect(t, node, { retryStrategy: () => 50 })
+  const redis = connect(t, node, { retryStrategy: () => 50, maxRetriesPerRequest: null })
   t.equal(await redis.set('before', '1'), 'OK')
   const closed = once(redis, 'close')
   await node.kill9()
