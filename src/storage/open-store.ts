@@ -32,7 +32,7 @@ import {
 } from './file-names.js'
 import { LiveCounts } from './live-counts.js'
 import { entryDisplaced } from './log/segment-format.js'
-import { recoverSegment, sealRecovered } from './log/recover-segment.js'
+import { damaged, recoverSegment, sealRecovered } from './log/recover-segment.js'
 import type { Segment } from './log/segment.js'
 import { emptyManifest, Manifest } from './manifest.js'
 import type { ManifestState } from './manifest.js'
@@ -201,6 +201,7 @@ function recoverLogs(
 ): readonly SealedSegment[] {
   const numbers = liveLogs(env, options.directory, state)
   const segments: SealedSegment[] = []
+  const unused = new Map<number, string>()
   let previous = 0
   for (const [index, number] of numbers.entries()) {
     const path = pathOf(options.directory, logFileName(number))
@@ -211,19 +212,15 @@ function recoverLogs(
       capacityBytes: options.segmentBytes,
       visit: replay.visit,
     })
-    replay.cutBytes += recovered.cutBytes
-    if (recovered.kind === 'unused') continue
-    const { segment } = recovered
-    const { previousFileNumber } = segment.header
-    // A log that follows none of the live ones follows one that was flushed: it was older than all of them.
-    if (previous === 0 ? previousFileNumber >= numbers[0] : previousFileNumber !== previous) {
-      throw new CorruptionError(
-        path,
-        0,
-        `it follows log ${previousFileNumber}, which is missing or empty`,
-        'A log between two others is gone; bring it back, or restore the directory from a snapshot.',
-      )
+    if (recovered.kind === 'unused') {
+      unused.set(number, recovered.damage ?? 'empty')
+      // Behind it there is nothing: what stands in it was the end of the log.
+      if (!hasSuccessor) replay.cutBytes += recovered.cutBytes
+      continue
     }
+    const { segment } = recovered
+    checkPredecessor(options.directory, segment, previous, numbers[0], unused)
+    replay.cutBytes += recovered.cutBytes
     previous = number
     if (!hasSuccessor) sealRecovered(env.disk, segment)
     else segment.syncedTo = segment.tail
@@ -231,6 +228,31 @@ function recoverLogs(
     segments.push({ segment, counts: replay.counts.snapshot(), flushMark: replay.flushMark, synced: true })
   }
   return segments
+}
+
+/**
+ * A log names the one before it. A log that follows none of the live ones follows one that was flushed: it was older than
+ * all of them. `unused` says of logs that hold nothing what they hold instead.
+ */
+function checkPredecessor(
+  directory: string,
+  { header, path }: Segment,
+  previous: number,
+  oldest: number,
+  unused: ReadonlyMap<number, string>,
+): void {
+  const { previousFileNumber } = header
+  if (previous === 0 ? previousFileNumber < oldest : previousFileNumber === previous) return
+  const damage = unused.get(previousFileNumber)
+  if (damage !== undefined) {
+    throw damaged(pathOf(directory, logFileName(previousFileNumber)), 0, `${damage}, but ${path} follows it`)
+  }
+  throw new CorruptionError(
+    path,
+    0,
+    `it follows log ${previousFileNumber}, which is missing`,
+    'A log between two others is gone; bring it back, or restore the directory from a snapshot.',
+  )
 }
 
 /** Numbers of the live logs that exist, ascending. Throws when one that the manifest names is missing. */

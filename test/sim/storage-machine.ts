@@ -11,9 +11,11 @@ import type { CrashMode } from '../../src/sim/disk/sim-file.js'
 import { SimEnv } from '../../src/sim/sim-env.js'
 import type { SimRandom } from '../../src/sim/sim-random.js'
 import { InlineJobs } from '../../src/storage/jobs/inline-jobs.js'
+import type { StorageJobs } from '../../src/storage/jobs/storage-jobs.js'
 import type { StoreEvents, StoreOptions } from '../../src/storage/store-options.js'
 import { Store, WRITE_NOW } from '../../src/storage/store.js'
 import { assert } from '../../src/util/assert.js'
+import { SlowJobs } from './slow-jobs.js'
 
 export const DIRECTORY = '/data'
 
@@ -67,6 +69,10 @@ export class StorageMachine {
   /** Told when the store has re-read its log by itself. */
   onReopened: () => void = () => {}
 
+  /** How long a job may take; 0 runs it at once. */
+  jobMsMax = 0
+  /** Replaces the jobs of the next start. */
+  wrapJobs: (jobs: StorageJobs) => StorageJobs = (jobs) => jobs
   readonly #drivesTime: boolean
   #starts = 0
 
@@ -87,13 +93,12 @@ export class StorageMachine {
     const random = env.random.fork(`start-${++this.#starts}`)
     this.logFailures = []
     this.reopenings = 0
-    const jobs = new InlineJobs(env.disk)
     const { disk, clock, log } = env
-    this.store = await Store.open(
-      { disk, clock, log, random: random.fork('store'), jobs },
-      this.options,
-      this.#events(),
-    )
+    const inline = new InlineJobs(disk)
+    const jobs =
+      this.jobMsMax === 0 ? inline : new SlowJobs(inline, clock, random.fork('jobs'), this.jobMsMax)
+    const world = { disk, clock, log, random: random.fork('store'), jobs: this.wrapJobs(jobs) }
+    this.store = await this.#ended(Store.open(world, this.options, this.#events()), 'the store opens')
     this.keyspace = new LocalKeyspace(this.store, clock, random.fork('keyspace'))
   }
 
@@ -284,11 +289,19 @@ export class StorageMachine {
 
   /** Stops cleanly. */
   async stop(): Promise<void> {
+    await this.#ended(this.store.close(), 'the store closes')
+  }
+
+  /** Lets time pass until the promise is settled. */
+  async #ended<T>(promise: Promise<T>, what: string): Promise<T> {
+    if (!this.#drivesTime) return promise
     const ending: { done: boolean; error?: unknown } = { done: false }
-    const end = (error?: unknown): void => void Object.assign(ending, { done: true, error })
-    this.store.close().then(() => end(), end)
-    await this.until(() => ending.done, 'the store closes')
-    if (ending.error !== undefined) throw ending.error as Error
+    promise.then(
+      () => void (ending.done = true),
+      (error: unknown) => void Object.assign(ending, { done: true, error }),
+    )
+    await this.until(() => ending.done, what)
+    return promise
   }
 
   /** The machine goes down and comes up again, its clock with the time it had; the engine is not started. */

@@ -67,6 +67,7 @@ export class Story {
     this.#hasFaults = hasFaults
     this.#random = new SimRandom(seed).fork('story')
     this.machine = StorageMachine.fromSeed(seed, { ...TINY, ...options })
+    this.machine.jobMsMax = this.#random.pick([0, 3, 30])
     this.machine.onDurable = () => {
       const { env, store } = this.machine
       this.#durable.push({ atMs: env.queue.nowMs, sequence: store.durableSequence })

@@ -38,8 +38,11 @@ const SEAL_MAGIC_BYTES = Buffer.from([0x4b, 0x45, 0x4e, 0x44])
 export type EntryVisitor = (arena: Buffer, record: number) => void
 
 export type Recovered =
-  /** Made ahead and never written, or written and lost again before anything was synced: then bytes are cut. */
-  | { readonly kind: 'unused'; readonly cutBytes: number }
+  /**
+   * Made ahead and never written; or its header never arrived, and `damage` says what stands in its place. Then nothing of
+   * it was ever synced, unless a successor names it.
+   */
+  | { readonly kind: 'unused'; readonly cutBytes: number; readonly damage: string | null }
   | {
       readonly kind: 'recovered'
       readonly segment: Segment
@@ -59,18 +62,18 @@ export interface RecoverOptions {
 
 /**
  * Rebuilds the segment at `path`: arena, index, entries in order. Throws CorruptionError naming file, offset and what to
- * do; throws the disk's errors. An unused file among used ones is none of its business: a log that became unused is
- * missed by its successor, which names it.
+ * do; throws the disk's errors. Whether an unused file among used ones is a leftover or a log that is missed is for the
+ * caller to say, who knows the successors: each names the log before it.
  */
 export function recoverSegment(disk: Disk, path: string, options: RecoverOptions): Recovered {
   const { memory, sizeBytes } = readIntoArena(disk, path, options.capacityBytes)
   const arena = memory.arena
   const used = lastUsedByte(arena, sizeBytes)
-  if (used === 0) return { kind: 'unused', cutBytes: 0 }
+  if (used === 0) return { kind: 'unused', cutBytes: 0, damage: null }
   const header = sizeBytes >= SEGMENT_HEADER_BYTES ? readSegmentHeader(arena) : 'shorter than its header'
   if (typeof header === 'string') {
-    if (options.hasSuccessor || testimony(arena, 0, sizeBytes, null) > 0) throw damaged(path, 0, header)
-    return { kind: 'unused', cutBytes: used }
+    if (testimony(arena, 0, sizeBytes, null) > 0) throw damaged(path, 0, header)
+    return { kind: 'unused', cutBytes: used, damage: header }
   }
   if (header.fileNumber !== options.fileNumber) throw damaged(path, 0, `it is log ${header.fileNumber}`)
   const segment = new Segment(header, path, memory)
@@ -227,7 +230,8 @@ function statedId(bytes: Buffer, at: number): number {
   )
 }
 
-function damaged(path: string, offset: number, what: string): CorruptionError {
+/** Damage to what was synced. */
+export function damaged(path: string, offset: number, what: string): CorruptionError {
   return new CorruptionError(
     path,
     offset,

@@ -6,6 +6,7 @@ import { contextCount, siblingHlc, siblingsStart } from '../../../src/record/lay
 import { KeyHash } from '../../../src/ring/token.js'
 import { CorruptionError } from '../../../src/storage/corruption-error.js'
 import { EntryRef } from '../../../src/storage/entry.js'
+import type { StorageJobs } from '../../../src/storage/jobs/storage-jobs.js'
 import { StoreError } from '../../../src/storage/store-error.js'
 import { DIRECTORY, StorageMachine, TINY } from '../../sim/storage-machine.js'
 
@@ -78,6 +79,16 @@ t.test('V6 every start writes as another actor, after a clean stop as after a cr
   await machine.start()
   actors.add(machine.keyspace.actor)
   t.equal(actors.size, 3)
+})
+
+t.test('V6 a log that was read anew in place is written by another actor', async (t) => {
+  const machine = await started('actor after a full disk')
+  const { actor } = machine.keyspace
+  machine.env.disk.failAt(1, 'ENOSPC', 'write')
+  put(machine, 'key', 'forgotten')
+  await machine.until(() => machine.reopenings === 1, 'the log is opened again')
+  t.not(machine.keyspace.actor, actor)
+  t.equal(await machine.get('key'), null)
 })
 
 t.test(
@@ -264,7 +275,7 @@ t.test('a clean stop seals the log: damage to any byte of it is known afterwards
   const machine = await started('sealed')
   await store(machine, 'key', 'the only batch of this log')
   await machine.stop()
-  const [log] = filesOf(machine, '.log').map((name) => `${DIRECTORY}/${name}`)
+  const [log] = logsOf(machine)
   for (const offset of [3, 70, 100, 150]) {
     machine.env.disk.flipBit(log, offset, 1)
     await t.rejects(machine.start(), CorruptionError)
@@ -273,6 +284,66 @@ t.test('a clean stop seals the log: damage to any byte of it is known afterwards
   await machine.start()
   t.equal((await machine.get('key'))?.value, 'the only batch of this log')
 })
+
+/** Jobs of which the flushes never end. */
+function withoutFlushes(jobs: StorageJobs): StorageJobs {
+  return {
+    flush: () => new Promise(() => {}),
+    compact: (job) => jobs.compact(job),
+    prepare: (job) => jobs.prepare(job),
+    writeManifest: (job) => jobs.writeManifest(job),
+    setCompactionRate: () => {},
+    close: () => jobs.close(),
+  }
+}
+
+function logsOf(machine: StorageMachine): string[] {
+  return filesOf(machine, '.log').map((name) => `${DIRECTORY}/${name}`)
+}
+
+t.test('W1 a log that a later one names must be there, with its header', async (t) => {
+  for (const harm of ['header', 'emptied', 'removed'] as const) {
+    const machine = StorageMachine.fromSeed(`chain ${harm}`, { ...TINY, segmentBytes: 4096, segmentsMax: 8 })
+    machine.wrapJobs = withoutFlushes
+    await machine.start()
+    for (let i = 0; machine.store.facts().segments < 4; i++) await store(machine, `key ${i}`, 'x'.repeat(200))
+    const [, middle, next] = logsOf(machine)
+    machine.crash('keep-all')
+    const { disk } = machine.env
+    if (harm === 'header') disk.flipBit(middle, 20, 0)
+    else if (harm === 'removed') disk.unlink(middle)
+    else {
+      const file = disk.open(middle, 'write')
+      disk.writeSync(file, Buffer.alloc(disk.sizeBytes(file)), 0, disk.sizeBytes(file), 0)
+      disk.close(file)
+    }
+    const file = harm === 'removed' ? next : middle
+    await t.rejects(machine.start(), { name: 'CorruptionError', file })
+  }
+})
+
+t.test(
+  'W1 what a torn first write has left is missed by nobody, even when its removal is undone',
+  async (t) => {
+    const machine = StorageMachine.fromSeed('back again', { ...TINY, segmentBytes: 4096, segmentsMax: 8 })
+    machine.wrapJobs = withoutFlushes
+    await machine.start()
+    await store(machine, 'key', 'value')
+    machine.crash('lose-all')
+    await machine.start()
+    await store(machine, 'key', 'newer value')
+    const [first, active] = logsOf(machine)
+    machine.crash('lose-all')
+    const between = first.replace(/\d+/, (digits) => String(Number(digits) + 1).padStart(6, '0'))
+    t.ok(first < between && between < active)
+    const file = machine.env.disk.open(between, 'create')
+    machine.env.disk.writeSync(file, Buffer.alloc(3000, 0x5a), 0, 3000, 500)
+    machine.env.disk.close(file)
+    await machine.start()
+    t.equal((await machine.get('key'))?.value, 'newer value')
+    t.equal(machine.store.loaded.cutBytes, 0)
+  },
+)
 
 t.test('a start without writes leaves nothing to recover', async (t) => {
   const machine = await started('idle')
