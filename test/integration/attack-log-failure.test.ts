@@ -5,7 +5,7 @@
 import t from 'tap'
 import { temporaryDirectory } from '../support/kindred-node.js'
 import { WireClient } from '../support/wire-client.js'
-import { KindredProcess } from './kindred-process.js'
+import { KindredProcess } from '../support/kindred-process.js'
 
 /** In units of 512 or 1024 bytes, as the shell has it: 2 or 4 MB. */
 const LIMITED = 'ulimit -f 4096; exec "$@"'

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { kindred, runKindred, up } from './kindred-process.js'
+import { kindred, runKindred, up } from '../support/kindred-process.js'
 
 const run = promisify(execFile)
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { KNOBS, knobName } from '../../src/node/config-schema.js'
-import { kindred, runKindred, up } from './kindred-process.js'
+import { kindred, runKindred, up } from '../support/kindred-process.js'
 
 const run = promisify(execFile)
 

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { validate, ValidationSeverity } from 'dockerfile-utils'
 import t from 'tap'
 import { VERSION } from '../../src/node/node.js'
-import { KindredProcess } from './kindred-process.js'
+import { KindredProcess } from '../support/kindred-process.js'
 
 const run = promisify(execFile)
 
