@@ -12,6 +12,9 @@ import { Seeded } from '../support/seeded.js'
 import { serverStream } from '../support/server-stream.js'
 import type { WireClient } from '../support/wire-client.js'
 
+// Longer than tap waits for a file by itself, which matters when this one is run alone on a busy machine.
+t.setTimeout(300_000)
+
 const COMMANDS = 12_000
 /** Of values with up to 64 KB: about four times the smallest block cache. */
 const BULK_KEYS = 250

@@ -14,6 +14,9 @@ import { KindredNode, SMALL_STORAGE } from '../support/kindred-node.js'
 import { until } from '../support/until.js'
 import type { WireClient } from '../support/wire-client.js'
 
+// Longer than tap waits for a file by itself, which matters when this one is run alone on a busy machine.
+t.setTimeout(300_000)
+
 const MB = 1024 * 1024
 const DISK_BYTES = 32 * MB
 const FILLER_BYTES = 16 * MB

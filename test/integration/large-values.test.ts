@@ -4,6 +4,9 @@ import { KindredNode, SMALL_STORAGE } from '../support/kindred-node.js'
 import { Seeded } from '../support/seeded.js'
 import { pipeline } from '../support/wire-client.js'
 
+// Longer than tap waits for a file by itself, which matters when this one is run alone on a busy machine.
+t.setTimeout(300_000)
+
 const KB = 1024
 const MB = 1024 * KB
 const LARGE_BYTES = 64 * MB

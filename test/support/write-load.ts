@@ -15,6 +15,8 @@ const MSET_KEYS = 3
 const READ_KEYS = 100
 const VALUE_BYTES_SMALL = 300
 const VALUE_BYTES_LARGE = 20_000
+/** Larger than the smallest segment. */
+const VALUE_BYTES_HUGE = 1_500_000
 
 /** One writer's keys in one round: writes [0, acknowledged) must be there, [acknowledged, sent) may be. */
 export interface Written {
@@ -97,6 +99,7 @@ function keysOf(prefix: string, n: number): string[] {
 function valueOf(key: string): Buffer {
   let hash = 0
   for (let i = 0; i < key.length; i++) hash = (Math.imul(hash, 31) + key.charCodeAt(i)) >>> 0
+  if (hash % 3000 === 0) return Buffer.alloc(VALUE_BYTES_HUGE, key)
   const bytes = hash % 50 === 0 ? VALUE_BYTES_LARGE : VALUE_BYTES_SMALL
   return Buffer.alloc(hash % bytes, key)
 }
