@@ -21,7 +21,7 @@ WORKDIR /kindred
 COPY --from=build /build/package.json ./
 COPY --from=build /build/node_modules ./node_modules
 COPY --from=build /build/dist/src ./dist/src
-COPY --from=build /build/bin/kindred ./bin/kindred
+COPY --from=build /build/bin/kindred /build/bin/kindred.js ./bin/
 COPY LICENSE ./
 RUN mkdir /data && chown node:node /data
 USER node
@@ -30,5 +30,5 @@ EXPOSE 7001
 # An orderly stop: requests under way are answered and the log is synced before the process ends.
 STOPSIGNAL SIGTERM
 # A start may have to read a long log first; a node that asks for a password counts as healthy.
-HEALTHCHECK --interval=10s --timeout=6s --start-period=120s --retries=3 CMD ["node", "bin/kindred", "status"]
-ENTRYPOINT ["node", "bin/kindred", "server", "--bind", "0.0.0.0", "--dir", "/data"]
+HEALTHCHECK --interval=10s --timeout=6s --start-period=120s --retries=3 CMD ["bin/kindred", "status"]
+ENTRYPOINT ["bin/kindred", "server", "--bind", "0.0.0.0", "--dir", "/data"]

@@ -95,5 +95,5 @@ export default defineConfig(
       ],
     },
   },
-  { files: ['**/*.js', 'bin/kindred'], rules: BUGS },
+  { files: ['**/*.js'], rules: BUGS },
 )

@@ -16,8 +16,8 @@ export async function startKindred(
   const settings = ['--port', String(port), '--dir', directory, '--appendfsync', appendfsync]
   return ServerProcess.start({
     name: 'Kindred',
-    program: process.execPath,
-    args: [KINDRED, 'server', ...settings, '--loglevel', 'warning', ...more],
+    program: KINDRED,
+    args: ['server', ...settings, '--loglevel', 'warning', ...more],
     port,
     isBusy: (info) => info.get('rdb_bgsave_in_progress') === '1' || info.get('storage_compacting') === '1',
   })

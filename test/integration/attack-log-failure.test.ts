@@ -13,7 +13,7 @@ const TOO_LARGE_BYTES = 8 * 1024 * 1024
 
 t.test('W3 after the log has failed nothing waits for it', async (t) => {
   const flags = ['--port', '0', '--dir', temporaryDirectory(t), '--segment-size', '1mb']
-  const kindred = [process.execPath, `${process.cwd()}/bin/kindred`, 'server', ...flags]
+  const kindred = [`${process.cwd()}/bin/kindred`, 'server', ...flags]
   const node = new KindredProcess('sh', ['-c', LIMITED, 'sh', ...kindred])
   t.teardown(() => node.kill('SIGKILL'))
   const [, port] = await node.printed(/"port":(\d+).*"event":"serving"/)

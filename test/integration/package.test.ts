@@ -49,8 +49,9 @@ t.test('every npm script runs a file that exists', (t) => {
   t.same(Object.keys(manifest.scripts).sort(), ['bench', 'build', 'check', 'test', 'up'])
   for (const [name, command] of Object.entries(manifest.scripts)) {
     // With exec npm holds the node itself, not a shell that Ctrl-C ends while the node is still stopping.
-    const path = /^(?:exec )?node (\S+)$/.exec(command)?.[1] ?? 'none'
-    t.ok(existsSync(path), `${name} runs ${path}`)
+    const paths = [...command.matchAll(/\bbin\/\S+|\btest\/\S+/g)].map(([path]) => path)
+    t.not(paths.length, 0, `${name} runs something`)
+    for (const path of paths) t.ok(existsSync(path), `${name} runs ${path}`)
   }
   t.end()
 })
@@ -68,10 +69,7 @@ t.test('npm run up builds, starts a node and stops cleanly on Ctrl-C', async (t)
 
 t.test('bin/kindred says what to do when it is not built yet', async (t) => {
   const project = emptyProject(t.testdir(), {})
-  const { code, out, error } = await new KindredProcess(process.execPath, [
-    join(project, 'bin/kindred'),
-    'up',
-  ]).ended
+  const { code, out, error } = await new KindredProcess(join(project, 'bin/kindred'), ['up']).ended
   t.equal(code, 1)
   t.equal(out, '')
   t.match(error, /not built yet.*npm run build.*npm run up/)
@@ -187,11 +185,11 @@ t.test('the image is built in stages and runs as an ordinary user, with a health
   for (const base of bases) t.match(base, /^node:\d+-[a-z]+-slim( AS build)?$/, 'a base with a fixed version')
   t.same(of('USER'), ['node'])
   t.ok(lastStage.findIndex(([name]) => name === 'USER') > lastStage.findLastIndex(([name]) => name === 'RUN'))
-  t.match(of('HEALTHCHECK'), [/CMD \["node", "bin\/kindred", "status"\]$/])
+  t.match(of('HEALTHCHECK'), [/CMD \["bin\/kindred", "status"\]$/])
   t.same(of('VOLUME'), ['/data'])
   t.same(of('EXPOSE'), ['7001'])
   t.same(of('STOPSIGNAL'), ['SIGTERM'])
-  t.match(of('ENTRYPOINT'), [/^\["node", "bin\/kindred", "server", .*"--dir", "\/data"\]$/])
+  t.match(of('ENTRYPOINT'), [/^\["bin\/kindred", "server", .*"--dir", "\/data"\]$/])
   t.same(
     all.filter(([name]) => name === 'ADD'),
     [],

@@ -80,7 +80,7 @@ export class KindredProcess {
 }
 
 export function kindred(args: readonly string[], options: StartOptions = {}): KindredProcess {
-  return new KindredProcess(process.execPath, [`${process.cwd()}/bin/kindred`, ...args], options)
+  return new KindredProcess(`${process.cwd()}/bin/kindred`, args, options)
 }
 
 /** Runs bin/kindred to its end. */
