@@ -111,39 +111,6 @@ function loadCounts({ disk, log }: StoreEnv, directory: string, state: ManifestS
 
 const NO_KEYS: KeyCounts = { live: 0, seconds: new Float64Array(0), deaths: new Uint32Array(0) }
 
-/** Removes what the manifest does not name. Errors are reported and left: a leftover harms nothing. */
-export function removeLeftovers(
-  env: StoreEnv,
-  directory: string,
-  state: ManifestState,
-  activeLogs: Set<number>,
-): void {
-  const tables = new Set(state.tables.map((table) => table.fileNumber))
-  for (const name of env.disk.list(directory)) {
-    const file = parseFileName(name)
-    if (file === null || file.kind === 'manifest') continue
-    if (file.kind === 'table' && tables.has(file.fileNumber)) continue
-    if (file.kind === 'counts' && file.fileNumber === state.countsFile) continue
-    if (file.kind === 'log' && activeLogs.has(file.fileNumber)) continue
-    try {
-      env.disk.unlink(pathOf(directory, name))
-      env.log.debug('leftover removed', { file: name })
-    } catch (error) {
-      env.log.warn('leftover not removed', { file: name, error: String(error) })
-    }
-  }
-}
-
-/** One above every number that a file of the directory carries or the manifest has given out. */
-export function nextFreeNumber(env: StoreEnv, directory: string, state: ManifestState): number {
-  let next = Math.max(1, state.nextFileNumber)
-  for (const name of env.disk.list(directory)) {
-    const file = parseFileName(name)
-    if (file !== null && 'fileNumber' in file) next = Math.max(next, file.fileNumber + 1)
-  }
-  return next
-}
-
 function openTables(env: StoreEnv, directory: string, state: ManifestState, cache: BlockCache): TableSet {
   return new TableSet(
     state.tables.map((facts) => ({

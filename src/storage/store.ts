@@ -28,8 +28,9 @@ import { LogWriter } from './log/log-writer.js'
 import type { AppendFsync } from './log/log-writer.js'
 import { Segment } from './log/segment.js'
 import { SlotOrder } from './log/slot-order.js'
+import type { NewSegment } from './log-files.js'
 import { Maintenance } from './maintenance.js'
-import type { MaintenanceFacts, NewSegment } from './maintenance.js'
+import type { MaintenanceFacts } from './maintenance.js'
 import { loadStore } from './open-store.js'
 import type { LoadedStore, SealedSegment } from './open-store.js'
 import type { StoreEnv, StoreEvents, StoreOptions } from './store-options.js'
@@ -380,7 +381,7 @@ export class Store {
       flushMark: this.#flushMark,
       synced: false,
     }
-    this.#maintenance.sealed = [sealed, ...this.#sealed]
+    this.#maintenance.addSealed(sealed)
     this.#sealed = this.#maintenance.sealed
     this.#writer.add(next.segment, next.file)
     this.#active = next.segment

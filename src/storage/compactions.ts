@@ -1,0 +1,187 @@
+/**
+ * Runs compactions, one at a time: picks the next (compaction/picker.ts), has a job carry it out, and has the manifest
+ * record it. One that fails changed nothing and is tried again later. A table in which a compaction met damage is left
+ * alone from then on: it is set aside to level 0, where it holds nobody up, and lookups that need it fail.
+ */
+import { TOKEN_END } from '../ring/token.js'
+import type { CompactionPick } from './compaction/picker.js'
+import { pickCompaction } from './compaction/picker.js'
+import type { SequenceRange } from './compaction/older-elsewhere.js'
+import { CorruptionError } from './corruption-error.js'
+import { tableFileName } from './file-names.js'
+import { fileNumbersFor } from './jobs/storage-jobs.js'
+import type { LiveFiles } from './live-files.js'
+import type { Segment } from './log/segment.js'
+import type { WrittenTable } from './manifest.js'
+import type { StoreEnv, StoreOptions } from './store-options.js'
+import type { LiveTable } from './table-set.js'
+
+const RETRY_AFTER_MS = 1000
+
+export interface CompactionsHost {
+  active(): Segment
+  /** A pick is about to be made: tables may have changed. */
+  onLook(): void
+  onFailed(event: string, error: unknown): void
+}
+
+export class Compactions {
+  readonly #env: StoreEnv
+  readonly #options: StoreOptions
+  readonly #files: LiveFiles
+  readonly #host: CompactionsHost
+  #running = false
+  #stopped = false
+  #pausedUntilMs = 0
+  #cursors: readonly number[] = []
+  /** Tables with damage: never compacted again. */
+  readonly #damaged = new Set<number>()
+  /** FLUSHALL's mark, synced: tables below it may go. */
+  #dropMark = 0
+  count = 0
+  readBytes = 0
+  writtenBytes = 0
+
+  constructor(env: StoreEnv, options: StoreOptions, files: LiveFiles, host: CompactionsHost) {
+    this.#env = env
+    this.#options = options
+    this.#files = files
+    this.#host = host
+  }
+
+  get isRunning(): boolean {
+    return this.#running
+  }
+
+  stop(): void {
+    this.#stopped = true
+  }
+
+  /** Lets go of all tables below FLUSHALL's `mark`, which is synced; behind the compaction that may be reading them. */
+  dropFlushedTables(mark: number): void {
+    this.#dropMark = mark
+    this.next()
+  }
+
+  /** Starts the next compaction if one is due and none runs. */
+  next(): void {
+    if (this.#stopped || this.#running || this.#files.isInDoubt) return
+    if (this.#env.clock.monotonicMs() < this.#pausedUntilMs) return
+    if (this.#dropMark > this.#files.state.flushMark) {
+      return this.#run(this.#dropBelow(this.#dropMark), (error) => {
+        this.#pause()
+        this.#host.onFailed('flushed tables not dropped', error)
+      })
+    }
+    const nowMs = this.#env.clock.wallMs()
+    const pick = pickCompaction(
+      {
+        tables: this.#files.tables.manifestTables(),
+        segments: this.#segmentRanges(),
+        busy: NOTHING_BUSY,
+        damaged: this.#damaged,
+        cursors: this.#cursors,
+        purgeableUntilMs: nowMs,
+        flushMark: this.#files.state.flushMark,
+      },
+      this.#options.compaction,
+    )
+    this.#host.onLook()
+    if (pick === null) return
+    this.#run(this.#carryOut(pick, nowMs), (error) => this.#failed(pick, error))
+  }
+
+  #run(work: Promise<void>, failed: (error: unknown) => void): void {
+    this.#running = true
+    work.then(
+      () => {
+        this.#running = false
+        this.next()
+      },
+      (error: unknown) => {
+        this.#running = false
+        failed(error)
+      },
+    )
+  }
+
+  async #dropBelow(mark: number): Promise<void> {
+    const removed = this.#files.tables.all.filter(({ table }) => table.summary.maxHlc <= mark)
+    await this.#files.record({ removeTables: numbersOf(removed), flushMark: mark }, { removed })
+  }
+
+  async #carryOut(pick: CompactionPick, nowMs: number): Promise<void> {
+    const inputs = pick.inputs.map((table) => this.#files.opened(table))
+    const removeTables = numbersOf(inputs)
+    if (pick.kind === 'move') {
+      await this.#move(inputs, pick.outputLevel)
+    } else if (pick.kind === 'drop') {
+      await this.#files.record({ removeTables }, { removed: inputs })
+    } else {
+      const outputs = await this.#merge(pick, nowMs)
+      if (this.#stopped) return
+      const added = this.#files.openAll(outputs, pick.outputLevel)
+      await this.#files.record({ removeTables }, { added, removed: inputs })
+    }
+    this.#cursors = pick.cursors
+    this.count++
+  }
+
+  #move(tables: readonly LiveTable[], level: number): Promise<void> {
+    const added = tables.map(({ table, facts }) => ({ table, facts: { ...facts, level } }))
+    return this.#files.record({ removeTables: numbersOf(tables) }, { added, replaced: tables })
+  }
+
+  async #merge(pick: CompactionPick, nowMs: number): Promise<readonly WrittenTable[]> {
+    const { directory, tableTargetBytes } = this.#options
+    const inputBytes = pick.inputs.reduce((sum, table) => sum + table.sizeBytes, 0)
+    const count = fileNumbersFor(inputBytes, tableTargetBytes)
+    const result = await this.#env.jobs.compact({
+      directory,
+      inputs: pick.inputs,
+      others: pick.others,
+      purgeableUntilMs: nowMs,
+      flushMark: this.#files.state.flushMark,
+      fileNumbers: { first: this.#files.takeNumbers(count), count },
+      targetBytes: tableTargetBytes,
+    })
+    this.readBytes += result.bytesRead
+    this.writtenBytes += result.bytesWritten
+    return result.tables
+  }
+
+  #failed(pick: CompactionPick, error: unknown): void {
+    if (error instanceof CorruptionError) this.#setAside(pick, error)
+    this.#pause()
+    this.#host.onFailed('compaction failed', error)
+  }
+
+  #pause(): void {
+    this.#pausedUntilMs = this.#env.clock.monotonicMs() + RETRY_AFTER_MS
+  }
+
+  #setAside(pick: CompactionPick, error: CorruptionError): void {
+    const damaged = pick.inputs.filter((table) => error.file.endsWith(tableFileName(table.fileNumber)))
+    for (const table of damaged) this.#damaged.add(table.fileNumber)
+    const deep = damaged.filter((table) => table.level > 0).map((table) => this.#files.opened(table))
+    if (deep.length === 0) return
+    this.#move(deep, 0).catch((failure: unknown) =>
+      this.#host.onFailed('damaged table not set aside', failure),
+    )
+  }
+
+  #segmentRanges(): SequenceRange[] {
+    const segments = [this.#host.active(), ...this.#files.sealed.map(({ segment }) => segment)]
+    return segments.map((segment) => ({
+      minToken: 0,
+      maxToken: TOKEN_END,
+      minSequence: segment.header.firstSequence,
+    }))
+  }
+}
+
+const NOTHING_BUSY: ReadonlySet<number> = new Set()
+
+function numbersOf(tables: readonly LiveTable[]): number[] {
+  return tables.map(({ facts }) => facts.fileNumber)
+}

@@ -1,0 +1,270 @@
+/**
+ * The files of the running store, and the manifest that names them: which tables are open, which segments are not flushed
+ * yet, which numbers are taken. Everything that changes goes through here in the same order: first the manifest, then the
+ * switch in memory, then the unlink of what is no longer named. So a crash at any point leaves files too many, never one
+ * too few. Edits are written one after the other, by a job, because their syncs would hold up the event loop.
+ *
+ * A manifest write that fails from the rename on leaves the old or the new manifest on disk (doubt). Nothing that either
+ * may name is removed then, and no work begins that would need to, until the known one has been written again.
+ */
+import { assert } from '../util/assert.js'
+import type { BlockCache } from './block-cache.js'
+import { countsFileName, parseFileName, pathOf, tableFileName } from './file-names.js'
+import type { Segment } from './log/segment.js'
+import { applyEdit, leftovers, Manifest, ManifestWriteError } from './manifest.js'
+import type { ManifestEdit, ManifestState, ManifestTable, WrittenTable } from './manifest.js'
+import type { LoadedStore, SealedSegment } from './open-store.js'
+import type { StoreEnv, StoreOptions } from './store-options.js'
+import { Table } from './table/table.js'
+import { TableSet } from './table-set.js'
+import type { LiveTable } from './table-set.js'
+
+export interface LiveFilesHost {
+  /** Tables and sealed segments (youngest first) have changed. */
+  install(tables: TableSet, sealed: readonly SealedSegment[]): void
+  active(): Segment
+}
+
+/** What an edit changes in memory once the manifest has it. */
+export interface FileChange {
+  readonly added?: readonly LiveTable[]
+  /** These go and are unlinked. */
+  readonly removed?: readonly LiveTable[]
+  /** These go without being closed: they come again, on another level, among `added`. */
+  readonly replaced?: readonly LiveTable[]
+  /** Leaves memory. */
+  readonly flushed?: SealedSegment
+}
+
+export class LiveFiles {
+  readonly #env: StoreEnv
+  readonly #directory: string
+  readonly #host: LiveFilesHost
+  readonly #cache: BlockCache
+  #state: ManifestState
+  #tables: TableSet
+  #sealed: readonly SealedSegment[]
+  #nextNumber: number
+  /** Ends when the last edit that was asked for has. */
+  #lastEdit: Promise<void> = Promise.resolve()
+  /** Edits that wait or are being written. */
+  #edits = 0
+  #inDoubt = false
+  /** What only the manifest names that may or may not have been written. */
+  readonly #doubtful: string[] = []
+
+  constructor(env: StoreEnv, { directory }: StoreOptions, loaded: LoadedStore, host: LiveFilesHost) {
+    this.#env = env
+    this.#directory = directory
+    this.#host = host
+    this.#cache = loaded.cache
+    this.#state = loaded.state
+    this.#tables = loaded.tables
+    this.#sealed = [...loaded.segments].reverse()
+    this.#nextNumber = nextFreeNumber(env, directory, loaded.state)
+  }
+
+  get state(): ManifestState {
+    return this.#state
+  }
+
+  get tables(): TableSet {
+    return this.#tables
+  }
+
+  /** Segments that no table holds yet, youngest first, without the active one. */
+  get sealed(): readonly SealedSegment[] {
+    return this.#sealed
+  }
+
+  /** The active segment has been given up; its successor is the host's active() from now on. */
+  addSealed(segment: SealedSegment): void {
+    this.#sealed = [segment, ...this.#sealed]
+  }
+
+  get isInDoubt(): boolean {
+    return this.#inDoubt
+  }
+
+  /** No edit waits or is being written. */
+  get isIdle(): boolean {
+    return this.#edits === 0
+  }
+
+  /** The first of `count` numbers that nobody else gets. */
+  takeNumbers(count = 1): number {
+    const first = this.#nextNumber
+    this.#nextNumber += count
+    return first
+  }
+
+  /** Writes the first manifest of this run, which names the logs `live`, and removes leftovers. Blocks. */
+  start(live: readonly number[]): void {
+    const state = applyEdit(this.#state, {
+      addLogs: live.filter((log) => !this.#state.logs.includes(log)),
+      removeLogs: this.#state.logs.filter((log) => !live.includes(log)),
+      nextFileNumber: this.#nextNumber,
+    })
+    Manifest.write(this.#env.disk, this.#directory, state)
+    this.#state = state
+    removeLeftovers(this.#env, this.#directory, state)
+  }
+
+  /** Writes the edit to the manifest, then switches over. Edits wait for each other. */
+  record(edit: ManifestEdit, change: FileChange): Promise<void> {
+    const { added = [], replaced = [], flushed } = change
+    this.#edits++
+    const recorded = this.#lastEdit.then(async () => {
+      try {
+        await this.#edit({
+          ...edit,
+          addLogs: this.#unlistedLogs(flushed),
+          removeLogs: this.#listedLogs(flushed),
+          addTables: added.map(({ facts }) => facts),
+        })
+      } catch (error) {
+        const made = added.filter(({ table }) => !replaced.some((one) => one.table === table))
+        this.#giveUp(made, edit.countsFile)
+        throw error
+      } finally {
+        this.#edits--
+      }
+      this.#switchOver(change)
+    })
+    this.#lastEdit = recorded.catch(() => {})
+    return recorded
+  }
+
+  /** Writes the known manifest again: then it is this one that the disk holds, whatever became of the last edit. */
+  resolveDoubt(resolved: () => void, failed: (error: unknown) => void): void {
+    if (!this.#inDoubt || this.#edits > 0) return
+    this.#edits++
+    const written = this.#write(this.#state)
+    this.#lastEdit = written.then(
+      () => {
+        this.#edits--
+        resolved()
+      },
+      (error: unknown) => {
+        this.#edits--
+        failed(error)
+      },
+    )
+  }
+
+  /** Opens what a job has written; if that fails, nothing of it stays, nor of the counts that belong to it. */
+  openAll(written: readonly WrittenTable[], level: number, countsFile?: number): readonly LiveTable[] {
+    const opened: LiveTable[] = []
+    try {
+      for (const summary of written) opened.push(this.#open(summary, level))
+      return opened
+    } catch (error) {
+      this.#giveUp(opened, countsFile)
+      for (const { fileNumber } of written.slice(opened.length)) this.unlink(tableFileName(fileNumber))
+      throw error
+    }
+  }
+
+  /** The open table that the manifest describes so. */
+  opened(table: ManifestTable): LiveTable {
+    const found = this.#tables.all.find((one) => one.table.summary.fileNumber === table.fileNumber)
+    assert(found !== undefined, 'a picked table is one of the open ones')
+    return found
+  }
+
+  /** Removes a file that nothing names; an error is left: what stays is a leftover. */
+  unlink(name: string): void {
+    this.#env.disk.discard(pathOf(this.#directory, name))
+  }
+
+  #open(written: WrittenTable, level: number): LiveTable {
+    const path = pathOf(this.#directory, tableFileName(written.fileNumber))
+    const table = Table.open(this.#env.disk, path, this.#cache, written.fileNumber)
+    return { table, facts: { ...written, level } }
+  }
+
+  #switchOver({ added = [], removed = [], replaced = [], flushed }: FileChange): void {
+    const gone = new Set([...removed, ...replaced].map(({ table }) => table))
+    this.#tables = new TableSet([...this.#tables.all.filter(({ table }) => !gone.has(table)), ...added])
+    this.#sealed = this.#sealed.filter((one) => one !== flushed)
+    this.#host.install(this.#tables, this.#sealed)
+    for (const { table } of removed) table.retire(true)
+  }
+
+  /**
+   * Live logs that the manifest does not list yet. They go in with every edit: the oldest listed one is where recovery starts,
+   * so the list must never run empty, and a log that is listed and missing is noticed.
+   */
+  #unlistedLogs(flushed: SealedSegment | undefined): number[] {
+    const live = [
+      ...this.#sealed.filter((one) => one !== flushed).map(({ segment }) => segment),
+      this.#host.active(),
+    ]
+    const numbers = live.map((segment) => segment.header.fileNumber).sort((a, b) => a - b)
+    return numbers.filter((number) => !this.#state.logs.includes(number))
+  }
+
+  /** The flushed log, if an edit has listed it meanwhile: only when an edit's turn comes is it known what it removes. */
+  #listedLogs(flushed: SealedSegment | undefined): number[] {
+    const number = flushed?.segment.header.fileNumber
+    return number !== undefined && this.#state.logs.includes(number) ? [number] : []
+  }
+
+  async #edit(edit: ManifestEdit): Promise<void> {
+    const state = applyEdit(this.#state, { ...edit, nextFileNumber: this.#nextNumber })
+    await this.#write(state)
+    this.#state = state
+  }
+
+  async #write(state: ManifestState): Promise<void> {
+    try {
+      await this.#env.jobs.writeManifest({ directory: this.#directory, state })
+    } catch (error) {
+      // Whatever is not known to have failed before the rename may have happened; also when a worker died of it.
+      if (!(error instanceof ManifestWriteError && error.applied === 'no')) this.#doubt()
+      throw error
+    }
+    if (!this.#inDoubt) return
+    this.#inDoubt = false
+    this.#env.log.warn('the manifest is certain again')
+    for (const name of this.#doubtful.splice(0)) this.unlink(name)
+  }
+
+  #doubt(): void {
+    this.#inDoubt = true
+    this.#env.log.error(
+      'the manifest on disk is in doubt: no flushes or compactions until it is written again',
+    )
+  }
+
+  /** An edit has failed: the files that were made for it are removed, at once or when it is certain that nobody names them. */
+  #giveUp(made: readonly LiveTable[], countsFile: number | undefined): void {
+    const names = made.map(({ facts }) => tableFileName(facts.fileNumber))
+    if (countsFile !== undefined) names.push(countsFileName(countsFile))
+    for (const { table } of made) table.retire(false)
+    if (this.#inDoubt) this.#doubtful.push(...names)
+    else for (const name of names) this.unlink(name)
+  }
+}
+
+/** Removes what the manifest does not name. Errors are reported and left: a leftover harms nothing. */
+function removeLeftovers({ disk, log }: StoreEnv, directory: string, state: ManifestState): void {
+  for (const name of leftovers(state, disk.list(directory))) {
+    try {
+      disk.unlink(pathOf(directory, name))
+      log.debug('leftover removed', { file: name })
+    } catch (error) {
+      log.warn('leftover not removed', { file: name, error: String(error) })
+    }
+  }
+}
+
+/** One above every number that a file of the directory carries or the manifest has given out. */
+function nextFreeNumber({ disk }: StoreEnv, directory: string, state: ManifestState): number {
+  let next = Math.max(1, state.nextFileNumber)
+  for (const name of disk.list(directory)) {
+    const file = parseFileName(name)
+    if (file !== null && 'fileNumber' in file) next = Math.max(next, file.fileNumber + 1)
+  }
+  return next
+}

@@ -1,0 +1,159 @@
+/**
+ * The files and the memory of log segments: the next one is made ahead by a job (the spare), so that a change of segments
+ * costs the request path nothing, and the memory of a flushed one is kept for reuse. Numbers order logs, so a spare that is
+ * passed over must not be used later.
+ */
+import { logFileName, pathOf } from './file-names.js'
+import type { LiveFiles } from './live-files.js'
+import { Segment, SegmentMemory } from './log/segment.js'
+import type { StoreEnv, StoreOptions } from './store-options.js'
+
+const RETRY_AFTER_MS = 1000
+/** Idle segment memory kept for the next rotation. */
+const SPARE_MEMORIES = 1
+
+export interface NewSegment {
+  readonly segment: Segment
+  /** Open for writing; the log writer closes it. */
+  readonly file: number
+}
+
+export interface LogFilesHost {
+  active(): Segment
+  /** The spare is ready. */
+  onSpare(): void
+  /** The spare could not be made; it is tried again in a second. */
+  onSpareFailed(error: unknown): void
+}
+
+export class LogFiles {
+  readonly #env: StoreEnv
+  readonly #options: StoreOptions
+  readonly #files: LiveFiles
+  readonly #host: LogFilesHost
+  /** The log file made ahead; null while none is ready. */
+  #spare: number | null = null
+  #preparing = false
+  #stopped = false
+  readonly #memories: SegmentMemory[] = []
+
+  constructor(env: StoreEnv, options: StoreOptions, files: LiveFiles, host: LogFilesHost) {
+    this.#env = env
+    this.#options = options
+    this.#files = files
+    this.#host = host
+  }
+
+  get hasSpare(): boolean {
+    return this.#spare !== null
+  }
+
+  get isIdle(): boolean {
+    return !this.#preparing
+  }
+
+  stop(): void {
+    this.#stopped = true
+  }
+
+  /** The first active segment of this run. Nothing is served yet: this one may take its time. */
+  async first(previous: number, firstSequence: number): Promise<NewSegment> {
+    const number = this.#files.takeNumbers()
+    try {
+      await this.#prepare(number)
+    } catch (error) {
+      this.#env.log.warn('log not made ahead', { error: String(error) })
+    }
+    return this.#make(number, this.#options.segmentBytes, previous, firstSequence)
+  }
+
+  /**
+   * The segment that takes over from `active`. Usually its file is ready; a record larger than a segment, or a rotation
+   * that nobody foresaw, gets a file made on the spot. Throws the disk's errors.
+   */
+  next(recordBytes: number, active: Segment, firstSequence: number): NewSegment {
+    const needed = Segment.capacityFor(recordBytes)
+    const capacity = Math.max(needed, this.#options.segmentBytes)
+    this.#env.clock.endOfTurn(() => this.makeSpare())
+    if (needed > this.#options.segmentBytes) this.#dropSpare()
+    const number = this.#spare ?? this.#files.takeNumbers()
+    const next = this.#make(number, capacity, active.header.fileNumber, firstSequence)
+    this.#spare = null
+    return next
+  }
+
+  /** Has the next log file made, unless it is there or under way. */
+  makeSpare(): void {
+    if (this.#stopped || this.#preparing || this.#spare !== null) return
+    this.#preparing = true
+    const number = this.#files.takeNumbers()
+    this.#prepare(number).then(
+      () => {
+        this.#preparing = false
+        if (number < this.#host.active().header.fileNumber) {
+          // A rotation that could not wait has taken a later number meanwhile.
+          this.#files.unlink(logFileName(number))
+          return this.makeSpare()
+        }
+        this.#spare = number
+        this.#host.onSpare()
+      },
+      (error: unknown) => {
+        this.#preparing = false
+        this.#host.onSpareFailed(error)
+        this.#env.clock.after(RETRY_AFTER_MS, () => this.makeSpare())
+      },
+    )
+  }
+
+  /** A segment is flushed: its file goes, its memory may serve again. */
+  release(segment: Segment): void {
+    this.#files.unlink(logFileName(segment.header.fileNumber))
+    const { memory } = segment
+    if (memory.capacityBytes !== this.#options.segmentBytes || this.#memories.length >= SPARE_MEMORIES) return
+    this.#memories.push(memory)
+  }
+
+  #dropSpare(): void {
+    if (this.#spare !== null) this.#files.unlink(logFileName(this.#spare))
+    this.#spare = null
+  }
+
+  async #prepare(number: number): Promise<void> {
+    const path = pathOf(this.#options.directory, logFileName(number))
+    try {
+      await this.#env.jobs.prepare({ path, sizeBytes: this.#options.segmentBytes })
+    } catch (error) {
+      this.#files.unlink(logFileName(number))
+      throw error
+    }
+    this.#env.disk.syncDirectory(this.#options.directory)
+  }
+
+  #make(number: number, capacityBytes: number, previous: number, firstSequence: number): NewSegment {
+    const path = pathOf(this.#options.directory, logFileName(number))
+    const known = this.#env.disk.exists(path)
+    const file = this.#env.disk.open(path, 'create')
+    try {
+      if (!known) this.#env.disk.syncDirectory(this.#options.directory)
+    } catch (error) {
+      this.#env.disk.close(file)
+      throw error
+    }
+    const header = {
+      id: this.#env.random.next53(),
+      fileNumber: number,
+      previousFileNumber: previous,
+      firstSequence,
+    }
+    return { segment: new Segment(header, path, this.#takeMemory(capacityBytes)), file }
+  }
+
+  #takeMemory(capacityBytes: number): SegmentMemory {
+    const fitting = this.#memories.findIndex((memory) => memory.capacityBytes === capacityBytes)
+    if (fitting === -1) return new SegmentMemory(capacityBytes)
+    const [memory] = this.#memories.splice(fitting, 1)
+    memory.clear()
+    return memory
+  }
+}
