@@ -34,6 +34,7 @@ export class LogFiles {
   /** The log file made ahead; null while none is ready. */
   #spare: number | null = null
   #preparing = false
+  #trouble: string | null = null
   #stopped = false
   readonly #memories: SegmentMemory[] = []
 
@@ -46,6 +47,11 @@ export class LogFiles {
 
   get hasSpare(): boolean {
     return this.#spare !== null
+  }
+
+  /** Why the spare could not be made, at the last attempt; null once it could. */
+  get trouble(): string | null {
+    return this.#trouble
   }
 
   get isIdle(): boolean {
@@ -90,6 +96,7 @@ export class LogFiles {
     this.#prepare(number).then(
       () => {
         this.#preparing = false
+        this.#trouble = null
         if (number < this.#host.active().header.fileNumber) {
           // A rotation that could not wait has taken a later number meanwhile.
           this.#files.unlink(logFileName(number))
@@ -100,6 +107,7 @@ export class LogFiles {
       },
       (error: unknown) => {
         this.#preparing = false
+        this.#trouble = error instanceof Error ? error.message : String(error)
         this.#host.onSpareFailed(error)
         this.#env.clock.after(RETRY_AFTER_MS, () => this.makeSpare())
       },

@@ -135,6 +135,11 @@ export class Maintenance {
     return this.#logs.hasSpare && this.sealed.length + 1 < this.#options.segmentsMax
   }
 
+  /** Why the next log file could not be made, at the last attempt; null while all is well. */
+  get logTrouble(): string | null {
+    return this.#logs.trouble
+  }
+
   get isIdle(): boolean {
     return !this.#flushing && !this.#compactions.isRunning && this.#logs.isIdle && this.#files.isIdle
   }
@@ -219,7 +224,8 @@ export class Maintenance {
   #spareFailed(error: unknown): void {
     this.#jobFailed('log not made ahead', error)
     this.#space.look()
-    this.#space.noteFailure(error)
+    // Those who wait for the next log are told why it does not come.
+    if (!this.#space.noteFailure(error)) this.#host.onRoom()
   }
 
   /** Flushes the oldest segment once it is synced; segments leave in the order of their sequences. */

@@ -227,8 +227,10 @@ export class Store {
     if (this.#maintenance.diskIsFull) {
       throw new StoreError('disk-full', 'less disk space is free than disk-reserve asks for')
     }
-    if (this.#active.fits(bytes)) return WRITE_NOW
-    return this.#maintenance.canRotate ? WRITE_NOW : WRITE_LATER
+    if (this.#active.fits(bytes) || this.#maintenance.canRotate) return WRITE_NOW
+    const { logTrouble } = this.#maintenance
+    if (logTrouble !== null) throw new StoreError('log-failed', logTrouble)
+    return WRITE_LATER
   }
 
   /** How long acknowledgements should be held back now, in milliseconds, because compaction is behind (0: not at all). */
@@ -337,7 +339,7 @@ export class Store {
     return {
       ...this.#maintenance.facts(),
       appendfsync: this.#writer.policy,
-      logFailure: this.#writer.failure === null ? null : this.#writer.failure.message,
+      logFailure: this.#writer.failure?.message ?? this.#maintenance.logTrouble,
       logPendingBytes: this.#writer.pendingBytes,
       memtableBytes: this.#sealed.reduce((sum, { segment }) => sum + segment.tail, this.#active.tail),
       cacheBytes: this.#cache.stats.usedBytes,
@@ -437,6 +439,7 @@ export type RecoveryFacts = Pick<LoadedStore, 'sequence' | 'maxHlc' | 'cutBytes'
 
 export interface StoreFacts extends MaintenanceFacts {
   readonly appendfsync: AppendFsync
+  /** Why the log, or the next log file, could not be written at the last attempt. */
   readonly logFailure: string | null
   readonly logPendingBytes: number
   readonly memtableBytes: number

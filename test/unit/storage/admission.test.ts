@@ -1,0 +1,82 @@
+/** Who may write when: what becomes of writers when the next log, the disk, level 0 or memory has no room for them. */
+import t from 'tap'
+import type { StorageJobs } from '../../../src/storage/jobs/storage-jobs.js'
+import type { StoreOptions } from '../../../src/storage/store-options.js'
+import { WRITE_LATER } from '../../../src/storage/store.js'
+import { StorageMachine, TINY } from '../../sim/storage-machine.js'
+
+/** Writes without asking whether it may. */
+async function put(machine: StorageMachine, key: string, valueBytes = 300): Promise<void> {
+  const bytes = Buffer.from(key)
+  const value = Buffer.alloc(valueBytes, key)
+  await machine.command([bytes], () => {
+    machine.keyspace.set(bytes, 0, bytes.length, value, 0, value.length, 0)
+  })
+  await machine.settle()
+}
+
+/** Writes as long as it may at once; answers the refusal, or WRITE_LATER. */
+async function fillUp(machine: StorageMachine, writesMax = 500): Promise<unknown> {
+  for (let i = 0; i < writesMax; i++) {
+    try {
+      if (machine.store.admit(1000) === WRITE_LATER) return WRITE_LATER
+    } catch (error) {
+      return error
+    }
+    await put(machine, `key ${i}`)
+  }
+  return null
+}
+
+async function started(seed: string, options: Partial<StoreOptions> = {}): Promise<StorageMachine> {
+  const machine = StorageMachine.fromSeed(seed, { ...TINY, ...options })
+  await machine.start()
+  return machine
+}
+
+t.test(
+  'a next log that cannot be made is told at once, tried again, and forgotten when it can',
+  async (t) => {
+    const machine = StorageMachine.fromSeed('no next log')
+    let isBroken = false
+    machine.wrapJobs = (jobs) =>
+      overriding(jobs, {
+        prepare: (job) => {
+          const error = Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' })
+          return isBroken ? Promise.reject(error) : jobs.prepare(job)
+        },
+      })
+    await machine.start()
+    isBroken = true
+    await put(machine, 'first')
+    const before = machine.nowMs
+    await machine.until(() => machine.store.facts().segments > 0, 'it runs')
+    let refusal: unknown = WRITE_LATER
+    while (refusal === WRITE_LATER && machine.nowMs - before < 3000) {
+      refusal = await fillUp(machine)
+      await machine.advance(10)
+    }
+    t.match(refusal, { name: 'StoreError', code: 'log-failed', message: 'EACCES: permission denied' })
+    t.equal(machine.store.facts().logFailure, 'EACCES: permission denied', 'as INFO has it')
+    t.equal(machine.store.facts().diskIsFull, false)
+    t.equal((await machine.get('first'))?.value.length, 300)
+    isBroken = false
+    await machine.until(() => machine.store.facts().logFailure === null, 'the next log is made')
+    await machine.admission(1000)
+    await put(machine, 'after')
+    t.equal((await machine.get('after'))?.value.length, 300)
+  },
+)
+
+/** The jobs, with some of them replaced. */
+function overriding(jobs: StorageJobs, replaced: Partial<StorageJobs>): StorageJobs {
+  return {
+    flush: (job) => jobs.flush(job),
+    compact: (job) => jobs.compact(job),
+    prepare: (job) => jobs.prepare(job),
+    writeManifest: (job) => jobs.writeManifest(job),
+    setCompactionRate: (rate) => jobs.setCompactionRate(rate),
+    close: () => jobs.close(),
+    ...replaced,
+  }
+}
