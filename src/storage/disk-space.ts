@@ -55,6 +55,20 @@ export class DiskSpace {
   }
 }
 
+/**
+ * Does what a start cannot do without, which takes about `bytes` on the disk. Lack of space is thrown as an error that says
+ * which file and how much room; other errors as they are.
+ */
+export function takingRoom<T>(path: string, bytes: number, work: () => T): T {
+  try {
+    return work()
+  } catch (cause) {
+    if (!isLackOfSpace(cause)) throw cause
+    const text = `${path} cannot be written: no space left on device. Make room for ${bytes} bytes and start again.`
+    throw Object.assign(new Error(text, { cause }), { code: diskErrorCode(cause) })
+  }
+}
+
 /** Whether a disk's error says that there is no room, on the disk or in a quota. */
 export function isLackOfSpace(error: unknown): boolean {
   const code = diskErrorCode(error)

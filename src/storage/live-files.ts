@@ -9,9 +9,10 @@
  */
 import { assert } from '../util/assert.js'
 import type { BlockCache } from './block-cache.js'
-import { countsFileName, parseFileName, pathOf, tableFileName } from './file-names.js'
+import { isLackOfSpace, takingRoom } from './disk-space.js'
+import { countsFileName, MANIFEST_NAME, parseFileName, pathOf, tableFileName } from './file-names.js'
 import type { Segment } from './log/segment.js'
-import { applyEdit, leftovers, Manifest, ManifestWriteError } from './manifest.js'
+import { applyEdit, encodeManifest, leftovers, Manifest, ManifestWriteError } from './manifest.js'
 import type { ManifestEdit, ManifestState, ManifestTable, WrittenTable } from './manifest.js'
 import type { LoadedStore, SealedSegment } from './open-store.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
@@ -98,16 +99,32 @@ export class LiveFiles {
     return first
   }
 
-  /** Writes the first manifest of this run, which names the logs `live`, and removes leftovers. Blocks. */
-  start(live: readonly number[]): void {
-    const state = applyEdit(this.#state, {
-      addLogs: live.filter((log) => !this.#state.logs.includes(log)),
-      removeLogs: this.#state.logs.filter((log) => !live.includes(log)),
+  /**
+   * Writes the first manifest of this run, which names the logs `live`, and removes leftovers. Blocks. When there is no
+   * room for it, that error is answered and the manifest is in doubt: recovery takes every log from the oldest listed one
+   * on, so the one on disk will do, unless it lists none; then the error is thrown.
+   */
+  start(live: readonly number[]): Error | null {
+    const { disk, log } = this.#env
+    const { logs: listed } = this.#state
+    this.#state = applyEdit(this.#state, {
+      addLogs: live.filter((number) => !listed.includes(number)),
+      removeLogs: listed.filter((number) => !live.includes(number)),
       nextFileNumber: this.#nextNumber,
     })
-    Manifest.write(this.#env.disk, this.#directory, state)
-    this.#state = state
-    removeLeftovers(this.#env, this.#directory, state)
+    const path = pathOf(this.#directory, MANIFEST_NAME)
+    try {
+      const bytes = encodeManifest(this.#state).length
+      takingRoom(path, bytes, () => Manifest.write(disk, this.#directory, this.#state))
+    } catch (error) {
+      if (!isLackOfSpace(error) || listed.length === 0) throw error
+      log.warn('no room for a new manifest: started with the old one', { error: String(error) })
+      this.#doubt()
+      this.#doubtful.push(...leftovers(this.#state, disk.list(this.#directory)))
+      return error as Error
+    }
+    removeLeftovers(this.#env, this.#directory, this.#state)
+    return null
   }
 
   /** Writes the edit to the manifest, then switches over. Edits wait for each other. */

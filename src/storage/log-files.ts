@@ -3,6 +3,7 @@
  * costs the request path nothing, and the memory of a flushed one is kept for reuse. Numbers order logs, so a spare that is
  * passed over must not be used later.
  */
+import { takingRoom } from './disk-space.js'
 import { logFileName, pathOf } from './file-names.js'
 import type { LiveFiles } from './live-files.js'
 import { Segment, SegmentMemory } from './log/segment.js'
@@ -62,15 +63,20 @@ export class LogFiles {
     this.#stopped = true
   }
 
-  /** The first active segment of this run. Nothing is served yet: this one may take its time. */
-  async first(previous: number, firstSequence: number): Promise<NewSegment> {
+  /**
+   * The first active segment of this run. Nothing is served yet: this one may take its time. `fill`: its file is made as
+   * the spare is, full of zeros; without, or when there is no room for that, it has a name and no bytes yet.
+   */
+  async first(fill: boolean, previous: number, firstSequence: number): Promise<NewSegment> {
+    const { directory, segmentBytes } = this.#options
     const number = this.#files.takeNumbers()
     try {
-      await this.#prepare(number)
+      if (fill) await this.#prepare(number)
     } catch (error) {
-      this.#env.log.warn('log not made ahead', { error: String(error) })
+      this.#host.onSpareFailed(error)
     }
-    return this.#make(number, this.#options.segmentBytes, previous, firstSequence)
+    const path = pathOf(directory, logFileName(number))
+    return takingRoom(path, segmentBytes, () => this.#make(number, segmentBytes, previous, firstSequence))
   }
 
   /**

@@ -113,12 +113,18 @@ export class Maintenance {
     return this.#space.isFull
   }
 
-  /** Makes the first active segment and the manifest that names it; removes leftovers. */
+  /** Makes the first active segment and the manifest that names it; removes leftovers. On a full disk it takes what there is. */
   async start(firstSequence: number): Promise<NewSegment> {
     this.#space.look()
     const recovered = this.sealed.map(({ segment }) => segment.header.fileNumber)
-    const first = await this.#logs.first(recovered.at(0) ?? 0, firstSequence)
-    this.#files.start([...recovered, first.segment.header.fileNumber])
+    const first = await this.#logs.first(!this.diskIsFull, recovered.at(0) ?? 0, firstSequence)
+    try {
+      const noRoom = this.#files.start([...recovered, first.segment.header.fileNumber])
+      if (noRoom !== null) this.#space.noteFailure(noRoom)
+    } catch (error) {
+      this.#env.disk.close(first.file)
+      throw error
+    }
     return first
   }
 

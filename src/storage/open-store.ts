@@ -21,6 +21,7 @@ import { readCounts } from './counts-file.js'
 import type { KeyCounts } from './counts-file.js'
 import { syncParents } from './data-directory.js'
 import { diskErrorCode } from './disk-error.js'
+import { takingRoom } from './disk-space.js'
 import { entryKind, entrySequence, KIND_FLUSH_MARK } from './entry.js'
 import {
   countsFileName,
@@ -34,7 +35,7 @@ import { LiveCounts } from './live-counts.js'
 import { entryDisplaced } from './log/segment-format.js'
 import { damaged, recoverSegment, sealRecovered } from './log/recover-segment.js'
 import type { Segment } from './log/segment.js'
-import { emptyManifest, Manifest } from './manifest.js'
+import { emptyManifest, encodeManifest, Manifest } from './manifest.js'
 import type { ManifestState } from './manifest.js'
 import { recountKeys } from './recount-keys.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
@@ -76,8 +77,11 @@ export function loadStore(env: StoreEnv, options: StoreOptions, fallbackId: numb
   let state = Manifest.load(disk, directory)
   if (state === null) {
     syncParents(disk, env.log, directory)
-    state = emptyManifest(fallbackId)
-    Manifest.write(disk, directory, state)
+    const empty = emptyManifest(fallbackId)
+    takingRoom(pathOf(directory, MANIFEST_NAME), encodeManifest(empty).length, () =>
+      Manifest.write(disk, directory, empty),
+    )
+    state = empty
   }
   const cache = new BlockCache(options.blockCacheBytes)
   const tables = openTables(env, directory, state, cache)
@@ -189,7 +193,7 @@ function recoverLogs(
     checkPredecessor(options.directory, segment, previous, numbers[0], unused)
     replay.cutBytes += recovered.cutBytes
     previous = number
-    if (!hasSuccessor) sealRecovered(env.disk, segment)
+    if (!hasSuccessor) takingRoom(path, segment.tail, () => sealRecovered(env.disk, segment))
     else segment.syncedTo = segment.tail
     replay.logBytes += segment.tail
     segments.push({ segment, counts: replay.counts.snapshot(), flushMark: replay.flushMark, synced: true })

@@ -91,18 +91,6 @@ export class KindredNode {
     await this.#start(this.#port)
   }
 
-  /** Starts the node again; null when it serves, or how it ended when it could not. */
-  async tryToStart(): Promise<Ended | null> {
-    this.spawn()
-    const start = await Promise.race([
-      this.logged('serving').catch(() => this.#process.ended),
-      this.#process.ended,
-    ])
-    if ('code' in start) return start as Ended
-    this.#port = Number(start.port)
-    return null
-  }
-
   /** Starts the process and does not wait for it to serve. */
   spawn(port = 0): void {
     const { directory } = this

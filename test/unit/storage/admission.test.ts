@@ -80,3 +80,42 @@ function overriding(jobs: StorageJobs, replaced: Partial<StorageJobs>): StorageJ
     ...replaced,
   }
 }
+
+t.test('a full disk at a start: reads are served, writes refused, until there is room', async (t) => {
+  for (const end of ['stop', 'crash'] as const) {
+    const machine = await started(`full at the start, ${end}`)
+    for (let i = 0; i < 40; i++) {
+      await machine.admission(1000)
+      await put(machine, `key ${i}`)
+    }
+    await machine.rest()
+    if (end === 'stop') await machine.stop()
+    else machine.crash('lose-all')
+    const { disk } = machine.env
+    disk.setCapacity(disk.usedBytes)
+    await machine.start()
+    t.equal((await machine.scan(10)).size, 40)
+    t.throws(() => machine.store.admit(1), { code: 'disk-full' })
+    await machine.advance(5000)
+    t.throws(() => machine.store.admit(1), { code: 'disk-full' })
+    disk.setCapacity(disk.usedBytes + 1024 * 1024)
+    await machine.until(() => !machine.store.facts().diskIsFull, 'the room is noticed')
+    await machine.admission(1000)
+    await put(machine, 'after')
+    await machine.rest()
+    machine.crash('lose-all')
+    await machine.start()
+    t.equal((await machine.scan(10)).size, 41)
+    const logs = machine.env.disk.list('/data').filter((name) => name.endsWith('.log'))
+    t.ok(logs.length <= 4, `${logs.length} logs are left`)
+  }
+})
+
+t.test('without room for its first manifest a directory is not begun, and the message says so', async (t) => {
+  const machine = StorageMachine.fromSeed('full and empty')
+  machine.env.disk.setCapacity(0)
+  await t.rejects(machine.start(), {
+    code: 'ENOSPC',
+    message: /^\/data\/MANIFEST cannot be written: no space left on device. Make room for \d+ bytes/,
+  })
+})
