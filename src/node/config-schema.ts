@@ -296,7 +296,7 @@ export const KNOBS: readonly Knob[] = [
     unit: '',
     runtime: false,
     reason:
-      'Fresh tables at which every write waits the longest delay; the bound on what a read may have to search.',
+      'Fresh tables at which no new segment is begun: writes wait, at last get an error; with segments-max the bound on what a read may search.',
   },
   {
     path: 'storage.level-base-size',

@@ -12,7 +12,7 @@ import { tableFileName } from './file-names.js'
 import { fileNumbersFor } from './jobs/storage-jobs.js'
 import type { LiveFiles } from './live-files.js'
 import type { Segment } from './log/segment.js'
-import type { WrittenTable } from './manifest.js'
+import type { ManifestTable, WrittenTable } from './manifest.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
 import type { LiveTable } from './table-set.js'
 
@@ -51,6 +51,11 @@ export class Compactions {
 
   get isRunning(): boolean {
     return this.#running
+  }
+
+  /** Whether a compaction has met damage in the table, so that none will take it again. */
+  isDamaged(table: ManifestTable): boolean {
+    return this.#damaged.has(table.fileNumber)
   }
 
   stop(): void {

@@ -3,8 +3,8 @@
  * ahead (log-files.ts), disk space is watched (disk-space.ts), and the manifest records it all (live-files.ts). The work
  * itself runs in jobs (worker threads); this class decides when, flushes, and tells the store how writers are to be treated.
  *
- * Nothing here grows without bound: at most `segmentsMax` segments are in memory, and a rotation waits (WRITE_LATER)
- * when they are. One flush and one compaction run at a time. A job that fails changed nothing and is tried again later.
+ * Nothing here grows without bound: at most `segmentsMax` segments are in memory, at most `stopDepth` tables of level 0 lie
+ * over each other beside what those segments become, and a rotation waits (WRITE_LATER) where there would be more. One flush and one compaction run at a time. A job that fails changed nothing and is tried again later.
  */
 import type { Timer } from '../env/clock.js'
 import { assert } from '../util/assert.js'
@@ -64,6 +64,8 @@ export class Maintenance {
   #stopped = false
   #timer: Timer | null = null
   writeDelayMs = 0
+  /** Level 0 is as deep as it may become: no segment is begun that would add to it. */
+  #levelZeroIsFull = false
   #lastFlushAtMs: number
   #flushes = 0
   #flushedBytes = 0
@@ -79,7 +81,7 @@ export class Maintenance {
       active,
       install: (tables, sealed) => {
         host.install(tables, sealed)
-        this.#updateWriteDelay()
+        this.#followLevelZero()
       },
     })
     this.#logs = new LogFiles(env, options, this.#files, {
@@ -89,7 +91,7 @@ export class Maintenance {
     })
     this.#compactions = new Compactions(env, options, this.#files, {
       active,
-      onLook: () => this.#updateWriteDelay(),
+      onLook: () => this.#followLevelZero(),
       onFailed: (event, error) => this.#jobFailed(event, error),
     })
     this.#space = new DiskSpace(env, options, (isFull) => {
@@ -138,7 +140,7 @@ export class Maintenance {
 
   /** Whether the active segment may be given up for a new one now. */
   get canRotate(): boolean {
-    return this.#logs.hasSpare && this.sealed.length + 1 < this.#options.segmentsMax
+    return this.#logs.hasSpare && !this.#levelZeroIsFull && this.sealed.length + 1 < this.#options.segmentsMax
   }
 
   /** Why the next log file could not be made, at the last attempt; null while all is well. */
@@ -290,10 +292,18 @@ export class Maintenance {
     this.#env.log.error(event, { error: String(error) })
   }
 
-  /** Acknowledgements slow down in proportion to how deep level 0 has become. */
-  #updateWriteDelay(): void {
+  /**
+   * Acknowledgements slow down in proportion to how deep level 0 has become, and at `stopDepth` no new segment is begun. There
+   * a compaction is always possible, so that writers do not wait for ever: the depth is then at least what triggers one,
+   * and tables that are never compacted again, because they are damaged, do not count.
+   */
+  #followLevelZero(): void {
     const { slowdownDepth, stopDepth, writeDelayMaxMs, compaction } = this.#options
-    const { l0Depth } = debt(this.tables.manifestTables(), compaction)
+    const tables = this.tables.manifestTables().filter((table) => !this.#compactions.isDamaged(table))
+    const { l0Depth } = debt(tables, compaction)
+    const wasFull = this.#levelZeroIsFull
+    this.#levelZeroIsFull = l0Depth >= Math.max(stopDepth, compaction.l0Trigger)
+    if (wasFull && !this.#levelZeroIsFull) this.#host.onRoom()
     const excess = Math.max(0, l0Depth - slowdownDepth + 1) / Math.max(1, stopDepth - slowdownDepth)
     const delay = Math.min(writeDelayMaxMs, Math.ceil(excess * writeDelayMaxMs))
     if (delay === this.writeDelayMs) return

@@ -21,7 +21,7 @@ export interface StoreOptions {
   readonly compactionBytesPerSecond: number
   /** Acknowledgements of writes are delayed once so many tables of level 0 lie over each other … */
   readonly slowdownDepth: number
-  /** … and by writeDelayMaxMs once it is so many. */
+  /** … and by writeDelayMaxMs once it is so many; then no new segment is begun. Counts as l0Trigger when that is more. */
   readonly stopDepth: number
   readonly writeDelayMaxMs: number
   /** Client writes are refused while less than this is free. */

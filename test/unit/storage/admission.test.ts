@@ -1,5 +1,7 @@
 /** Who may write when: what becomes of writers when the next log, the disk, level 0 or memory has no room for them. */
 import t from 'tap'
+import { CorruptionError } from '../../../src/storage/corruption-error.js'
+import { tableFileName } from '../../../src/storage/file-names.js'
 import type { StorageJobs } from '../../../src/storage/jobs/storage-jobs.js'
 import type { StoreOptions } from '../../../src/storage/store-options.js'
 import { WRITE_LATER } from '../../../src/storage/store.js'
@@ -119,3 +121,68 @@ t.test('without room for its first manifest a directory is not begun, and the me
     message: /^\/data\/MANIFEST cannot be written: no space left on device. Make room for \d+ bytes/,
   })
 })
+
+t.test('writers wait while level 0 is as deep as it may be, and a compaction lets them go on', async (t) => {
+  const machine = StorageMachine.fromSeed('deep', { ...TINY, slowdownDepth: 3, stopDepth: 4 })
+  const waiting: (() => void)[] = []
+  let isHeld = true
+  machine.wrapJobs = (jobs) =>
+    overriding(jobs, {
+      compact: async (job) => {
+        if (isHeld) await new Promise<void>((resolve) => waiting.push(resolve))
+        return jobs.compact(job)
+      },
+    })
+  await machine.start()
+  t.equal(await writeFor(machine, 60_000), WRITE_LATER)
+  const { tablesByLevel, flushing } = machine.store.facts()
+  t.notOk(flushing, 'what there was to flush is flushed')
+  const perFlush = Math.ceil(TINY.segmentBytes / TINY.tableTargetBytes)
+  t.ok(tablesByLevel[0] <= (4 + TINY.segmentsMax) * perFlush, `${tablesByLevel[0]} tables on level 0`)
+  isHeld = false
+  for (const goOn of waiting) goOn()
+  await machine.admission(1000)
+  t.equal(await writeFor(machine, 3000), null)
+})
+
+t.test('level 0 may always become so deep that a compaction is due', async (t) => {
+  const compaction = { ...TINY.compaction, l0Trigger: 6 }
+  const machine = await started('shallow', { slowdownDepth: 2, stopDepth: 3, compaction })
+  t.equal(await writeFor(machine, 20_000), null)
+  t.ok(machine.store.facts().compactions > 0)
+})
+
+t.test('damaged tables, which are never compacted again, do not keep writers waiting', async (t) => {
+  const machine = StorageMachine.fromSeed('deep damage', { ...TINY, slowdownDepth: 3, stopDepth: 4 })
+  const damaged = new Set<number>()
+  machine.wrapJobs = (jobs) =>
+    overriding(jobs, {
+      compact: (job) => {
+        const fresh = job.inputs.find((table) => table.level === 0)
+        if (fresh === undefined || damaged.size === 12) return jobs.compact(job)
+        damaged.add(fresh.fileNumber)
+        const file = `/data/${tableFileName(fresh.fileNumber)}`
+        return Promise.reject(new CorruptionError(file, 0, 'the checksum of block 0 does not match', ''))
+      },
+    })
+  await machine.start()
+  t.equal(await writeFor(machine, 60_000), null)
+  t.equal(damaged.size, 12)
+})
+
+/** Keeps writing for so long; answers WRITE_LATER once it has to wait for five seconds, null when it never does. */
+async function writeFor(machine: StorageMachine, ms: number): Promise<unknown> {
+  const endMs = machine.nowMs + ms
+  let waitedMs = 0
+  for (let i = 0; machine.nowMs < endMs; i++) {
+    if (machine.store.admit(1000) === WRITE_LATER) {
+      waitedMs += 100
+      if (waitedMs > 5000) return WRITE_LATER
+    } else {
+      waitedMs = 0
+      await put(machine, `key ${i}`)
+    }
+    await machine.advance(100)
+  }
+  return null
+}
