@@ -238,7 +238,7 @@ export const KNOBS: readonly Knob[] = [
     unit: '',
     runtime: false,
     reason:
-      'Segments in memory, the active one included; with their size this bounds the memtables. Raise it for bursts of writes.',
+      'Segments in memory, the active one included; their sizes and one larger value bound the memtables. Raise it for bursts of writes.',
   },
   {
     path: 'storage.block-cache-size',

@@ -34,7 +34,7 @@ import {
   UNAUTHENTICATED_LIMITS,
   UNAUTHENTICATED_OUTPUT_BUFFER_BYTES_MAX,
 } from '../resp/limits.js'
-import { StoreError } from '../storage/store-error.js'
+import { NoRoomYet, StoreError } from '../storage/store-error.js'
 import { WRITE_LATER } from '../storage/store.js'
 import type { Store } from '../storage/store.js'
 import { assert } from '../util/assert.js'
@@ -493,6 +493,10 @@ export class Dispatcher {
       else result = this.#runTimed(command)
     } catch (error) {
       writer.length = mark
+      if (error instanceof NoRoomYet && this.#mayWaitForRoom(parked)) {
+        this.#keyspace.cancelRequest()
+        return NO_ROOM
+      }
       this.#fail(error)
       result = DONE
     }
@@ -513,9 +517,13 @@ export class Dispatcher {
     const { offsets, argc } = this.#request
     const bytes = offsets[2 * argc - 1] - offsets[0] + argc * ENTRY_SLACK_BYTES
     if (this.#store.admit(bytes) !== WRITE_LATER) return true
-    const since = parked === undefined ? 0 : parked.waitsForRoomSinceMs
-    if (since === 0 || this.#nowMs - since < ROOM_WAIT_MAX_MS) return false
+    if (this.#mayWaitForRoom(parked)) return false
     throw new StoreError('behind', `no room in the log for ${ROOM_WAIT_MAX_MS} ms`)
+  }
+
+  #mayWaitForRoom(parked: ParkedRequest | undefined): boolean {
+    const since = parked === undefined ? 0 : parked.waitsForRoomSinceMs
+    return since === 0 || this.#nowMs - since < ROOM_WAIT_MAX_MS
   }
 
   #runTimed(command: Command): Outcome {

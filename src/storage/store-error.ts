@@ -13,3 +13,10 @@ export class StoreError extends Error {
     this.code = code
   }
 }
+
+/** There is no room for a write that turned out larger than its request; on StoreEvents.onRoom it may be tried again. */
+export class NoRoomYet extends StoreError {
+  constructor() {
+    super('behind', 'no room in the log yet')
+  }
+}

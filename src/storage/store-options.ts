@@ -12,7 +12,10 @@ export interface StoreOptions {
   readonly appendfsync: AppendFsync
   /** Size of a log segment, hence of a memtable. */
   readonly segmentBytes: number
-  /** Most segments in memory, the active one included: the bound of what memtables take. */
+  /**
+   * Most segments in memory, the active one included. One of them may be larger than segmentBytes, for a value that is:
+   * the memtables take at most segmentsMax x segmentBytes plus one such value.
+   */
   readonly segmentsMax: number
   readonly blockCacheBytes: number
   readonly tableTargetBytes: number

@@ -13,6 +13,7 @@
  * order; so a hit in a segment is the newest. Among tables, sequences are compared.
  */
 import { assert } from '../util/assert.js'
+import { KIND_VALUE } from '../record/layout.js'
 import { encodeRecord } from '../record/record.js'
 import { singleRecordBytes, writeSingleRecord } from '../record/record-writer.js'
 import type { KeyHash } from '../ring/token.js'
@@ -34,7 +35,7 @@ import type { MaintenanceFacts } from './maintenance.js'
 import { loadStore } from './open-store.js'
 import type { LoadedStore, SealedSegment } from './open-store.js'
 import type { StoreEnv, StoreEvents, StoreOptions } from './store-options.js'
-import { StoreError } from './store-error.js'
+import { NoRoomYet, StoreError } from './store-error.js'
 import type { Table } from './table/table.js'
 import { FOUND } from './table/table-lookup.js'
 import type { TableLookup } from './table/table-lookup.js'
@@ -227,10 +228,30 @@ export class Store {
     if (this.#maintenance.diskIsFull) {
       throw new StoreError('disk-full', 'less disk space is free than disk-reserve asks for')
     }
-    if (this.#active.fits(bytes) || this.#maintenance.canRotate) return WRITE_NOW
-    const { logTrouble } = this.#maintenance
+    return this.#active.fits(bytes) ? WRITE_NOW : this.#admitSegment(bytes)
+  }
+
+  /** Whether a new segment that takes a record of `bytes` may be begun now. Throws StoreError. */
+  #admitSegment(bytes: number): Admission {
+    const { logTrouble, canRotate } = this.#maintenance
+    if (canRotate && !this.#mustAwaitLarge(bytes)) return WRITE_NOW
     if (logTrouble !== null) throw new StoreError('log-failed', logTrouble)
     return WRITE_LATER
+  }
+
+  /**
+   * Of segments that had to be made larger than segmentBytes only one is in memory at a time. If that is the active one, it is
+   * given up, so that it can be flushed.
+   */
+  #mustAwaitLarge(bytes: number): boolean {
+    const { segmentBytes } = this.#options
+    if (Segment.capacityFor(bytes) <= segmentBytes) return false
+    const isLarge = (segment: Segment): boolean => segment.memory.capacityBytes > segmentBytes
+    if (isLarge(this.#active)) {
+      this.#rotate(0)
+      return true
+    }
+    return this.#sealed.some(({ segment }) => isLarge(segment))
   }
 
   /** How long acknowledgements should be held back now, in milliseconds, because compaction is behind (0: not at all). */
@@ -238,15 +259,22 @@ export class Store {
     return this.#maintenance.writeDelayMs
   }
 
-  /** Has the next `writes` entries, of `payloadBytes` of keys, values and contexts, share one segment and so one batch. */
+  /**
+   * Has the next `writes` entries, of `payloadBytes` of keys, values and contexts, share one segment and so one batch.
+   * Throws StoreError, NoRoomYet when there is none for so much.
+   */
   reserve(writes: number, payloadBytes: number): void {
     const recordBytes = payloadBytes + writes * RECORD_OVERHEAD_BYTES
-    if (!this.#active.fitsAll(writes, recordBytes)) this.#rotate(recordBytes + writes * RECORD_OVERHEAD_BYTES)
+    if (this.#active.fitsAll(writes, recordBytes)) return
+    const neededBytes = recordBytes + writes * RECORD_OVERHEAD_BYTES
+    if (this.#admitSegment(neededBytes) === WRITE_LATER) throw new NoRoomYet()
+    this.#rotate(neededBytes)
   }
 
   /**
    * Appends a record with one sibling over `predecessor` (the newest entry's record, or null) and makes it the key's newest.
    * `hash` is the key's; find() of the same key must have come directly before. See writeSingleRecord for the rest. Returns the entry's sequence.
+   * Throws StoreError before anything is written, NoRoomYet when a value is larger than what was admitted.
    */
   append(
     hash: KeyHash,
@@ -268,7 +296,11 @@ export class Store {
     const valueBytes = valueEnd - valueStart
     const bytes = singleRecordBytes(predecessor, predecessorAt, actor, keyEnd - keyStart, valueBytes)
     let segment = this.#active
-    if (!segment.fits(bytes)) segment = this.#rotate(bytes)
+    if (!segment.fits(bytes)) {
+      // Deletions are small, and one request may make many: what the first of them needed stays admitted.
+      if (kind === KIND_VALUE && this.#admitSegment(bytes) === WRITE_LATER) throw new NoRoomYet()
+      segment = this.#rotate(bytes)
+    }
     if (segment !== this.#probed) segment.find(hash.first, key, keyStart, keyEnd)
     this.#probed = null
     const record = segment.beginRecord()

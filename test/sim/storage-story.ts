@@ -7,7 +7,7 @@ import { COLD, LIVE } from '../../src/coordinator/keyspace.js'
 import { MachineOff } from '../../src/sim/disk/disk-error.js'
 import type { CrashMode } from '../../src/sim/disk/sim-file.js'
 import { SimRandom } from '../../src/sim/sim-random.js'
-import { StoreError } from '../../src/storage/store-error.js'
+import { NoRoomYet, StoreError } from '../../src/storage/store-error.js'
 import { WRITE_NOW } from '../../src/storage/store.js'
 import type { StoreOptions } from '../../src/storage/store-options.js'
 import { difference, History } from './storage-history.js'
@@ -182,8 +182,18 @@ export class Story {
 
   /** A command that writes about so many bytes. */
   #writeCommand(bytes: number, names: readonly string[], run: (keys: readonly Buffer[]) => void): Step {
-    if (this.machine.store.admit(bytes) === WRITE_NOW) return this.#command(names, run)
-    return this.machine.admission(bytes).then(() => this.#command(names, run))
+    const again = (error: unknown): Promise<void> => {
+      if (!(error instanceof NoRoomYet)) throw error
+      return this.machine.advance(1).then(() => this.#writeCommand(bytes, names, run))
+    }
+    if (this.machine.store.admit(bytes) !== WRITE_NOW) {
+      return this.machine.admission(bytes).then(() => this.#writeCommand(bytes, names, run))
+    }
+    try {
+      return this.#command(names, run)?.catch(again)
+    } catch (error) {
+      return again(error)
+    }
   }
 
   #checkShown(key: string, bytes: Buffer): void {
@@ -260,6 +270,12 @@ export class Story {
     const key = Buffer.from(name)
     this.machine.keyspace.beginRequest()
     if (this.machine.keyspace.find(key, 0, key.length) === COLD) return
+    try {
+      if (this.machine.store.admit(VALUE_BYTES_MAX + ENTRY_BYTES) !== WRITE_NOW) return
+    } catch (error) {
+      if (isRefusal(error)) return
+      throw error
+    }
     this.#wrote([this.#put(key, this.#value(), 0)])
   }
 

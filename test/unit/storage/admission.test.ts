@@ -4,8 +4,11 @@ import { CorruptionError } from '../../../src/storage/corruption-error.js'
 import { tableFileName } from '../../../src/storage/file-names.js'
 import type { StorageJobs } from '../../../src/storage/jobs/storage-jobs.js'
 import type { StoreOptions } from '../../../src/storage/store-options.js'
-import { WRITE_LATER } from '../../../src/storage/store.js'
+import { NoRoomYet } from '../../../src/storage/store-error.js'
+import { WRITE_LATER, WRITE_NOW } from '../../../src/storage/store.js'
 import { StorageMachine, TINY } from '../../sim/storage-machine.js'
+
+const NO_ROOM_YET = { code: 'behind', message: new NoRoomYet().message }
 
 /** Writes without asking whether it may. */
 async function put(machine: StorageMachine, key: string, valueBytes = 300): Promise<void> {
@@ -186,3 +189,51 @@ async function writeFor(machine: StorageMachine, ms: number): Promise<unknown> {
   }
   return null
 }
+
+t.test(
+  'of values larger than a segment one is in memory at a time, also when their requests are small',
+  async (t) => {
+    const machine = StorageMachine.fromSeed('large')
+    const waiting: (() => void)[] = []
+    let isHeld = true
+    machine.wrapJobs = (jobs) =>
+      overriding(jobs, {
+        flush: async (job) => {
+          if (isHeld) await new Promise<void>((resolve) => waiting.push(resolve))
+          return jobs.flush(job)
+        },
+      })
+    await machine.start()
+    const largeBytes = 10 * TINY.segmentBytes
+    await put(machine, 'first', largeBytes)
+    await machine.advance(10)
+    t.equal(machine.store.admit(largeBytes), WRITE_LATER, 'what a request announces')
+    await machine.until(() => waiting.length > 0, 'the first is given up, so that it can be flushed')
+    t.equal(machine.store.admit(1000), WRITE_NOW)
+    await t.rejects(put(machine, 'second', largeBytes), NO_ROOM_YET, 'as SETRANGE, which announces nothing')
+    t.throws(() => machine.keyspace.reserve(2, largeBytes), NO_ROOM_YET)
+    t.equal(await machine.get('second'), null, 'nothing is applied')
+    isHeld = false
+    for (const goOn of waiting) goOn()
+    await machine.admission(largeBytes)
+    await put(machine, 'second', largeBytes)
+    t.equal((await machine.get('second'))?.value.length, largeBytes)
+  },
+)
+
+t.test('a value that fits a segment does not take more segments than there may be', async (t) => {
+  const machine = StorageMachine.fromSeed('grown')
+  machine.wrapJobs = (jobs) => overriding(jobs, { flush: () => new Promise(() => {}) })
+  await machine.start()
+  let refused = 0
+  for (let i = 0; i < 10; i++) {
+    t.ok(machine.store.admit(1) === WRITE_NOW || refused > 0)
+    await put(machine, `key ${i}`, TINY.segmentBytes / 2).catch((error: unknown) => {
+      if (!(error instanceof NoRoomYet)) throw error
+      refused++
+    })
+    await machine.advance(10)
+  }
+  t.equal(machine.store.facts().segments, TINY.segmentsMax)
+  t.ok(refused > 0)
+})
