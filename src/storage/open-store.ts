@@ -36,11 +36,12 @@ import { entryDisplaced } from './log/segment-format.js'
 import { damaged, recoverSegment, sealRecovered } from './log/recover-segment.js'
 import type { Segment } from './log/segment.js'
 import { emptyManifest, encodeManifest, Manifest } from './manifest.js'
-import type { ManifestState } from './manifest.js'
+import type { ManifestState, ManifestTable } from './manifest.js'
 import { recountKeys } from './recount-keys.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
 import { Table } from './table/table.js'
 import { TableSet } from './table-set.js'
+import type { LiveTable } from './table-set.js'
 
 export interface SealedSegment {
   readonly segment: Segment
@@ -116,16 +117,33 @@ function loadCounts({ disk, log }: StoreEnv, directory: string, state: ManifestS
 const NO_KEYS: KeyCounts = { live: 0, seconds: new Float64Array(0), deaths: new Uint32Array(0) }
 
 function openTables(env: StoreEnv, directory: string, state: ManifestState, cache: BlockCache): TableSet {
-  return new TableSet(
-    state.tables.map((facts) => ({
-      facts,
-      table: Table.open(
-        env.disk,
-        pathOf(directory, tableFileName(facts.fileNumber)),
-        cache,
-        facts.fileNumber,
-      ),
-    })),
+  const opened: LiveTable[] = []
+  try {
+    for (const facts of state.tables) opened.push({ facts, table: openTable(env, directory, facts, cache) })
+    return new TableSet(opened)
+  } catch (error) {
+    for (const { table } of opened) table.retire(false)
+    throw error
+  }
+}
+
+function openTable(
+  { disk }: StoreEnv,
+  directory: string,
+  { fileNumber }: ManifestTable,
+  cache: BlockCache,
+): Table {
+  const path = pathOf(directory, tableFileName(fileNumber))
+  if (!disk.exists(path)) throw missing(path, 'table', directory)
+  return Table.open(disk, path, cache, fileNumber)
+}
+
+function missing(path: string, what: string, directory: string): CorruptionError {
+  return new CorruptionError(
+    path,
+    0,
+    `the ${what} is missing, but ${pathOf(directory, MANIFEST_NAME)} names it`,
+    'Bring the file back, or restore the directory from a snapshot.',
   )
 }
 
@@ -235,12 +253,7 @@ function liveLogs(env: StoreEnv, directory: string, state: ManifestState): numbe
   }
   for (const number of state.logs) {
     if (present.includes(number)) continue
-    throw new CorruptionError(
-      pathOf(directory, logFileName(number)),
-      0,
-      `the log is missing, but ${MANIFEST_NAME} names it`,
-      'Bring the file back, or restore the directory from a snapshot.',
-    )
+    throw missing(pathOf(directory, logFileName(number)), 'log', directory)
   }
   const oldest = state.logs.at(0)
   return oldest === undefined ? [] : present.filter((number) => number >= oldest).sort((a, b) => a - b)

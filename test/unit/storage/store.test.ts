@@ -427,3 +427,16 @@ t.test('the compaction rate and appendfsync of run time outlive a full disk', as
   t.equal((await machine.get('key'))?.value, 'value')
   await rotates(t, machine)
 })
+
+t.test('a table that the manifest names must be there: the message says which and what to do', async (t) => {
+  const machine = await started('a table is gone')
+  await fill(machine, 3)
+  await machine.stop()
+  const gone = `${DIRECTORY}/${filesOf(machine, '.table').at(-1)}`
+  machine.env.disk.unlink(gone)
+  await t.rejects(machine.start(), {
+    name: 'CorruptionError',
+    file: gone,
+    message: /the table is missing, but \/data\/MANIFEST names it\. Bring the file back, or restore/,
+  })
+})
