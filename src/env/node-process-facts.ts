@@ -1,4 +1,5 @@
 /** ProcessFacts of the process that this code runs in. */
+import { readFileSync } from 'node:fs'
 import { arch, release, totalmem, type } from 'node:os'
 import type { ProcessFacts, ProcessMemory } from './process-facts.js'
 
@@ -15,6 +16,17 @@ export class NodeProcessFacts implements ProcessFacts {
       heapTotalBytes: heapTotal,
       externalBytes: external,
       systemTotalBytes: totalmem(),
+    }
+  }
+
+  /** Node raises its soft limit to the hard one at its start; only Linux lets a process read it without a call of its own. */
+  openFilesMax(): number | null {
+    try {
+      const limits = readFileSync('/proc/self/limits', 'latin1')
+      const soft = /^Max open files +(\d+) /m.exec(limits)
+      return soft === null ? null : Number(soft[1])
+    } catch {
+      return null
     }
   }
 

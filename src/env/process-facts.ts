@@ -4,6 +4,8 @@ export interface ProcessFacts {
   /** 'Linux 6.1.0 x64' */
   readonly operatingSystem: string
   memory(): ProcessMemory
+  /** How many files and sockets the process may have open; null where that cannot be told. */
+  openFilesMax(): number | null
   /** User and system CPU seconds since the process started. */
   cpu(): { userSeconds: number; systemSeconds: number }
 }

@@ -101,7 +101,7 @@ export const KNOBS: readonly Knob[] = [
     unit: '',
     runtime: true,
     reason:
-      'Connections at a time; raise it together with the limit of open files, lower it to bound memory.',
+      'Connections at a time; raise it together with the limit of open files, which lowers it at the start, or lower it to bound memory.',
   },
   {
     path: 'timeout',

@@ -15,6 +15,7 @@ import { Store } from '../storage/store.js'
 import type { StoreOptions } from '../storage/store-options.js'
 import type { NodeConfig } from './node-config.js'
 import type { NodeEnv, RunningNode } from './running-node.js'
+import { clientsWithin } from './open-files.js'
 import { NodeSettings } from './runtime-settings.js'
 import { SlowlogRing } from './slowlog.js'
 import { NodeCounters, SAMPLE_INTERVAL_MS } from './stats.js'
@@ -94,8 +95,20 @@ class Node implements RunningNode {
       throw error
     }
     this.#settings.listensOn(this.#port)
+    this.#limitClients()
     this.#sample()
     log.info('serving', { port: this.#port, appendfsync: config.appendFsync })
+  }
+
+  #limitClients(): void {
+    const openFilesMax = this.#env.process.openFilesMax()
+    if (openFilesMax === null) return
+    const maxClients = clientsWithin(openFilesMax, this.#store.facts().tables)
+    if (!this.#settings.limitClients(maxClients)) return
+    this.#env.log.warn('maxclients lowered: the limit of open files is too small', {
+      openFilesMax,
+      maxClients,
+    })
   }
 
   stop(): Promise<void> {

@@ -20,6 +20,8 @@ export class NodeSettings implements RuntimeSettings {
   readonly #values: Map<string, KnobValue>
   readonly #onChange: (name: string, config: NodeConfig) => void
   #current: NodeConfig
+  /** More clients than this the system cannot handle. */
+  #clientsMax = Infinity
 
   /** `onChange` runs after every successful CONFIG SET, with the changed setting's name. */
   constructor(config: NodeConfig, onChange: (name: string, config: NodeConfig) => void = () => {}) {
@@ -50,6 +52,9 @@ export class NodeSettings implements RuntimeSettings {
     if (!knob.runtime) return IMMUTABLE
     const parsed = parseKnob(knob.type, value)
     if (parsed.kind === 'refused') return parsed.redisReason
+    if (key === 'maxclients' && Number(parsed.value) > this.#clientsMax) {
+      return `The operating system is not able to handle the specified number of clients, try with ${this.#clientsMax}`
+    }
     this.#apply(key, parsed.value)
     this.#onChange(key, this.#current)
     return null
@@ -58,6 +63,14 @@ export class NodeSettings implements RuntimeSettings {
   /** The port that was bound, when the configured one was 0. */
   listensOn(port: number): void {
     this.#apply('port', port)
+  }
+
+  /** Lowers maxclients to what the system can handle, where it is more; answers whether it was. */
+  limitClients(clientsMax: number): boolean {
+    this.#clientsMax = clientsMax
+    if (this.#current.maxClients <= clientsMax) return false
+    this.#apply('maxclients', clientsMax)
+    return true
   }
 
   get requirePass(): string {
