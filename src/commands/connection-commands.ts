@@ -4,7 +4,7 @@
  */
 import type { ReplyWriter } from '../resp/reply-writer.js'
 import { integerOf, isWord } from './args.js'
-import { WRONG_PASSWORD, auth, logIn } from './authentication.js'
+import { answerLogin, auth, logIn, refuseLogin } from './authentication.js'
 import { takeName } from './client-attributes.js'
 import { NOT_AN_INTEGER } from './error-texts.js'
 import { REDIS_VERSION } from './redis-version.js'
@@ -64,10 +64,16 @@ const hello: Handler = (request) => {
   const { argc, reply, session } = request
   const protocol = argc > 1 ? protocolOf(request) : session.protocol
   if (protocol === 0) return DONE
+  let logsIn = false
   for (let i = 2; i < argc; i++) {
-    const taken = takeOption(request, i)
-    if (taken === 0) return DONE
-    i += taken
+    if (isWord(request, i, 'AUTH') && i + 2 < argc) {
+      if (!logIn(request, i + 1, i + 2)) return refuseLogin(request)
+      logsIn = true
+      i += 2
+    } else {
+      if (!takeOption(request, i)) return DONE
+      i++
+    }
   }
   if (!session.authenticated && request.node.settings.requirePass !== '') {
     reply.error(HELLO_WITHOUT_AUTH)
@@ -75,7 +81,9 @@ const hello: Handler = (request) => {
   }
   session.protocol = protocol
   reply.protocol = protocol
-  writeHello(reply, protocol, session.id)
+  const { id } = session
+  if (logsIn) return answerLogin(request, (own) => writeHello(own, protocol, id))
+  writeHello(reply, protocol, id)
   return DONE
 }
 
@@ -88,18 +96,12 @@ function protocolOf(request: Request): number {
   return 0
 }
 
-/** Carries out the option in argument i; answers how many arguments it took, 0 when the error is rendered. */
-function takeOption(request: Request, i: number): number {
-  const { argc, reply } = request
-  if (isWord(request, i, 'AUTH') && i + 2 < argc) {
-    if (logIn(request, i + 1, i + 2)) return 2
-    reply.error(WRONG_PASSWORD)
-  } else if (isWord(request, i, 'SETNAME') && i + 1 < argc) {
-    if (takeName(request, i + 1)) return 1
-  } else {
-    refuseQuoting(reply, `Syntax error in HELLO option '${quote(request.bytes, request.offsets, i)}'`)
-  }
-  return 0
+/** Carries out SETNAME in argument i, with the argument behind it; false when an error is rendered instead. */
+function takeOption(request: Request, i: number): boolean {
+  if (isWord(request, i, 'SETNAME') && i + 1 < request.argc) return takeName(request, i + 1)
+  const option = quote(request.bytes, request.offsets, i)
+  refuseQuoting(request.reply, `Syntax error in HELLO option '${option}'`)
+  return false
 }
 
 function writeHello(reply: ReplyWriter, protocol: number, connectionId: number): void {

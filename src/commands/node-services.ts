@@ -5,6 +5,7 @@
 import type { Clock } from '../env/clock.js'
 import type { Random } from '../env/random.js'
 import type { LatencyHistogram } from './latency-histogram.js'
+import type { LoginBrake } from './login-brake.js'
 import type { Session } from './session.js'
 
 export interface NodeServices {
@@ -16,6 +17,8 @@ export interface NodeServices {
   clientCount(): number
   readonly stats: NodeStats
   readonly slowlog: Slowlog
+  /** Who has failed to log in lately. */
+  readonly logins: LoginBrake
   /** Facts of one INFO section that only the engine knows, as `name` -> text; commands render them in Redis's order. */
   engineFacts(): EngineFacts
   /** Resolves never: starts an orderly stop (SHUTDOWN). */

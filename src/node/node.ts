@@ -4,6 +4,7 @@
  */
 import { createRegistry } from '../commands/all-handlers.js'
 import { remoteAddress } from '../commands/client-line.js'
+import { LoginBrake } from '../commands/login-brake.js'
 import type { EngineFacts, NodeServices } from '../commands/node-services.js'
 import { LocalKeyspace } from '../coordinator/local-keyspace.js'
 import { authenticatedLimits } from '../resp/limits.js'
@@ -213,6 +214,7 @@ class Node implements RunningNode {
       clientCount: () => this.#server.count,
       stats: this.#counters,
       slowlog: this.#slowlog,
+      logins: new LoginBrake(),
       engineFacts: () => this.#engineFacts(),
       shutdown: () => void this.stop(),
       runId: runId(random.next53(), random.next53(), random.next53(), random.next53()),

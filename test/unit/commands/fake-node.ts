@@ -1,4 +1,5 @@
 /** A node and its connections as plain values, for the tests of commands that ask for them; time stands still until told. */
+import { LoginBrake } from '../../../src/commands/login-brake.js'
 import type { Clock, Timer } from '../../../src/env/clock.js'
 import { LatencyHistogram } from '../../../src/commands/latency-histogram.js'
 import type {
@@ -193,6 +194,7 @@ class FakeSlowlog implements Slowlog {
 
 export class FakeNode implements NodeServices {
   readonly clock = new ManualClock()
+  readonly logins = new LoginBrake()
   readonly random = { next53: () => 4, below: () => 0 }
   readonly settings: FakeSettings
   readonly stats = new FakeStats()
