@@ -3,13 +3,13 @@
  * whether they count from now. A time that has passed deletes the key. All of it is a new version of the key with the
  * same value (RULES V1), so each of these commands writes the whole record again.
  */
+import { EXPIRE_AT_MAX_MS } from '../record/caps.js'
 import { ABSENT, COLD } from '../coordinator/keyspace.js'
 import { bigIntegerOf, deleteKey, findKey, integerOf, isWord, setFound } from './args.js'
 import { NOT_AN_INTEGER, invalidExpireTime } from './error-texts.js'
 import { INT64_MAX, INT64_MIN } from './integer-text.js'
 import { COLD_BLOCKS, DONE } from './request.js'
 import type { Handler, Outcome, Request } from './request.js'
-import { EXPIRE_AT_MS_MAX } from './string-options.js'
 import { quote, refuseQuoting } from './unknown-command.js'
 
 const NX_WITH_OTHERS = 'ERR NX and XX, GT or LT options at the same time are not compatible'
@@ -55,7 +55,7 @@ function expireHandler(kind: TimeKind): Handler {
 }
 
 function applyTime(request: Request, kind: TimeKind, expireAtMs: number): Outcome {
-  if (expireAtMs > EXPIRE_AT_MS_MAX) {
+  if (expireAtMs > EXPIRE_AT_MAX_MS) {
     request.reply.error(invalidExpireTime(kind.command))
     return DONE
   }

@@ -3,6 +3,7 @@
  * garbage. Redis's rules: an option may be repeated (the last one counts), two different times to live may not be
  * combined, nor may two different conditions, and all of it is a plain syntax error.
  */
+import { EXPIRE_AT_MAX_MS } from '../record/caps.js'
 import { integerOf, isWord, lengthOf } from './args.js'
 import { NOT_AN_INTEGER, SYNTAX_ERROR, invalidExpireTime } from './error-texts.js'
 import type { Request } from './request.js'
@@ -23,9 +24,6 @@ export const AT_MILLISECONDS = 4
 export const KEEP_EXPIRY = 5
 /** GETEX's PERSIST. */
 export const REMOVE_EXPIRY = 6
-
-/** Last time of death that the record format holds (48 bits of milliseconds): in the year 10889. Redis goes further. */
-export const EXPIRE_AT_MS_MAX = 2 ** 48 - 1
 
 class StringOptions {
   condition = ALWAYS
@@ -82,7 +80,7 @@ export function expireAtOfArgument(request: Request, index: number, expiry: numb
   }
   const milliseconds = expiry === IN_SECONDS || expiry === AT_SECONDS ? time * 1000 : time
   const expireAtMs = expiry >= AT_SECONDS ? milliseconds : milliseconds + request.keyspace.nowMs()
-  if (time > 0 && expireAtMs <= EXPIRE_AT_MS_MAX) return expireAtMs
+  if (time > 0 && expireAtMs <= EXPIRE_AT_MAX_MS) return expireAtMs
   request.reply.error(invalidExpireTime(command))
   return NaN
 }

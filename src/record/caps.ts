@@ -9,7 +9,7 @@
 
 /** Longest key that the format can hold: 24 bits of length. The protocol allows less. */
 export const FORMAT_KEY_BYTES_MAX = 2 ** 24 - 1
-/** Latest expiry, in milliseconds since 1970: 48 bits, in the year 10889. */
+/** Latest expiry, in milliseconds since 1970: 48 bits, in the year 10889. Redis goes further. */
 export const EXPIRE_AT_MAX_MS = 2 ** 48 - 1
 /** Most entries of a context, and most siblings that merging can bring together: 16 bits each. */
 export const COUNT_MAX = 2 ** 16 - 1

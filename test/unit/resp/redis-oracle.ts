@@ -1,42 +1,23 @@
-/** A private redis-server on a Unix socket, asked what it answers to given bytes. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+/** A private redis-server, asked what it answers to given bytes. */
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { PrivateRedis } from '../../support/private-redis.js'
 
 export class RedisOracle {
-  readonly #process: ChildProcess
-  readonly #directory: string
+  readonly #redis: PrivateRedis
 
-  private constructor(process: ChildProcess, directory: string) {
-    this.#process = process
-    this.#directory = directory
+  private constructor(redis: PrivateRedis) {
+    this.#redis = redis
   }
 
   /** Starts redis-server with further settings, e.g. '--requirepass', 'x'; rejects when it is not installed. */
   static async start(...settings: string[]): Promise<RedisOracle> {
-    const directory = mkdtempSync(join(tmpdir(), 'kindred-redis-'))
-    const fixed = ['--port', '0', '--unixsocket', join(directory, 's'), '--save', '', '--dir', directory]
-    const process = spawn('redis-server', [...fixed, ...settings], { stdio: ['ignore', 'pipe', 'inherit'] })
-    const oracle = new RedisOracle(process, directory)
-    await new Promise<void>((resolve, reject) => {
-      let output = ''
-      process.on('error', reject)
-      process.on('exit', () => reject(new Error(`redis-server ended:\n${output}`)))
-      process.stdout?.on('data', (text) => {
-        output += text
-        if (output.includes('accept connections at')) resolve()
-      })
-    })
-    return oracle
+    return new RedisOracle(await PrivateRedis.start(...settings))
   }
 
   /** All that it answers, as latin1 text, to a client that sends `input`, closes its side and reads to the end. */
   ask(input: Buffer): Promise<string> {
     return new Promise((resolve) => {
-      const socket = connect({ path: join(this.#directory, 's'), allowHalfOpen: true })
+      const socket = connect({ path: this.#redis.socketPath, allowHalfOpen: true })
       let output = ''
       socket.setEncoding('latin1')
       socket.on('data', (text: string) => (output += text))
@@ -48,10 +29,7 @@ export class RedisOracle {
     })
   }
 
-  async stop(): Promise<void> {
-    const ended = once(this.#process, 'exit')
-    this.#process.kill()
-    await ended
-    rmSync(this.#directory, { recursive: true })
+  stop(): Promise<void> {
+    return this.#redis.stop()
   }
 }

@@ -2,7 +2,7 @@ import t from 'tap'
 import { type Reply, ReplyParser } from '../../../src/resp/reply-parser.js'
 import { ReplyWriter } from '../../../src/resp/reply-writer.js'
 import { AssertionError } from '../../../src/util/assert.js'
-import { Seeded } from './seeded.js'
+import { Seeded } from '../../support/seeded.js'
 
 function written(protocol: number, write: (writer: ReplyWriter) => void): string {
   const writer = new ReplyWriter()

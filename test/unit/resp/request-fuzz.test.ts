@@ -11,7 +11,7 @@ import {
   randomArguments,
   randomInlineLine,
 } from './requests.js'
-import { Seeded } from './seeded.js'
+import { Seeded } from '../../support/seeded.js'
 
 const HOSTILE_NUMBERS = ['-1', '', '+5', '007', '-0', 'NaN', '2147483648', '4294967301', '9007199254740993']
 const HOSTILE_ENDS = [...HOSTILE_NUMBERS, '536870913', '1'.repeat(25), '1e3', ' 1', '1 ', '0x10']

@@ -15,7 +15,7 @@ import {
   randomArguments,
   randomInlineLine,
 } from './requests.js'
-import { Seeded } from './seeded.js'
+import { Seeded } from '../../support/seeded.js'
 
 const OTHER_ERROR = '-ERR other'
 const PING = '*1\r\n$4\r\nPING\r\n'

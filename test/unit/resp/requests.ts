@@ -3,7 +3,7 @@ import { authenticatedLimits, type RequestLimits } from '../../../src/resp/limit
 import * as result from '../../../src/resp/parse-result.js'
 import { PartialRequest } from '../../../src/resp/partial-request.js'
 import { RequestParser } from '../../../src/resp/request-parser.js'
-import type { Seeded } from './seeded.js'
+import type { Seeded } from '../../support/seeded.js'
 
 const SHARED_BYTES = 256 * 1024
 

@@ -1,7 +1,7 @@
 /** The block cache against a model: what it says it has is there and right, pinned blocks stay, the size holds. */
 import t from 'tap'
 import { BlockCache, NOWHERE } from '../../../src/storage/block-cache.js'
-import { Seeded } from '../resp/seeded.js'
+import { Seeded } from '../../support/seeded.js'
 
 const SLOT_BYTES = 4096
 const SEEDS = 300

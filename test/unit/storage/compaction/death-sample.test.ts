@@ -2,7 +2,7 @@ import t from 'tap'
 import { NEVER_DIES } from '../../../../src/record/layout.js'
 import { DeathSample } from '../../../../src/storage/compaction/death-sample.js'
 import { deadAtLeast } from '../../../../src/storage/compaction/garbage.js'
-import { Seeded } from '../../resp/seeded.js'
+import { Seeded } from '../../../support/seeded.js'
 import { tableOf } from '../tables.js'
 
 function quartilesOf(deathsMs: readonly number[]): readonly number[] {

@@ -23,7 +23,7 @@ import {
   type ManifestEdit,
   type ManifestState,
 } from '../../../../src/storage/manifest.js'
-import { Seeded } from '../../resp/seeded.js'
+import { Seeded } from '../../../support/seeded.js'
 import { MemoryDisk } from '../memory-disk.js'
 import { TestSegment, readTable, type SeenEntry } from '../segment.js'
 import { TWINS } from '../twin-keys.js'

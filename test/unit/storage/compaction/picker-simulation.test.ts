@@ -12,7 +12,7 @@ import { NEVER_DIES } from '../../../../src/record/layout.js'
 import { pickCompaction, type CompactionPick } from '../../../../src/storage/compaction/picker.js'
 import type { SequenceRange } from '../../../../src/storage/compaction/older-elsewhere.js'
 import type { WrittenTable } from '../../../../src/storage/manifest.js'
-import { Seeded } from '../../resp/seeded.js'
+import { Seeded } from '../../../support/seeded.js'
 import { ENTRY_BYTES, TreeModel, rangeOf, type ModelEntry } from './tree-model.js'
 
 const TARGET_BYTES = 20 * ENTRY_BYTES

@@ -3,7 +3,7 @@ import { writeSingleRecord } from '../../../../src/record/record-writer.js'
 import { keyLength, keyStart } from '../../../../src/record/layout.js'
 import { KeyHash } from '../../../../src/ring/token.js'
 import { TokenOrder } from '../../../../src/storage/jobs/token-order.js'
-import { Seeded } from '../../resp/seeded.js'
+import { Seeded } from '../../../support/seeded.js'
 import { TWINS } from '../twin-keys.js'
 
 function sortKeys(keys: readonly string[]): string[] {
