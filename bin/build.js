@@ -7,15 +7,30 @@ import { fileURLToPath } from 'node:url'
 import { run } from './install.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const SOURCE_FOLDERS = ['src', 'test', 'benchmarks']
+const EVERYTHING = {
+  project: 'tsconfig.json',
+  notes: 'dist/.tsbuildinfo',
+  folders: ['src', 'test', 'benchmarks'],
+}
+/** What a node runs, for `npm run up`: without the tests it takes half as long. */
+const PROGRAM = { project: 'bin/tsconfig.json', notes: 'dist/.tsbuildinfo-program', folders: ['src'] }
 
 /** Ends the process when the compiler finds errors. */
 export function build() {
-  for (const folder of SOURCE_FOLDERS) {
+  compile(EVERYTHING)
+}
+
+/** The same for the program alone. */
+export function buildProgram() {
+  compile(PROGRAM)
+}
+
+function compile({ project, notes, folders }) {
+  for (const folder of folders) {
     removeStaleOutput(folder)
-    if (lacksOutput(folder)) rmSync(join(root, 'dist/.tsbuildinfo'), { force: true })
+    if (lacksOutput(folder)) rmSync(join(root, notes), { force: true })
   }
-  run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'])
+  run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project])
 }
 
 function removeStaleOutput(folder) {

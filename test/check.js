@@ -10,7 +10,7 @@ const FORMATTED = [
   'src/**/*.ts',
   'test/**/*.{ts,js}',
   'benchmarks/**/*.{ts,js}',
-  'bin/*',
+  'bin/*.{js,json}',
   'cluster-config/*',
   'tsconfig.json',
 ]
