@@ -25,8 +25,8 @@
  * as many temporaries as waiters, and one.
  *
  * Invariants: every used slot names its file and block, and that file's array names the slot; released files own
- * nothing, so a place can never be taken for another file's. Blocks move and vanish only inside insert(), unpin() and
- * release(), which run between requests, never in the middle of one.
+ * nothing, so a place can never be taken for another file's. Blocks move and vanish only inside insert(), offer(),
+ * unpin() and release(), which run between requests, never in the middle of one.
  *
  * Source of CLOCK: Corbató, "A Paging Experiment with the Multics System", 1968.
  */
@@ -80,6 +80,11 @@ export class BlockCache {
   readonly words: Uint16Array
   /** Per slot: whether its block was found since the hand came by. Set by whoever finds it. */
   readonly referenced: Uint8Array
+  /**
+   * Per slot, a number that changes whenever what is in it leaves; never 0. 32 bits do not come round: at a microsecond
+   * an eviction that would take an hour of evicting this one slot alone.
+   */
+  readonly generations: Uint32Array
   /** [hits, misses], counted by the tables; numbers in a typed array never become garbage. */
   readonly tallies = new Float64Array(2)
 
@@ -117,6 +122,7 @@ export class BlockCache {
     this.tokens = new Float64Array(memory)
     this.words = new Uint16Array(memory)
     this.referenced = new Uint8Array(slotCount)
+    this.generations = new Uint32Array(slotCount).fill(1)
     this.#owners = new Int32Array(slotCount).fill(FREE)
     this.#blocks = new Int32Array(slotCount)
     this.#lengths = new Int32Array(slotCount)
@@ -183,6 +189,27 @@ export class BlockCache {
     this.giveReadBuffer(buffer)
     this.#occupy(slot, slots, file, block)
     places[block] = slot
+  }
+
+  /**
+   * Takes in a copy of the checked block at from[start, start + length), if there is room for it that nothing pins. The
+   * file's place of the block must be NOWHERE. The block is not pinned.
+   */
+  offer(file: number, block: number, from: Buffer, start: number, length: number): void {
+    const places = this.#placesOf(file)
+    assert(places[block] === NOWHERE, 'a block is in the cache once')
+    const slots = Math.ceil(length / BLOCK_BYTES)
+    const slot = this.#makeRoom(slots)
+    if (slot === NOWHERE) return
+    from.copy(this.bytes, slot * BLOCK_BYTES, start, start + length)
+    this.#occupy(slot, slots, file, block)
+    places[block] = slot
+  }
+
+  /** What is in this slot was found by a lookup. */
+  used(slot: number): void {
+    this.referenced[slot] = 1
+    this.tallies[HITS]++
   }
 
   /** Keeps the block at this place, of any file, until as many unpin() calls. */
@@ -299,6 +326,7 @@ export class BlockCache {
     const slots = this.#lengths[slot]
     for (let i = 0; i < slots; i++) {
       this.#owners[slot + i] = FREE
+      this.generations[slot + i]++
       this.#list(slot + i)
     }
     this.#usedSlots -= slots

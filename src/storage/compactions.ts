@@ -3,6 +3,7 @@
  * record it. One that fails changed nothing and is tried again later. A table in which a compaction met damage is left
  * alone from then on: it is set aside to level 0, where it holds nobody up, and lookups that need it fail.
  */
+import type { CacheWarmUp } from './cache-warm-up.js'
 import { TOKEN_END } from '../ring/token.js'
 import type { CompactionPick } from './compaction/picker.js'
 import { pickCompaction } from './compaction/picker.js'
@@ -14,6 +15,7 @@ import type { LiveFiles } from './live-files.js'
 import type { Segment } from './log/segment.js'
 import type { ManifestTable, WrittenTable } from './manifest.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
+import { closeAll } from './table-set.js'
 import type { LiveTable } from './table-set.js'
 
 const RETRY_AFTER_MS = 1000
@@ -29,6 +31,7 @@ export class Compactions {
   readonly #env: StoreEnv
   readonly #options: StoreOptions
   readonly #files: LiveFiles
+  readonly #warmUp: CacheWarmUp
   readonly #host: CompactionsHost
   #running = false
   #stopped = false
@@ -42,10 +45,17 @@ export class Compactions {
   readBytes = 0
   writtenBytes = 0
 
-  constructor(env: StoreEnv, options: StoreOptions, files: LiveFiles, host: CompactionsHost) {
+  constructor(
+    env: StoreEnv,
+    options: StoreOptions,
+    files: LiveFiles,
+    warmUp: CacheWarmUp,
+    host: CompactionsHost,
+  ) {
     this.#env = env
     this.#options = options
     this.#files = files
+    this.#warmUp = warmUp
     this.#host = host
   }
 
@@ -126,6 +136,8 @@ export class Compactions {
       const outputs = await this.#merge(pick, nowMs)
       if (this.#stopped) return
       const added = this.#files.openAll(outputs, pick.outputLevel)
+      await this.#warmUp.merged(added, inputs)
+      if (this.#stopped) return closeAll(added)
       await this.#files.record({ removeTables }, { added, removed: inputs })
     }
     this.#cursors = pick.cursors

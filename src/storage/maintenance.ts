@@ -8,6 +8,7 @@
  */
 import type { Timer } from '../env/clock.js'
 import { assert } from '../util/assert.js'
+import { CacheWarmUp } from './cache-warm-up.js'
 import { debt } from './compaction/debt.js'
 import { Compactions } from './compactions.js'
 import { DiskSpace } from './disk-space.js'
@@ -19,6 +20,7 @@ import { LogFiles } from './log-files.js'
 import type { NewSegment } from './log-files.js'
 import type { LoadedStore, SealedSegment } from './open-store.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
+import { closeAll } from './table-set.js'
 import type { TableSet } from './table-set.js'
 
 const RETRY_AFTER_MS = 1000
@@ -71,12 +73,14 @@ export class Maintenance {
   #flushedBytes = 0
   #lastJobError = ''
   #compactionRate: number
+  readonly #warmUp: CacheWarmUp
 
   constructor(env: StoreEnv, options: StoreOptions, loaded: LoadedStore, host: MaintenanceHost) {
     this.#env = env
     this.#options = options
     this.#host = host
     const active = (): Segment => host.active()
+    this.#warmUp = new CacheWarmUp(env.jobs, loaded.cache, env.log)
     this.#files = new LiveFiles(env, options, loaded, {
       active,
       install: (tables, sealed) => {
@@ -89,7 +93,7 @@ export class Maintenance {
       onSpare: () => host.onRoom(),
       onSpareFailed: (error) => this.#spareFailed(error),
     })
-    this.#compactions = new Compactions(env, options, this.#files, {
+    this.#compactions = new Compactions(env, options, this.#files, this.#warmUp, {
       active,
       onLook: () => this.#followLevelZero(),
       onFailed: (event, error) => this.#jobFailed(event, error),
@@ -275,9 +279,12 @@ export class Maintenance {
     })
     if (this.#stopped) return
     const previousCounts = this.#files.state.countsFile
+    const added = this.#files.openAll(result.tables, 0, countsFile)
+    await this.#warmUp.flushed(added)
+    if (this.#stopped) return closeAll(added)
     await this.#files.record(
       { countsFile, lastSequence: segment.maxSequence, flushMark },
-      { added: this.#files.openAll(result.tables, 0, countsFile), flushed: oldest },
+      { added, flushed: oldest },
     )
     this.#flushes++
     this.#flushedBytes += result.bytesWritten

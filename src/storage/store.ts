@@ -35,9 +35,10 @@ import type { MaintenanceFacts } from './maintenance.js'
 import { loadStore } from './open-store.js'
 import type { LoadedStore, SealedSegment } from './open-store.js'
 import type { StoreEnv, StoreEvents, StoreOptions } from './store-options.js'
+import { Shortcuts } from './shortcuts.js'
 import { NoRoomYet, StoreError } from './store-error.js'
 import type { Table } from './table/table.js'
-import { FOUND } from './table/table-lookup.js'
+import { COLD, FOUND } from './table/table-lookup.js'
 import type { TableLookup } from './table/table-lookup.js'
 import type { TableSet } from './table-set.js'
 
@@ -58,6 +59,7 @@ export class Store {
   #sealed: readonly SealedSegment[] = []
   #tables!: TableSet
   #cache!: BlockCache
+  #shortcuts!: Shortcuts
   #counts!: LiveCounts
   readonly #orders = new WeakMap<Segment, SlotOrder>()
   #sequence = 0
@@ -72,6 +74,8 @@ export class Store {
   #reopening: Promise<void> | null = null
   /** The segment whose index position of the key the last find() left behind; null once an append has used it. */
   #probed: Segment | null = null
+  /** Whether the key of the last find() may have a shortcut: segments have been asked in vain. */
+  #beyondSegments = true
   /** After a COLD answer: the table that misses `coldTable.coldBlock`. */
   coldTable: Table | null = null
 
@@ -124,6 +128,7 @@ export class Store {
     this.#tables = maintenance.tables
     this.#sealed = maintenance.sealed
     this.#cache = loaded.cache
+    this.#shortcuts = new Shortcuts(loaded.cache)
     this.#counts = loaded.counts
     this.#sequence = Math.max(this.#sequence, loaded.sequence)
     this.#flushMark = loaded.flushMark
@@ -199,6 +204,7 @@ export class Store {
   find(hash: KeyHash, bytes: Buffer, start: number, end: number, into: EntryRef): TableLookup {
     const active = this.#active
     this.#probed = active
+    this.#beyondSegments = false
     let record = active.find(hash.first, bytes, start, end)
     if (record !== 0) {
       into.bytes = active.arena
@@ -215,8 +221,11 @@ export class Store {
         return FOUND
       }
     }
+    this.#beyondSegments = true
+    if (this.#shortcuts.find(hash.first, bytes, start, end, into)) return FOUND
     const answer = this.#tables.find(hash, bytes, start, end, into)
-    if (answer > FOUND) this.coldTable = this.#tables.coldTable
+    if (answer === FOUND) this.#shortcuts.note(hash.first, into)
+    else if (answer === COLD) this.coldTable = this.#tables.coldTable
     return answer
   }
 
@@ -303,6 +312,8 @@ export class Store {
     }
     if (segment !== this.#probed) segment.find(hash.first, key, keyStart, keyEnd)
     this.#probed = null
+    if (this.#beyondSegments) this.#shortcuts.forget(hash.first)
+    this.#beyondSegments = true
     const record = segment.beginRecord()
     writeSingleRecord(
       segment.arena,

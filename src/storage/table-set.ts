@@ -128,3 +128,8 @@ const COLD_PROBE = -2
 function byToken(a: Table, b: Table): number {
   return a.summary.minToken - b.summary.minToken
 }
+
+/** Closes tables that were made and that no manifest names: the next start removes their files. */
+export function closeAll(tables: readonly LiveTable[]): void {
+  for (const { table } of tables) table.retire(false)
+}

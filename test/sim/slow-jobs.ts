@@ -12,6 +12,7 @@ import type {
   FlushResult,
   ManifestJob,
   PrepareJob,
+  ReadBlocksJob,
   StorageJobs,
 } from '../../src/storage/jobs/storage-jobs.js'
 import type { SimRandom } from '../../src/sim/sim-random.js'
@@ -42,6 +43,10 @@ export class SlowJobs implements StorageJobs {
 
   writeManifest(job: ManifestJob): Promise<void> {
     return this.#behindFlushes(() => this.#inner.writeManifest(job))
+  }
+
+  readBlocks(job: ReadBlocksJob): Promise<void> {
+    return this.#behindFlushes(() => this.#inner.readBlocks(job))
   }
 
   compact(job: CompactJob): Promise<CompactResult> {

@@ -16,6 +16,7 @@ import type {
   FlushResult,
   ManifestJob,
   PrepareJob,
+  ReadBlocksJob,
   StorageJobs,
 } from './storage-jobs.js'
 
@@ -42,6 +43,10 @@ export class InlineJobs implements StorageJobs {
 
   async writeManifest(job: ManifestJob): Promise<void> {
     await this.#run({ kind: 'write-manifest', job })
+  }
+
+  async readBlocks(job: ReadBlocksJob): Promise<void> {
+    await this.#run({ kind: 'read-blocks', job })
   }
 
   setCompactionRate(): void {}

@@ -7,12 +7,14 @@ import type {
   FlushResult,
   ManifestJob,
   PrepareJob,
+  ReadBlocksJob,
 } from './storage-jobs.js'
 
 export type JobRequest =
   | { readonly kind: 'flush'; readonly job: FlushJob }
   | { readonly kind: 'compact'; readonly job: CompactJob }
   | { readonly kind: 'prepare'; readonly job: PrepareJob }
+  | { readonly kind: 'read-blocks'; readonly job: ReadBlocksJob }
   | { readonly kind: 'write-manifest'; readonly job: ManifestJob }
 
 export type JobResult = FlushResult | CompactResult | null

@@ -7,6 +7,7 @@ import { runFlush } from './flush-job.js'
 import { failureOf } from './job-failure.js'
 import type { JobReply, JobRequest, JobResult } from './job-message.js'
 import { runPrepare } from './prepare-job.js'
+import { runReadBlocks } from './read-blocks-job.js'
 
 /** Runs a job to its end in this thread; whatever it throws becomes a reply. */
 export function replyTo(disk: Disk, request: JobRequest, pace: Pace): JobReply {
@@ -26,6 +27,9 @@ export function runJob(disk: Disk, request: JobRequest, pace: Pace): JobResult {
       return runMerge(disk, request.job, pace)
     case 'prepare':
       runPrepare(disk, request.job, pace)
+      return null
+    case 'read-blocks':
+      runReadBlocks(disk, request.job)
       return null
     case 'write-manifest':
       Manifest.write(disk, request.job.directory, request.job.state)

@@ -28,6 +28,8 @@ export interface StorageJobs {
    * tenth of a second on a busy device. Rejects with ManifestWriteError. One at a time: the caller waits before the next edit.
    */
   writeManifest(job: ManifestJob): Promise<void>
+  /** Reads and checks blocks of a table off the event loop, between flushes. Rejects with CorruptionError for damage. */
+  readBlocks(job: ReadBlocksJob): Promise<void>
   /** The compaction rate from now on, running jobs included; 0 takes the limit away (writers are waiting for it). */
   setCompactionRate(bytesPerSecond: number): void
   /** Cancels what runs and what waits (both reject with JobError 'cancelled'); resolves when no job touches a file any more. */
@@ -92,6 +94,16 @@ export interface ManifestJob {
 export interface PrepareJob {
   readonly path: string
   readonly sizeBytes: number
+}
+
+export interface ReadBlocksJob {
+  readonly path: string
+  /** Of each block: where it lies in the file, its stored length, and its checksum as the index has it. */
+  readonly offsets: Float64Array
+  readonly lengths: Uint32Array
+  readonly checksums: Uint32Array
+  /** The blocks are written here one behind the other; at least as long as they are together. */
+  readonly into: SharedArrayBuffer
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * Storage jobs in worker threads, two of them: one flushes segments, prepares log files and writes the manifest, the other compacts. A flush
+ * Storage jobs in worker threads, two of them: one flushes segments, prepares log files, reads new tables for the cache and writes the manifest, the other compacts. A flush
  * must never wait behind a compaction of gigabytes, because writers wait behind flushes when memory runs out; two
  * compactions side by side would only share the same disk. Threads start with their first job. Arenas and indexes are
  * shared, not copied.
@@ -15,6 +15,7 @@ import type {
   FlushResult,
   ManifestJob,
   PrepareJob,
+  ReadBlocksJob,
   StorageJobs,
 } from './storage-jobs.js'
 
@@ -50,6 +51,10 @@ export class WorkerJobs implements StorageJobs {
 
   async writeManifest(job: ManifestJob): Promise<void> {
     await this.#flushes.run({ kind: 'write-manifest', job })
+  }
+
+  async readBlocks(job: ReadBlocksJob): Promise<void> {
+    await this.#flushes.run({ kind: 'read-blocks', job })
   }
 
   setCompactionRate(bytesPerSecond: number): void {

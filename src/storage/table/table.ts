@@ -222,6 +222,18 @@ export class Table {
     this.#insert(block, buffer)
   }
 
+  /** Whether the place of this token, which lies within the table, is in memory. */
+  hasInMemory(token: number): boolean {
+    return this.#places[this.#index.lastAtMost(token)] !== NOWHERE
+  }
+
+  /** Takes a block that nobody has asked for, checked, at bytes[start…), into the cache if there is room; it is not pinned. */
+  offer(block: number, bytes: Buffer, start: number): void {
+    if (this.#isRetired || this.#places[block] !== NOWHERE) return
+    this.#entryCounts[block] = blockEntryCount(bytes, start)
+    this.#cache.offer(this.#cacheHandle, block, bytes, start, this.#index.storedLength(block))
+  }
+
   /** Ends what one successful load() began; harmless when the table was retired meanwhile. */
   unpin(block: number): void {
     if (!this.#isRetired) this.#cache.unpin(this.#places[block])
@@ -332,7 +344,7 @@ export class Table {
 }
 
 /** Whether the record in memory[record…] is of the key bytes[start, end). */
-function isKeyOf(memory: Buffer, record: number, bytes: Buffer, start: number, end: number): boolean {
+export function isKeyOf(memory: Buffer, record: number, bytes: Buffer, start: number, end: number): boolean {
   const length = memory[record + 9] | (memory[record + 10] << 8) | (memory[record + 11] << 16)
   if (length !== end - start) return false
   const key = record + HEADER_BYTES

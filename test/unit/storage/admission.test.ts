@@ -80,6 +80,7 @@ function overriding(jobs: StorageJobs, replaced: Partial<StorageJobs>): StorageJ
     compact: (job) => jobs.compact(job),
     prepare: (job) => jobs.prepare(job),
     writeManifest: (job) => jobs.writeManifest(job),
+    readBlocks: (job) => jobs.readBlocks(job),
     setCompactionRate: (rate) => jobs.setCompactionRate(rate),
     close: () => jobs.close(),
     ...replaced,

@@ -292,6 +292,7 @@ function withoutFlushes(jobs: StorageJobs): StorageJobs {
     compact: (job) => jobs.compact(job),
     prepare: (job) => jobs.prepare(job),
     writeManifest: (job) => jobs.writeManifest(job),
+    readBlocks: (job) => jobs.readBlocks(job),
     setCompactionRate: () => {},
     close: () => jobs.close(),
   }
