@@ -48,6 +48,10 @@ const READ_AHEAD_BLOCKS_MAX = 64
 const READ_AHEAD_BYTES_MAX = 1024 * 1024
 const ENTRIES_PER_BLOCK = 16
 
+/** Keys that are looked at ahead of their requests. */
+export const AHEAD_MAX = 32
+const AHEAD_KEY_BYTES_MAX = 256
+
 const NOTHING = Buffer.alloc(0)
 
 interface DurableWaiter {
@@ -71,7 +75,9 @@ export class LocalKeyspace implements Keyspace {
   /** This node in every dot; new at every start and whenever the node may have forgotten one (RULES V6). */
   #actor: number
   #nowMs: number
-  readonly #hash = new KeyHash()
+  readonly #ownHash = new KeyHash()
+  /** Of the key of the last find(). */
+  #hash = this.#ownHash
   readonly #entry = new EntryRef()
   /** What the last find() was of, and at which sequence; the bytes are null when there is none. */
   #foundIn: Buffer | null = null
@@ -91,6 +97,15 @@ export class LocalKeyspace implements Keyspace {
    * the place of the block that an earlier find() of the request still points into.
    */
   #mayReadNow = false
+  /** Keys whose hashes are known already, in the order in which they stand in #aheadIn: [start, end), hashes. */
+  #aheadIn: Buffer | null = null
+  #aheadCount = 0
+  #aheadNext = 0
+  readonly #aheadStarts = new Int32Array(AHEAD_MAX)
+  readonly #aheadEnds = new Int32Array(AHEAD_MAX)
+  readonly #aheadHashes: readonly KeyHash[] = Array.from({ length: AHEAD_MAX }, () => new KeyHash())
+  /** Takes what prefetching has read, which would not be read if nobody took it. */
+  readonly #seen = new Int32Array(1)
   #hitsBefore = 0
   #missesBefore = 0
   #waiters: DurableWaiter[] = []
@@ -121,6 +136,7 @@ export class LocalKeyspace implements Keyspace {
     this.#nowMs = this.#clock.wallMs()
     this.needSequence = 0
     this.#foundIn = null
+    this.#aheadIn = null
     this.#contextEntriesMax = 0
     this.#eager?.beginBatch()
   }
@@ -148,8 +164,51 @@ export class LocalKeyspace implements Keyspace {
     return this.#nowMs
   }
 
+  /** Forgets the keys that were announced and takes new ones, all of which lie in `bytes`, in ascending order. */
+  beginAhead(bytes: Buffer): void {
+    this.#aheadIn = bytes
+    this.#aheadCount = 0
+    this.#aheadNext = 0
+  }
+
+  /** Announces a key that a request of this batch may ask for, up to AHEAD_MAX of them. Long ones are not worth it. */
+  announce(start: number, end: number): void {
+    const bytes = this.#aheadIn
+    assert(bytes !== null && this.#aheadCount < AHEAD_MAX, 'announcements have begun and are not too many')
+    if (end - start > AHEAD_KEY_BYTES_MAX) return
+    const i = this.#aheadCount++
+    this.#aheadStarts[i] = start
+    this.#aheadEnds[i] = end
+    this.#aheadHashes[i].of(bytes, start, end)
+  }
+
+  /** Has the CPU fetch what the announced keys' lookups will read: see Store.prefetchPlace(). */
+  prefetch(): void {
+    const store = this.#store
+    const hashes = this.#aheadHashes
+    const count = this.#aheadCount
+    let seen = 0
+    for (let i = 0; i < count; i++) seen ^= store.prefetchPlace(hashes[i].first)
+    for (let i = 0; i < count; i++) seen ^= store.prefetchRecord(hashes[i].first)
+    this.#seen[0] = seen
+  }
+
+  /** The key's hashes, from its announcement if there was one. */
+  #hashOf(bytes: Buffer, start: number, end: number): KeyHash {
+    if (this.#aheadIn === bytes) {
+      let next = this.#aheadNext
+      while (next < this.#aheadCount && this.#aheadStarts[next] < start) next++
+      this.#aheadNext = next
+      if (next < this.#aheadCount && this.#aheadStarts[next] === start && this.#aheadEnds[next] === end) {
+        return this.#aheadHashes[next]
+      }
+    }
+    this.#ownHash.of(bytes, start, end)
+    return this.#ownHash
+  }
+
   find(bytes: Buffer, start: number, end: number): Lookup {
-    this.#hash.of(bytes, start, end)
+    this.#hash = this.#hashOf(bytes, start, end)
     const entry = this.#entry
     let answer = this.#store.find(this.#hash, bytes, start, end, entry)
     if (answer === STORE_COLD && this.#mayReadNow) answer = this.#readNow(bytes, start, end)

@@ -23,6 +23,7 @@ import { COLD_BLOCKS, DEFERRED, DONE } from '../commands/request.js'
 import type { Outcome, Request } from '../commands/request.js'
 import type { QueuedRequest } from '../commands/session.js'
 import { refuseArity } from '../commands/unknown-command.js'
+import { AHEAD_MAX } from '../coordinator/local-keyspace.js'
 import type { LocalKeyspace } from '../coordinator/local-keyspace.js'
 import { COMPLETE, CROSS_PROTOCOL, EMPTY, INCOMPLETE, INVALID, OVERSIZED } from '../resp/parse-result.js'
 import { PartialRequest } from '../resp/partial-request.js'
@@ -55,6 +56,9 @@ const TIMED_ONE_IN = 16
 const ENTRY_SLACK_BYTES = 512
 /** What a request queued by MULTI takes beside its arguments and their offsets: three objects and their places in lists. */
 const QUEUED_REQUEST_BYTES = 256
+
+/** The argument that is the key of nearly every command which has one. */
+const KEY_ARGUMENT = 1
 
 /** The request waits for room in the log; like the outcomes of commands/request.ts. */
 const NO_ROOM = 3
@@ -236,7 +240,10 @@ export class Dispatcher {
   /** Parses and runs bytes[at, end); what is left over is kept. */
   #consume(connection: Connection, bytes: Buffer, at: number, end: number): void {
     const parser = this.#parser
+    // A request that comes alone is not looked at twice.
+    let ahead = 1
     while (at < end) {
+      if (ahead-- === 0) ahead = this.#lookAhead(connection, bytes, at, end)
       if (connection.closing || connection.isClosed || connection.rejection !== null) break
       if (connection.mustQueue && this.#isFull(connection)) {
         this.#stash(connection, bytes, at, end)
@@ -258,6 +265,28 @@ export class Dispatcher {
       }
     }
     this.#deliverPiece(connection)
+  }
+
+  /**
+   * Has the keys of the next few requests fetched from memory at once, when there are several: a pipelined request would
+   * otherwise spend most of its time in cache misses, one after the other. Answers how many requests it has looked at
+   * beyond the first.
+   */
+  #lookAhead(connection: Connection, bytes: Buffer, at: number, end: number): number {
+    const parser = this.#parser
+    const keyspace = this.#keyspace
+    const limits = this.#limits(connection)
+    keyspace.beginAhead(bytes)
+    let requests = 0
+    while (requests < AHEAD_MAX && at < end && parser.parse(bytes, at, end, limits) === COMPLETE) {
+      at = parser.end
+      requests++
+      const { offsets } = parser
+      if (parser.argc > KEY_ARGUMENT && parser.bytes === bytes)
+        keyspace.announce(offsets[2 * KEY_ARGUMENT], offsets[2 * KEY_ARGUMENT + 1])
+    }
+    if (requests > 1) keyspace.prefetch()
+    return Math.max(0, requests - 1)
   }
 
   #isFull(connection: Connection): boolean {

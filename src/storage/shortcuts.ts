@@ -60,6 +60,11 @@ export class Shortcuts {
     return true
   }
 
+  /** For prefetching: what stands at the hash's place. */
+  glance(first: number): number {
+    return this.#entries[(first & this.#mask) << 1]
+  }
+
   /** The tables have answered that this is the key's newest record. One outside of the cache's slots is not noted. */
   note(first: number, found: EntryRef): void {
     if (found.bytes !== this.#bytes) return

@@ -9,6 +9,7 @@ import { InlineJobs } from '../../src/storage/jobs/inline-jobs.js'
 import type { CompactJob, StorageJobs } from '../../src/storage/jobs/storage-jobs.js'
 import { WorkerJobs } from '../../src/storage/jobs/worker-jobs.js'
 import { Manifest, applyEdit, emptyManifest, type ManifestTable } from '../../src/storage/manifest.js'
+import { openTableFile } from '../../src/storage/table/table-file.js'
 import { readCounts } from '../../src/storage/counts-file.js'
 import { TestSegment, readTable } from '../unit/storage/segment.js'
 
@@ -56,6 +57,37 @@ for (const [name, make] of Object.entries(implementations)) {
       const path = `${directory}/000009.log`
       await jobs.prepare({ path, sizeBytes: 3_000_000 })
       t.ok(readFileSync(path).equals(Buffer.alloc(3_000_000)))
+    }),
+  )
+
+  t.test(`${name}: blocks are read one behind the other, and damage to them is reported`, (t) =>
+    inFolder(async (jobs, directory) => {
+      const { tables } = await jobs.flush(segmentOf(2000, 1).flushJob(directory, 1, TARGET_BYTES))
+      const path = `${directory}/${String(tables[0].fileNumber).padStart(6, '0')}.table`
+      const { index, file } = openTableFile(new NodeDisk(), path)
+      new NodeDisk().close(file)
+      const blocks = [0, 1, 2, 5, index.blockCount - 1]
+      const lengths = Uint32Array.from(blocks, (block) => index.storedLength(block))
+      const into = new SharedArrayBuffer(lengths.reduce((sum, length) => sum + length, 0))
+      const job = {
+        path,
+        offsets: Float64Array.from(blocks, (block) => index.offset(block)),
+        lengths,
+        checksums: Uint32Array.from(blocks, (block) => index.checksum(block)),
+        into,
+      }
+      await jobs.readBlocks(job)
+      const bytes = readFileSync(path)
+      const wanted = blocks.map((block) => {
+        const offset = index.offset(block)
+        return bytes.subarray(offset, offset + index.storedLength(block))
+      })
+      t.ok(Buffer.concat(wanted).equals(Buffer.from(into)))
+      bytes[index.offset(5) + 100] ^= 1
+      writeFileSync(path, bytes)
+      await t.rejects(jobs.readBlocks(job), { name: 'CorruptionError', file: path, offset: index.offset(5) })
+      writeFileSync(path, bytes.subarray(0, index.offset(5) + 10))
+      await t.rejects(jobs.readBlocks(job), { name: 'CorruptionError', offset: index.offset(5) })
     }),
   )
 

@@ -159,6 +159,18 @@ export class Segment {
     }
   }
 
+  /** For prefetching: what stands at the index position where a search for this hash begins. */
+  glance(first: number): number {
+    const i = spread(first) & this.#mask
+    return this.#records[i] ^ this.#hashes[i]
+  }
+
+  /** For prefetching: the record that the index position where a search begins leads to, or 0. */
+  likelyRecord(first: number): number {
+    const i = spread(first) & this.#mask
+    return this.#hashes[i] === first ? this.#records[i] : 0
+  }
+
   #holdsKey(record: number, bytes: Uint8Array, start: number, end: number): boolean {
     const arena = this.arena
     const length = end - start

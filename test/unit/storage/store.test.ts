@@ -285,6 +285,58 @@ t.test('a clean stop seals the log: damage to any byte of it is known afterwards
   t.equal((await machine.get('key'))?.value, 'the only batch of this log')
 })
 
+t.test('T6 what was read from a table is not shown again once it was overwritten and flushed', async (t) => {
+  const machine = await started('shortcuts', { ...TINY, blockCacheBytes: 64 * 4096 })
+  for (let round = 1; round <= 8; round++) {
+    await store(machine, 'key', `value ${round}`)
+    await fill(machine, machine.store.facts().flushes + 2)
+    t.equal((await machine.get('key'))?.value, `value ${round}`)
+    t.equal((await machine.get('key'))?.value, `value ${round}`, 'and again, by the way that was noted')
+  }
+  t.not(machine.store.facts().compactions, 0)
+  await remove(machine, 'key')
+  await fill(machine, machine.store.facts().flushes + 2)
+  t.equal(await machine.get('key'), null)
+})
+
+t.test('what flushes and compactions write is in the block cache before it is needed', async (t) => {
+  const machine = await started('warm', { ...TINY, blockCacheBytes: 256 * 4096 })
+  await fill(machine, 12)
+  t.not(machine.store.facts().compactions, 0)
+  for (let i = 0; i < 50; i++) t.ok(await machine.get(`filler ${i}`))
+  t.equal(machine.coldReads, 0)
+})
+
+t.test('a cache that is too small for what is written keeps to its size', async (t) => {
+  const machine = await started('small cache', { ...TINY, blockCacheBytes: 2 * 4096 })
+  await fill(machine, 6)
+  for (let i = 0; i < 50; i++) t.ok(await machine.get(`filler ${i}`))
+  t.not(machine.coldReads, 0)
+  t.ok(machine.store.facts().cacheBytes <= 2 * 4096)
+})
+
+t.test('new tables that cannot be read back for the cache are used all the same', async (t) => {
+  const machine = await started('unread')
+  machine.wrapJobs = withoutReads
+  await machine.stop()
+  await machine.start()
+  await fill(machine, 4)
+  for (let i = 0; i < 50; i++) t.ok(await machine.get(`filler ${i}`))
+})
+
+/** Jobs that read no blocks. */
+function withoutReads(jobs: StorageJobs): StorageJobs {
+  return {
+    flush: (job) => jobs.flush(job),
+    compact: (job) => jobs.compact(job),
+    prepare: (job) => jobs.prepare(job),
+    writeManifest: (job) => jobs.writeManifest(job),
+    readBlocks: () => Promise.reject(new Error('no reads')),
+    setCompactionRate: () => {},
+    close: () => jobs.close(),
+  }
+}
+
 /** Jobs of which the flushes never end. */
 function withoutFlushes(jobs: StorageJobs): StorageJobs {
   return {
