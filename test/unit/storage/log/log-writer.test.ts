@@ -364,6 +364,26 @@ t.test('closing ends although the log fails, and no file is closed under an oper
   t.equal(bench.disk.openFiles, 0)
 })
 
+t.test('closing ends although a write fails, and then the sync beside it', async (t) => {
+  const bench = new Bench('everysec', LARGE_SEGMENT_BYTES)
+  bench.append()
+  bench.endTurn()
+  bench.queue.advanceSync(1000)
+  bench.append(1, 2 * MEGABYTE)
+  let closed = false
+  const closing = bench.writer.close().then(() => (closed = true))
+  const [sync, write] = bench.disk.held
+  t.equal(sync, 'sync 12')
+  t.match(write, /^write 12/)
+  bench.disk.release(write, 'EIO')
+  await Promise.resolve()
+  t.notOk(closed, 'the sync still has the file')
+  bench.disk.release(sync, 'EIO')
+  await closing
+  t.equal(bench.failures.length, 1, 'the log has failed once')
+  t.equal(bench.disk.openFiles, 0)
+})
+
 t.test(
   'no schedule makes an entry durable before it is written, or under always before it is synced',
   async (t) => {
