@@ -84,6 +84,11 @@ export class SimDisk implements Disk {
     return this.#medium.usedBytes
   }
 
+  /** Handles that nobody has closed. */
+  get openFiles(): number {
+    return this.#medium.openFiles
+  }
+
   /** Whether a crash could lose anything. */
   get hasUnsyncedChanges(): boolean {
     return this.#medium.hasUnsyncedChanges
@@ -97,6 +102,11 @@ export class SimDisk implements Disk {
   /** The n-th operation from now (1 is the next; of that kind if one is named) fails, and `times` - 1 after it. */
   failAt(nth: number, code: FaultCode, operation?: DiskOperation, times = 1): void {
     this.#faults.add(code, nth, operation, times)
+  }
+
+  /** Each operation fails with this probability, until clearFaults or a crash. */
+  failSometimes(chance: number, code: FaultCode): void {
+    this.#faults.flake({ chance, code, random: this.#random.fork(`flaky-${this.#operations}`) })
   }
 
   /** The power goes during the n-th operation from now. */

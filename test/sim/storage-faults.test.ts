@@ -21,6 +21,8 @@ interface Promises {
   readonly history: History
   /** Sequences up to this one were acknowledged. */
   acknowledged: number
+  /** Every actor that may have issued a dot. */
+  readonly actors: Set<number>
   /** What the scenario saw on the way. */
   flushes: number
   compactions: number
@@ -37,18 +39,33 @@ class Client {
     this.machine.onDurable = () => {
       promises.acknowledged = Math.max(promises.acknowledged, this.machine.store.durableSequence)
     }
-    this.machine.onReopened = () => void promises.history.cut(this.machine.store.loaded.sequence)
+    this.machine.onReopened = () => this.#begun()
   }
 
-  /** Starts the engine, once more if the disk fails it. */
+  /** The store holds what the disk does, and mints under a name that it has never used (V6). */
+  #begun(): void {
+    const { history, actors, acknowledged } = this.#promises
+    const { keyspace, store, options } = this.machine
+    const { sequence } = store.loaded
+    if (options.appendfsync === 'always' && history.lastUpTo(acknowledged) > sequence)
+      throw new Error(`sequence ${acknowledged} was acknowledged, ${sequence} is what there is`)
+    const divided = history.cut(sequence)
+    if (divided !== null) throw new Error(divided)
+    refuseKnownActor(actors, keyspace.actor)
+    actors.add(keyspace.actor)
+  }
+
+  /** Starts the engine, again and again if the disk fails it. */
   async start(): Promise<void> {
-    try {
-      await this.machine.start()
-    } catch (error) {
-      if (!isDiskError(error)) throw error
-      await this.machine.start()
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.machine.start()
+        break
+      } catch (error) {
+        if (!isDiskError(error) || attempt === STARTS_MAX) throw error
+      }
     }
-    this.#promises.history.cut(this.machine.store.loaded.sequence)
+    this.#begun()
   }
 
   async stop(): Promise<void> {
@@ -108,7 +125,7 @@ class Client {
     })
   }
 
-  /** Tries until it works: one operation fails, so service must come back, by itself or by a restart. */
+  /** Tries until it works: while the disk does, service must come back, by itself or by a restart. */
   async #persist(task: () => Promise<void>): Promise<void> {
     for (let attempts = 0; attempts < ATTEMPTS_MAX; attempts++) {
       try {
@@ -119,7 +136,25 @@ class Client {
       }
       await this.#recover()
     }
-    throw new Error('writes never work again')
+    throw new OutOfService()
+  }
+
+  /**
+   * What is shown although the disk has failed is what is there: a read answers, or says why it cannot, within
+   * bounded time.
+   */
+  async readAll(): Promise<void> {
+    const { machine } = this
+    const { history } = this.#promises
+    for (const key of history.keys) {
+      const expected = history.at(key, machine.nowMs)
+      try {
+        const shown = await machine.get(key)
+        if (shown?.value !== expected?.value) throw new Error(`${key} shows ${shown?.value}`)
+      } catch (error) {
+        if (!(error instanceof StoreError) && !isDiskError(error)) throw error
+      }
+    }
   }
 
   /** After a full disk the store comes back by itself; after any other failure of the log somebody has to restart it. */
@@ -127,10 +162,12 @@ class Client {
     const { machine } = this
     const failure = machine.store.logFailure
     if (failure === null || isFull(failure)) {
-      await machine.until(() => this.#isOpen(), 'writes are accepted again')
+      const endMs = machine.env.queue.nowMs + RECOVERY_MS_MAX
+      while (!this.#isOpen() && machine.env.queue.nowMs < endMs) await machine.advance(100)
       return
     }
     if (this.#isOpen()) throw new Error('W3: writes are accepted after the log has failed')
+    await this.readAll()
     await this.stop()
     await this.start()
   }
@@ -146,18 +183,41 @@ class Client {
   }
 }
 
+/** The disk has failed for good. */
+class OutOfService extends Error {}
+
 const ATTEMPTS_MAX = 10
+/** More than one fault after another makes starts fail. */
+const STARTS_MAX = 50
+const RECOVERY_MS_MAX = 20_000
+
+function refuseKnownActor(actors: ReadonlySet<number>, actor: number): void {
+  if (actors.has(actor)) throw new Error(`V6: actor ${actor} is used again`)
+}
 
 function isDiskError(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'EIO' || error.code === 'ENOSPC')
+}
+
+/** The scenario on a disk that may fail for good: then it ends early, with the reads that are left. */
+async function scenarioOrOutOfService(env: SimEnv, options: StoreOptions, promises: Promises): Promise<void> {
+  const client = new Client(env, options, promises)
+  try {
+    await scenario(client)
+  } catch (error) {
+    // The disk's own error is that of a start.
+    if (isDiskError(error)) return
+    if (!(error instanceof OutOfService)) throw error
+    await client.readAll()
+    await client.stop()
+  }
 }
 
 function isFull(error: Error): boolean {
   return 'code' in error && error.code === 'ENOSPC'
 }
 
-async function scenario(env: SimEnv, options: StoreOptions, promises: Promises): Promise<void> {
-  const client = new Client(env, options, promises)
+async function scenario(client: Client): Promise<void> {
   const { machine } = client
   await client.start()
   for (let i = 0; i < 14; i++) await client.set(`key ${i % 5}`, `first ${i} `.repeat(28))
@@ -176,18 +236,22 @@ async function scenario(env: SimEnv, options: StoreOptions, promises: Promises):
   await client.stop()
 }
 
-function storyOf(options: StoreOptions, seed: string): CrashStory<Promises> {
+function storyOf(options: StoreOptions, seed: string, endsEarly = false): CrashStory<Promises> {
   return {
     seed,
     prepare({ disk }) {
       disk.makeDirectory(DIRECTORY)
       disk.syncDirectory('/')
     },
-    begin: () => ({ history: new History(), acknowledged: 0, flushes: 0, compactions: 0 }),
-    scenario: (env, promises) => scenario(env, options, promises),
+    begin: () => ({ history: new History(), actors: new Set(), acknowledged: 0, flushes: 0, compactions: 0 }),
+    scenario: (env, promises) =>
+      endsEarly
+        ? scenarioOrOutOfService(env, options, promises)
+        : scenario(new Client(env, options, promises)),
     async check(env, promises) {
       const machine = new StorageMachine(env, options, false)
       await machine.start()
+      refuseKnownActor(promises.actors, machine.keyspace.actor)
       const { sequence } = machine.store.loaded
       if (options.appendfsync === 'always' && sequence < promises.acknowledged) {
         throw new Error(`sequence ${promises.acknowledged} was acknowledged, ${sequence} is what there is`)
@@ -226,12 +290,46 @@ t.test('W1 W2 power off under everysec and no leaves a prefix', async (t) => {
   }
 })
 
+/** Some sweeps strike only at every n-th operation, unless KINDRED_EVERY_OPERATION asks for all. */
+function thinned(everyNth: number): number {
+  return process.env['KINDRED_EVERY_OPERATION'] === undefined ? everyNth : 1
+}
+
+function swept(t: Test, report: CrashReport, everyNth: number): void {
+  t.comment(JSON.stringify(report))
+  t.ok(report.operations > 300 && report.checks > (3 * report.operations) / everyNth)
+}
+
 t.test('W3 any operation may fail with EIO: nothing is acknowledged that a crash can take', async (t) => {
   reported(t, await failEveryOperation(storyOf(OPTIONS, 'EIO'), 'EIO', { randomCrashes: 0 }))
 })
 
 t.test('W3 any operation may fail with ENOSPC, and service resumes', async (t) => {
   reported(t, await failEveryOperation(storyOf(OPTIONS, 'ENOSPC'), 'ENOSPC', { randomCrashes: 0 }))
+})
+
+t.test(
+  'W1 W3 V6 an operation fails, and so does one of the recovery behind it: nothing is lost',
+  async (t) => {
+    for (const code of ['EIO', 'ENOSPC'] as const) {
+      const everyNth = thinned(25)
+      const settings = { randomCrashes: 1, failsChecks: true, everyNth }
+      swept(t, await failEveryOperation(storyOf(OPTIONS, `${code} twice`), code, settings), everyNth)
+    }
+  },
+)
+
+t.test('W3 V6 the disk may be full for a while from any operation on, and service resumes', async (t) => {
+  const everyNth = thinned(20)
+  const settings = { randomCrashes: 1, times: 40, everyNth }
+  swept(t, await failEveryOperation(storyOf(OPTIONS, 'full for a while'), 'ENOSPC', settings), everyNth)
+})
+
+t.test('W3 the disk may fail for good from any operation on: reads end, and nothing is lost', async (t) => {
+  const settings = { randomCrashes: 1, times: Infinity, everyNth: thinned(20) }
+  const report = await failEveryOperation(storyOf(OPTIONS, 'EIO for good', true), 'EIO', settings)
+  t.comment(JSON.stringify(report))
+  t.ok(report.checks > 100)
 })
 
 t.test('W3 R2 after a failed fsync nothing is acknowledged, and what was not is not shown', async (t) => {

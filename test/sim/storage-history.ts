@@ -33,6 +33,11 @@ export class History {
     return this.#writes.length
   }
 
+  /** Every key that was ever written since the last FLUSHALL. */
+  get keys(): readonly string[] {
+    return [...this.#newest.keys()]
+  }
+
   clone(): History {
     const copy = new History()
     for (const write of this.#writes) copy.#apply(write)

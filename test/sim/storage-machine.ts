@@ -13,6 +13,7 @@ import type { SimRandom } from '../../src/sim/sim-random.js'
 import { InlineJobs } from '../../src/storage/jobs/inline-jobs.js'
 import type { StorageJobs } from '../../src/storage/jobs/storage-jobs.js'
 import type { StoreEvents, StoreOptions } from '../../src/storage/store-options.js'
+import { StoreError } from '../../src/storage/store-error.js'
 import { Store, WRITE_NOW } from '../../src/storage/store.js'
 import { assert } from '../../src/util/assert.js'
 import { SlowJobs } from './slow-jobs.js'
@@ -50,6 +51,8 @@ export interface Shown {
 }
 
 const WAIT_MS_MAX = 60_000
+/** The server answers a write that waits longer with an error. */
+const ROOM_MS_MAX = 10_000
 const POLL_MS = 0.5
 const SCAN_STEPS_MAX = 10_000
 
@@ -187,9 +190,12 @@ export class StorageMachine {
   async admission(bytes: number): Promise<void> {
     if (this.store.admit(bytes) === WRITE_NOW) return
     let refusal: unknown = null
+    const endMs = this.env.queue.nowMs + ROOM_MS_MAX
     await this.until(() => {
       try {
-        return this.store.admit(bytes) === WRITE_NOW
+        if (this.store.admit(bytes) === WRITE_NOW) return true
+        if (this.env.queue.nowMs >= endMs) throw new StoreError('behind', 'no room in the log for long')
+        return false
       } catch (error) {
         refusal = error
         return true

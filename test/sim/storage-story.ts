@@ -12,7 +12,7 @@ import { WRITE_NOW } from '../../src/storage/store.js'
 import type { StoreOptions } from '../../src/storage/store-options.js'
 import { difference, History } from './storage-history.js'
 import type { Change } from './storage-history.js'
-import { StorageMachine, TINY } from './storage-machine.js'
+import { DIRECTORY, StorageMachine, TINY } from './storage-machine.js'
 
 /** What happened in a life; a test asserts on the sums, so that a story in which nothing happens is noticed. */
 export interface StoryReport {
@@ -27,15 +27,36 @@ export interface StoryReport {
   coldReads: number
   /** Failures of the log that were lived through; 0 without faults. */
   logFailures: number
+  /** How often the store got over a full disk by itself; 0 without faults. */
+  reopenings: number
+  /** Starts that the disk failed; 0 without faults. */
+  failedStarts: number
 }
 
 const KEYS = 40
 const TAGGED_KEYS = 8
+/** A flaky disk is mended within that time. */
+const FLAKY_MS_MAX = 10_000
+/** Starts that may fail before the disk is mended. */
+const FAILED_STARTS_MAX = 4
 /** Longer than the time between two syncs of everysec and the longest sync. */
 const EVERYSEC_LOSS_MS = 1_010
 /** More than an entry takes beside key and value. */
 const ENTRY_BYTES = 600
 const VALUE_BYTES_MAX = 4_000
+/** Undefined: the next one, of whatever kind. */
+const FAULTY_OPERATIONS = [
+  undefined,
+  undefined,
+  undefined,
+  'sync',
+  'sync',
+  'write',
+  'sync-directory',
+  'rename',
+  'create',
+  'read',
+] as const
 const CRASH_MODES: readonly CrashMode[] = ['lose-all', 'keep-all', 'random', 'random']
 
 /** Most steps end at once, and then cost no promise. */
@@ -53,6 +74,8 @@ export class Story {
     compactions: 0,
     coldReads: 0,
     logFailures: 0,
+    reopenings: 0,
+    failedStarts: 0,
   }
   readonly #random: SimRandom
   readonly #history = new History()
@@ -76,6 +99,7 @@ export class Story {
   }
 
   async live(steps: number): Promise<void> {
+    if (this.#hasFaults) this.#makeDirectory()
     await this.#start(0, true)
     for (let step = 0; step < steps; step++) {
       this.report.operations++
@@ -83,6 +107,16 @@ export class Story {
     }
     this.machine.env.disk.clearFaults()
     await this.#live(() => this.#endOfLife())
+  }
+
+  /**
+   * The directory's own name is durable before anything fails: that a sync of its parent succeeds after one has failed
+   * proves nothing here, and no store can make the parent dirty again.
+   */
+  #makeDirectory(): void {
+    const { disk } = this.machine.env
+    disk.makeDirectory(DIRECTORY)
+    disk.syncDirectory('/')
   }
 
   /** One piece of life, and what it takes to go on after it. */
@@ -113,14 +147,44 @@ export class Story {
     const failure = machine.store.logFailure
     if (failure === null) return machine.advance(1500)
     this.report.logFailures++
-    if (isFull(failure) && this.#random.chance(0.7)) {
-      return machine.until(() => machine.store.logFailure === null, 'the log is opened again')
-    }
+    if (isFull(failure) && this.#random.chance(0.7)) return this.#awaitReopening()
+    await this.#readAfterFailure()
     const promised = this.#promised('lose-all')
-    await machine.stop()
-    if (this.#random.chance(0.5)) machine.crash(this.#random.pick(CRASH_MODES))
+    const isKilled = this.#random.chance(0.3)
+    if (isKilled) this.#tally()
+    else await this.#stop()
+    if (isKilled || this.#random.chance(0.5)) machine.crash(this.#random.pick(CRASH_MODES))
     else if (this.#random.chance(0.3)) machine.env.disk.dropCaches()
     await this.#start(promised, false)
+  }
+
+  /** The disk may fail for a while longer: whatever a failed attempt leaves, a later one must get over. */
+  async #awaitReopening(): Promise<void> {
+    const { machine } = this
+    if (this.#random.chance(0.5)) await machine.advance(this.#random.below(5000))
+    machine.env.disk.clearFaults()
+    await machine.until(() => machine.store.logFailure === null, 'the log is opened again')
+    this.report.reopenings++
+  }
+
+  /** Without its log the store still reads: it shows what is durable, and of the rest nothing (R2). */
+  async #readAfterFailure(): Promise<void> {
+    for (let number = 0; number < KEYS; number += 1 + this.#random.below(8)) {
+      try {
+        const checked = this.#command([nameOf(number)], () => {})
+        if (checked !== undefined) await checked
+      } catch (error) {
+        if (!isRefusal(error)) throw error
+      }
+    }
+  }
+
+  async #stop(): Promise<void> {
+    const { machine } = this
+    this.#tally()
+    await machine.stop()
+    // A job that was under way, or a read, may hold one a little longer.
+    await machine.until(() => machine.env.disk.openFiles === 0, 'all files are closed after a stop')
   }
 
   #step(): Step {
@@ -146,9 +210,18 @@ export class Story {
 
   #planFault(): void {
     const random = this.#random
-    const operation = random.pick([undefined, undefined, 'sync', 'write'] as const)
+    const { disk } = this.machine.env
     const code = random.pick(['EIO', 'ENOSPC'] as const)
-    this.machine.env.disk.failAt(1 + random.below(30), code, operation, 1 + random.below(3))
+    const dice = random.below(10)
+    if (dice < 2) return disk.clearFaults()
+    if (dice < 5) {
+      disk.failSometimes(random.pick([0.01, 0.05, 0.3]), code)
+      // A server refuses a write that finds no room for long; here it waits until the disk is mended.
+      this.machine.env.clock.after(random.below(FLAKY_MS_MAX), () => disk.clearFaults())
+      return
+    }
+    const times = random.pick([1, 1, 3, 30])
+    disk.failAt(1 + random.below(30), code, random.pick(FAULTY_OPERATIONS), times)
   }
 
   #key(): string {
@@ -348,8 +421,7 @@ export class Story {
   }
 
   async #restart(): Promise<void> {
-    this.#tally()
-    await this.machine.stop()
+    await this.#stop()
     const isClean = this.machine.store.logFailure === null
     const promised = isClean ? this.#history.sequence : this.#promised('lose-all')
     this.report.cleanStarts++
@@ -386,8 +458,8 @@ export class Story {
   /** Starts the engine, over a power cut during the start now and then, and checks what it brings back. */
   async #start(promised: number, isSynced: boolean): Promise<void> {
     const { machine } = this
-    for (;;) {
-      if (this.#random.chance(0.1)) machine.env.disk.powerOffAt(1 + this.#random.below(40))
+    for (let failures = 0; ;) {
+      this.#planFailedStart()
       try {
         await machine.start()
         break
@@ -398,7 +470,9 @@ export class Story {
           machine.crash(mode)
         } else {
           if (!this.#hasFaults || !isRefusal(error)) throw error
-          machine.env.disk.clearFaults()
+          this.report.failedStarts++
+          if (++failures === FAILED_STARTS_MAX || this.#random.chance(0.3)) machine.env.disk.clearFaults()
+          if (this.#random.chance(0.3)) machine.crash(this.#random.pick(CRASH_MODES))
         }
       }
     }
@@ -408,6 +482,14 @@ export class Story {
     this.#durable = []
     this.#wentBack('after a start')
     await this.#live(() => this.#compare())
+  }
+
+  #planFailedStart(): void {
+    const random = this.#random
+    const { disk } = this.machine.env
+    if (random.chance(0.1)) disk.powerOffAt(1 + random.below(40))
+    if (!this.#hasFaults || !random.chance(0.15)) return
+    disk.failAt(1 + random.below(20), 'EIO', random.pick(FAULTY_OPERATIONS))
   }
 
   /** The store has begun anew with what the disk holds. */

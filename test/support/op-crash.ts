@@ -20,6 +20,7 @@ import { MachineOff } from '../../src/sim/disk/disk-error.js'
 import type { CrashMode } from '../../src/sim/disk/sim-file.js'
 import { SimEnv } from '../../src/sim/sim-env.js'
 import { SimRandom } from '../../src/sim/sim-random.js'
+import { diskErrorCode } from '../../src/storage/disk-error.js'
 
 export interface CrashStory<Promises> {
   readonly seed: number | string
@@ -40,6 +41,14 @@ export interface CrashSettings {
   readonly randomCrashes?: number
   /** Cuts only at every n-th operation. */
   readonly everyNth?: number
+  /** How many operations fail, one after another (1); Infinity: from there on the disk never works again. */
+  readonly times?: number
+  /**
+   * Also lets one operation of each check fail with EIO, which the check may answer with the disk's error. Then the
+   * process starts again without a crash (what a failed sync left is still in the page cache) and after one, and both must
+   * see what the check would have seen.
+   */
+  readonly failsChecks?: boolean
   readonly capacityBytes?: number
   readonly delayMsMax?: number
 }
@@ -75,8 +84,8 @@ export async function crashAtEveryOperation<Promises>(
 }
 
 /**
- * Lets every operation fail once, one in each run. The scenario must live with it: it runs on to its end, keeps the
- * promises it made and makes none that it cannot keep. Checked after reboots as above.
+ * Lets every operation fail, one (and `times` - 1 behind it) in each run. The scenario must live with it: it runs on to
+ * its end, keeps the promises it made and makes none that it cannot keep. Checked after reboots as above.
  */
 export async function failEveryOperation<Promises>(
   story: CrashStory<Promises>,
@@ -86,7 +95,7 @@ export async function failEveryOperation<Promises>(
   let checks = 0
   for (let nth = 1; nth <= OPERATIONS_MAX; nth += settings.everyNth ?? 1) {
     const { env, promises, operationsBefore } = await start(story, settings)
-    env.disk.failAt(nth, code)
+    env.disk.failAt(nth, code, undefined, settings.times ?? 1)
     await run(env, () => story.scenario(env, promises), `${code} at operation ${nth}`)
     const operations = env.disk.operations - operationsBefore
     checks += await checkLeftovers(story, settings, env, promises, `${code} at operation ${nth}`)
@@ -135,8 +144,10 @@ async function checkLeftovers<Promises>(
       fork,
       operations: first.env.disk.operations,
     })
+    if (settings.failsChecks === true)
+      await checkAfterFailedCheck(story, env, promises, mode, what, fork, first)
   }
-  return 3 * modes.length
+  return (settings.failsChecks === true ? 5 : 3) * modes.length
 }
 
 interface Checked {
@@ -193,6 +204,32 @@ async function checkAfterCutCheck<Promises>(
   const then = fork.pick<CrashMode>(['lose-all', 'keep-all', 'random'])
   const second = `${what}, then a ${then} crash at operation ${nth} of the check`
   await checkOnce(story, cut.reboot(then, fork), promises, second)
+}
+
+/** The same crash once more, but the disk fails the check, which is repeated without a crash and after one. */
+async function checkAfterFailedCheck<Promises>(
+  story: CrashStory<Promises>,
+  env: SimEnv,
+  promises: Promises,
+  mode: CrashMode,
+  what: string,
+  fork: SimRandom,
+  first: Checked,
+): Promise<void> {
+  const failing = env.reboot(mode, fork.fork('failing'))
+  const nth = fork.between(1, Math.max(1, first.env.disk.operations))
+  failing.disk.failAt(nth, 'EIO', fork.pick([undefined, 'sync', 'sync-directory']))
+  const then = `${what}, EIO at operation ${nth} of the check`
+  const check = async (): Promise<void> => {
+    try {
+      await story.check(failing, promises)
+    } catch (error) {
+      if (diskErrorCode(error) !== 'EIO') throw error
+    }
+  }
+  await run(failing, check, then)
+  const again = await checkOnce(story, failing.reboot('keep-all'), promises, `${then}, then a start`)
+  await checkShownAgain(story, again, promises, `${then}, then a start`)
 }
 
 /** Drives the task on virtual time to its end or to the power cut. */

@@ -3,6 +3,7 @@
  * before the power goes. Apart from the disk so that every operation asks in one place.
  */
 import { assert } from '../../util/assert.js'
+import type { SimRandom } from '../sim-random.js'
 
 export type DiskOperation =
   | 'open'
@@ -44,16 +45,30 @@ interface Fault {
   times: number
 }
 
+/** Strikes each operation with the same probability. */
+interface Flakiness {
+  readonly code: FaultCode
+  readonly chance: number
+  readonly random: SimRandom
+}
+
 export class FaultPlan {
   #faults: Fault[] = []
+  #flakiness: Flakiness | null = null
 
   add(verdict: Fault['verdict'], nth: number, operation: DiskOperation | undefined, times: number): void {
     assert(nth >= 1 && times >= 1, 'faults are numbered from 1')
     this.#faults.push({ verdict, operation, remaining: nth, times })
   }
 
+  /** From now on every operation fails with this probability; in place of what was set before. */
+  flake(flakiness: Flakiness): void {
+    this.#flakiness = flakiness
+  }
+
   clear(): void {
     this.#faults = []
+    this.#flakiness = null
   }
 
   /** Counts the operation against every fault; the first that strikes decides. */
@@ -70,6 +85,13 @@ export class FaultPlan {
       if (verdict === 'go') verdict = fault.verdict
     }
     this.#faults = this.#faults.filter((fault) => fault.times > 0)
-    return verdict
+    return verdict === 'go' ? this.#flakes(operation) : verdict
+  }
+
+  #flakes(operation: DiskOperation): Verdict {
+    if (this.#flakiness === null) return 'go'
+    const { code, chance, random } = this.#flakiness
+    if (!random.chance(chance)) return 'go'
+    return code === 'ENOSPC' && !NEEDS_ROOM.has(operation) ? 'go' : code
   }
 }

@@ -54,6 +54,10 @@ export class Medium {
     return used
   }
 
+  get openFiles(): number {
+    return this.#handles.size
+  }
+
   get hasUnsyncedChanges(): boolean {
     if (this.#names.pendingChanges > 0) return true
     for (const file of this.#names.liveFiles()) if (!file.isDurable) return true
