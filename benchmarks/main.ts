@@ -14,6 +14,7 @@ import { printReport } from './measure/report.js'
 import { prototypes } from './prototypes.js'
 import { recovery } from './recovery.js'
 import { redisBenchmarks } from './redis-benchmark.js'
+import { ring } from './ring.js'
 import { cleanUpAtExit } from './servers/cleanup.js'
 
 const BENCHMARKS: readonly Benchmark[] = [
@@ -23,6 +24,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   engine,
   recovery,
   prototypes,
+  ring,
 ]
 const TURNS = 5
 const QUICK_TURNS = 2
