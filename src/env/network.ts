@@ -1,10 +1,24 @@
 /**
- * Client connections as the server sees them: bytes arrive in a shared buffer, replies leave from buffers that the
- * server owns. One interface for the real sockets and for simulated ones.
+ * Connections as the node sees them, of clients and of peers: bytes arrive in a shared buffer, what is sent leaves from buffers
+ * that the node owns. One interface for the real sockets and for simulated ones.
  */
 export interface Network {
   /** Starts listening; resolves with the bound port (useful when `port` is 0), rejects with EADDRINUSE and the like. */
   listen(host: string, port: number, accept: (stream: Stream) => StreamHandler): Promise<Listener>
+  /** Connects. Exactly one of the handler's two is called, later, unless it is cancelled before. */
+  dial(host: string, port: number, timeoutMs: number, handler: DialHandler): Dialing
+}
+
+export interface DialHandler {
+  /** Answers who handles the stream, on which nothing has arrived yet. */
+  onConnected(stream: Stream): StreamHandler
+  /** ECONNREFUSED and the like, or ETIMEDOUT after the time given. */
+  onFailed(reason: string): void
+}
+
+export interface Dialing {
+  /** Gives up; without effect once it is connected or has failed. */
+  cancel(): void
 }
 
 export interface Listener {

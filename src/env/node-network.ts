@@ -1,8 +1,8 @@
 /**
  * Sockets without garbage. Node's own way of reading allocates a Buffer for every chunk; here all sockets read into one
  * shared buffer (net.Socket's `onread`), which a server that consumes its input before returning may do. `onread` can
- * only be given to a Socket's constructor, so each accepted connection is wrapped anew around its handle. Two things
- * keep that honest: the accepted socket's `_handle` is taken away at once, so that it never closes what it no longer owns,
+ * only be given to a Socket's constructor, so each connection, accepted or dialed, is wrapped anew around its handle. Two things
+ * keep that honest: the first socket's `_handle` is taken away at once, so that it never closes what it no longer owns,
  * and it is destroyed when the wrapped one closes, or `server.close()` would never call back.
  *
  * `write` reports whether the kernel took everything at once (`writableLength` is 0 right after), so that callers can
@@ -10,7 +10,7 @@
  */
 import { createServer, Socket } from 'node:net'
 import type { Server } from 'node:net'
-import type { Listener, Network, Stream, StreamHandler } from './network.js'
+import type { Dialing, DialHandler, Listener, Network, Stream, StreamHandler } from './network.js'
 
 /** One read takes at most this much from a socket. */
 export const READ_BUFFER_BYTES = 256 * 1024
@@ -50,6 +50,40 @@ export class NodeNetwork implements Network {
       })
     })
   }
+
+  dial(host: string, port: number, timeoutMs: number, handler: DialHandler): Dialing {
+    const dialed = new Socket({ allowHalfOpen: true })
+    // What the peer sends first must not be read before the socket was wrapped.
+    dialed.pause()
+    let isOver = false
+    const timer = setTimeout(() => failed('ETIMEDOUT'), timeoutMs).unref()
+    const failed = (reason: string): void => {
+      if (isOver) return
+      isOver = true
+      clearTimeout(timer)
+      dialed.destroy()
+      handler.onFailed(reason)
+    }
+    dialed.on('error', (error: NodeJS.ErrnoException) => failed(error.code ?? error.message))
+    dialed.once('connect', () => {
+      if (isOver) return
+      isOver = true
+      clearTimeout(timer)
+      const { keepAliveSeconds } = this.#options
+      dialed.setNoDelay(true)
+      if (keepAliveSeconds > 0) dialed.setKeepAlive(true, keepAliveSeconds * 1000)
+      wrap(dialed, this.#readBuffer, (stream) => handler.onConnected(stream))
+    })
+    dialed.connect({ host, port })
+    return {
+      cancel: () => {
+        if (isOver) return
+        isOver = true
+        clearTimeout(timer)
+        dialed.destroy()
+      },
+    }
+  }
 }
 
 function listenerOf(server: Server, host: string): Listener {
@@ -75,7 +109,7 @@ function wrap(accepted: Socket, readBuffer: Buffer, accept: (stream: Stream) => 
   }
   const stream = new NodeStream(accepted, readBuffer)
   owner._handle = null
-  stream.start(handle, accept(stream))
+  stream.start(handle, accept)
 }
 
 class NodeStream implements Stream {
@@ -89,7 +123,7 @@ class NodeStream implements Stream {
   #target: Buffer
   #handler: StreamHandler | null = null
   #draining = false
-  #destroyed = false
+  #isPaused = false
 
   constructor(accepted: Socket, shared: Buffer) {
     this.remoteAddress = plainAddress(accepted.remoteAddress)
@@ -101,32 +135,32 @@ class NodeStream implements Stream {
     this.#target = shared
   }
 
-  start(handle: object, handler: StreamHandler): void {
+  /** What `accept` already writes is sent. */
+  start(handle: object, accept: (stream: Stream) => StreamHandler): void {
     const options = {
       handle,
       readable: true,
       writable: true,
       allowHalfOpen: true,
       onread: {
-        buffer: () => this.#nextTarget(handler),
+        buffer: () => this.#nextTarget(),
         callback: (length: number, bytes: Uint8Array) => {
-          handler.onBytes(bytes as Buffer, length)
+          this.#handler?.onBytes(bytes as Buffer, length)
           return true
         },
       },
     }
     const socket = new Socket(options)
     this.#socket = socket
+    const handler = accept(this)
     this.#handler = handler
     socket.on('error', () => socket.destroy())
     socket.on('end', () => handler.onEnd())
     socket.on('close', () => {
-      this.#destroyed = true
       this.#accepted.destroy()
       handler.onClose()
     })
-    if (this.#destroyed) socket.destroy()
-    else socket.resume()
+    if (!this.#isPaused) socket.resume()
   }
 
   write(bytes: Buffer, start: number, end: number): boolean {
@@ -154,28 +188,28 @@ class NodeStream implements Stream {
   }
 
   pause(): void {
+    this.#isPaused = true
     this.#socket?.pause()
   }
 
   resume(): void {
+    this.#isPaused = false
     this.#socket?.resume()
   }
 
   end(): void {
     const socket = this.#socket
-    if (socket === null) this.#destroyed = true
-    else if (!socket.writableEnded) socket.end(() => socket.destroy())
+    if (socket !== null && !socket.writableEnded) socket.end(() => socket.destroy())
   }
 
   destroy(): void {
-    this.#destroyed = true
     this.#socket?.destroy()
   }
 
   /** Node asks after every read; answering with something other than a buffer keeps the last one, at no cost. */
-  #nextTarget(handler: StreamHandler): Buffer {
-    const wanted = this.#socket === null ? this.#shared : (handler.nextBuffer() ?? this.#shared)
-    if (wanted === this.#target && this.#socket !== null) return NO_CHANGE
+  #nextTarget(): Buffer {
+    const wanted = this.#handler?.nextBuffer() ?? this.#shared
+    if (wanted === this.#target && this.#handler !== null) return NO_CHANGE
     this.#target = wanted
     return wanted
   }

@@ -1,7 +1,8 @@
 /**
  * One node's clock on the shared virtual time. The monotonic clock is the event queue's; the wall clock starts at a
  * fixed date and may be made to jump, as an operator or NTP does. `stop` is the node's death: none of its timers fires
- * any more, which a crashed process gets for free and a simulated one does not.
+ * any more, which a crashed process gets for free and a simulated one does not. `pause` is SIGSTOP, or a laptop's sleep:
+ * what falls due meanwhile runs when it goes on, and finds both clocks far ahead.
  */
 import type { Clock, Timer } from '../env/clock.js'
 import type { EventQueue } from './event-queue.js'
@@ -12,6 +13,8 @@ export class SimClock implements Clock {
   readonly #queue: EventQueue
   #wallOffsetMs = START_WALL_MS
   #stopped = false
+  /** What fell due during a pause; null while there is none. */
+  #deferred: (() => void)[] | null = null
 
   constructor(queue: EventQueue) {
     this.#queue = queue
@@ -42,9 +45,21 @@ export class SimClock implements Clock {
     this.#stopped = true
   }
 
+  pause(): void {
+    this.#deferred ??= []
+  }
+
+  resume(): void {
+    const deferred = this.#deferred ?? []
+    this.#deferred = null
+    for (const task of deferred) this.#queue.schedule(0, this.#whileRunning(task))
+  }
+
   #whileRunning(task: () => void): () => void {
     return () => {
-      if (!this.#stopped) task()
+      if (this.#stopped) return
+      if (this.#deferred === null) task()
+      else this.#deferred.push(task)
     }
   }
 }
