@@ -8,6 +8,7 @@ import type { Benchmark, BenchmarkOptions } from './benchmark.js'
 import { beyondMemtable } from './beyond-memtable.js'
 import { engine } from './engine.js'
 import { latency } from './latency.js'
+import { link } from './link.js'
 import { machineFacts } from './measure/machine.js'
 import { progress } from './measure/turns.js'
 import { printReport } from './measure/report.js'
@@ -23,6 +24,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   beyondMemtable,
   engine,
   recovery,
+  link,
   prototypes,
   ring,
 ]
