@@ -53,8 +53,6 @@ export class NodeNetwork implements Network {
 
   dial(host: string, port: number, timeoutMs: number, handler: DialHandler): Dialing {
     const dialed = new Socket({ allowHalfOpen: true })
-    // What the peer sends first must not be read before the socket was wrapped.
-    dialed.pause()
     let isOver = false
     const timer = setTimeout(() => failed('ETIMEDOUT'), timeoutMs).unref()
     const failed = (reason: string): void => {

@@ -33,13 +33,7 @@ import { HANDSHAKE_HEADER_BYTES, handshakeHeaderIsSound, printable, shortText } 
 import { parseHello, writeHello } from './hello.js'
 import type { Hello } from './hello.js'
 import { LargeMessage } from './large-message.js'
-import {
-  ANSWERS_PAUSE_BYTES,
-  HANDSHAKE_DEADLINE_MS,
-  HANDSHAKE_FRAME_BYTES_MAX,
-  REASON_BYTES_MAX,
-  SILENT_MS_MAX,
-} from './limits.js'
+import { ANSWERS_PAUSE_BYTES, HANDSHAKE_DEADLINE_MS, REASON_BYTES_MAX, SILENT_MS_MAX } from './limits.js'
 import type { LinkEnv, LinkNode, LinkSettings } from './link-node.js'
 import { Outbox } from './outbox.js'
 import type { OutboxOwner } from './outbox.js'
@@ -186,7 +180,7 @@ export class Channel implements StreamHandler, FrameTarget, OutboxOwner {
     this.outbox.flush()
   }
 
-  /** Reads no further; what the current read brought still comes. */
+  /** Reads no further; what the current read brought still comes. Whoever pauses for 5 s counts as silent, at both ends. */
   pause(): void {
     this.#isPausedByUser = true
     this.stream.pause()
@@ -212,7 +206,7 @@ export class Channel implements StreamHandler, FrameTarget, OutboxOwner {
     if (nowMs - this.#stuckSinceMs > SILENT_MS_MAX) {
       return this.close('not-reading', `nothing was read for ${SILENT_MS_MAX} ms`, false)
     }
-    if (!this.#isReadingPaused && nowMs - this.lastHeardMs > SILENT_MS_MAX) {
+    if (nowMs - this.lastHeardMs > SILENT_MS_MAX) {
       return this.close('silent', `nothing came for ${SILENT_MS_MAX} ms`, false)
     }
     this.#reader?.release()
@@ -220,13 +214,9 @@ export class Channel implements StreamHandler, FrameTarget, OutboxOwner {
   }
 
   /** This process stood still for so long: the peer's silence meanwhile is not its fault. */
-  ownPause(durationMs: number): void {
-    this.lastHeardMs += durationMs
-    this.#stuckSinceMs += durationMs
-  }
-
-  get #isReadingPaused(): boolean {
-    return this.#isPausedByUser || this.#isPausedByAnswers
+  ownPause(durationMs: number, nowMs: number): void {
+    this.lastHeardMs = Math.min(nowMs, this.lastHeardMs + durationMs)
+    this.#stuckSinceMs = Math.min(nowMs, this.#stuckSinceMs + durationMs)
   }
 
   /** Ends the connection. `says`: the peer is told why, as far as that needs no waiting. */
@@ -281,31 +271,31 @@ export class Channel implements StreamHandler, FrameTarget, OutboxOwner {
 
   // The handshake.
 
-  /** Answers how much of the read was the handshake's. */
+  /** Answers how much of the read was the handshake's. A frame's bytes are only kept once its first three were judged. */
   #readHandshake(bytes: Buffer, length: number): number {
     let at = 0
     while (at < length && this.#reader === null && this.state === 'handshake') {
-      const { expects } = this.#handshake
-      const whole = this.#partialLength === 0 && length - at >= HANDSHAKE_HEADER_BYTES
-      if (whole && !handshakeHeaderIsSound(bytes, at, expects)) return this.#garbage()
-      const partial = (this.#partial ??= Buffer.allocUnsafe(
-        HANDSHAKE_HEADER_BYTES + HANDSHAKE_FRAME_BYTES_MAX,
-      ))
-      at = this.#copyUpTo(partial, HANDSHAKE_HEADER_BYTES, bytes, at, length)
-      if (this.#partialLength < HANDSHAKE_HEADER_BYTES) break
-      if (!handshakeHeaderIsSound(partial, 0, expects)) return this.#garbage()
-      const frameEnd = HANDSHAKE_HEADER_BYTES + readU16(partial, 0)
-      at = this.#copyUpTo(partial, frameEnd, bytes, at, length)
-      if (this.#partialLength < frameEnd) break
+      let partial = (this.#partial ??= Buffer.allocUnsafe(HANDSHAKE_HEADER_BYTES))
+      at = this.#fill(partial, bytes, at, length)
+      if (this.#partialLength === HANDSHAKE_HEADER_BYTES) {
+        if (!handshakeHeaderIsSound(partial, 0, this.#handshake.expects)) return this.#garbage()
+        const header = partial
+        partial = Buffer.allocUnsafe(HANDSHAKE_HEADER_BYTES + readU16(header, 0))
+        header.copy(partial, 0, 0, HANDSHAKE_HEADER_BYTES)
+        this.#partial = partial
+        at = this.#fill(partial, bytes, at, length)
+      }
+      if (this.#partialLength < partial.length) break
+      this.#partial = null
       this.#partialLength = 0
-      this.#handshakeStep(partial[2], Buffer.from(partial.subarray(0, frameEnd)))
+      this.#handshakeStep(partial[2], partial)
     }
     return at
   }
 
-  #copyUpTo(partial: Buffer, wanted: number, bytes: Buffer, at: number, length: number): number {
-    const count = Math.min(wanted - this.#partialLength, length - at)
-    if (count <= 0) return at
+  /** Copies as much of bytes[at, length) as the partial frame has room for; answers where it stopped. */
+  #fill(partial: Buffer, bytes: Buffer, at: number, length: number): number {
+    const count = Math.min(partial.length - this.#partialLength, length - at)
     bytes.copy(partial, this.#partialLength, at, at + count)
     this.#partialLength += count
     return at + count
@@ -514,7 +504,7 @@ export class Channel implements StreamHandler, FrameTarget, OutboxOwner {
 
   /** The silence until now was ours. */
   #goOnReading(): void {
-    if (this.#isReadingPaused) return
+    if (this.#isPausedByUser || this.#isPausedByAnswers) return
     this.lastHeardMs = this.#context.env.clock.monotonicMs()
     this.stream.resume()
   }

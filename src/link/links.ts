@@ -100,7 +100,7 @@ export class Links implements PeerLinkHost, IncomingLinkHost {
     const pausedMs = gapMs - TICK_MS
     this.env.log.warn('this process stood still', { pausedMs: Math.round(pausedMs) })
     for (const link of this.#peers) link.ownPause(pausedMs, nowMs)
-    for (const link of this.#incoming) link.channel.ownPause(pausedMs)
+    for (const link of this.#incoming) link.channel.ownPause(pausedMs, nowMs)
   }
 
   /** Offsets to the peers' clocks that were measured before ours was set are wrong now. */
@@ -131,8 +131,10 @@ export class Links implements PeerLinkHost, IncomingLinkHost {
     this.#byNodeId.set(hello.nodeId, link)
     const { remoteAddress } = link.channel.stream
     this.env.log.info('a peer linked itself', { peer: hello.nodeId, address: remoteAddress })
-    // Whoever dials us can most likely be dialed.
-    for (const peer of this.#peers) if (peer.hello?.nodeId === hello.nodeId) peer.dial()
+    // Whoever dials us can most likely be dialed; a peer that never answered yet may be this one.
+    for (const peer of this.#peers) {
+      if (peer.hello === null || peer.hello.nodeId === hello.nodeId) peer.dial()
+    }
   }
 
   ended(link: IncomingLink, reason: CloseReason, detail: string): void {

@@ -186,7 +186,7 @@ export class PeerLink implements ChannelOwner {
 
   ownPause(durationMs: number, nowMs: number): void {
     this.#phi?.pause(durationMs, nowMs)
-    this.#channel?.ownPause(durationMs)
+    this.#channel?.ownPause(durationMs, nowMs)
   }
 
   get #open(): Channel {

@@ -60,6 +60,7 @@ function channel(role: ChannelRole, hello = true) {
     network: new SimNetwork({ random, queue }).host('a', clock),
   }
   const said: Buffer[] = []
+  const socket = { takes: true }
   const stream: Stream = {
     remoteAddress: 'peer',
     remotePort: 1,
@@ -67,7 +68,7 @@ function channel(role: ChannelRole, hello = true) {
     localPort: 2,
     write: (bytes, start, end) => {
       said.push(Buffer.from(bytes.subarray(start, end)))
-      return true
+      return socket.takes
     },
     unsentBytes: () => 0,
     pause: () => {},
@@ -106,7 +107,7 @@ function channel(role: ChannelRole, hello = true) {
     give(bytes)
   }
   if (hello) send(HELLO, 0, helloBody())
-  return { tested, owner, send }
+  return { tested, owner, send, socket }
 }
 
 function helloBody(): Buffer {
@@ -204,3 +205,21 @@ t.test('L2 an ack of what was never sent closes the link', async (t) => {
     t.same(owner.reasons, ['sequence'])
   }
 })
+
+t.test(
+  'a peer that talks and never reads loses its connection; one that reads slowly does not',
+  async (t) => {
+    for (const reads of [false, true]) {
+      const { tested, owner, socket } = channel('listener')
+      socket.takes = false
+      for (let nowMs = 0; nowMs <= 10_000; nowMs += 100) {
+        tested.outbox.end(tested.outbox.begin(1, 0))
+        tested.outbox.flush()
+        tested.lastHeardMs = nowMs
+        tested.tick(nowMs)
+        if (reads && nowMs % 4000 === 0) tested.onDrain()
+      }
+      t.same(owner.reasons, reads ? [] : ['not-reading'])
+    }
+  },
+)

@@ -189,6 +189,8 @@ t.test('pings pass a large message that is on its way', async (t) => {
   world.network.delayMsMax = 10
   const value = Buffer.alloc(4_000_000, 'v')
   link.endWith(link.begin(2, 0, value.length), value, 0, value.length)
+  // Later than the answer to any ping that was under way before it.
+  world.run(200)
   b.node.flags = CATCHING_UP
   t.ok(world.until(() => client.events.includes(`fitness ${CATCHING_UP} `)))
   t.same(b.server.requests, [], 'before the message is there')
@@ -276,23 +278,33 @@ t.test('a connection that breaks leaves the unacknowledged in doubt, and the nex
   t.equal(b.server.requests.at(-1)?.sequence, 1)
 })
 
-t.test('requests that never left are told apart from those in doubt', async (t) => {
-  const { world, b, link, client } = pair(15, {}, 10_000)
-  b.server.links[0].pause()
-  for (let turn = 0; turn < 10; turn++) {
-    for (let i = 0; i < 10; i++) request(link, 1, 'x'.repeat(1000))
-    world.run(1)
-  }
-  world.network.break('a', 'b')
-  t.ok(world.until(() => client.lost.length === 1))
-  const [{ acked, handed, last }] = client.lost
-  t.equal(acked, 0)
-  t.equal(last, 100)
-  t.ok(handed >= 10 && handed < 100, `handed ${handed}`)
-  t.ok(b.server.requests.every(({ sequence }) => sequence <= handed))
-})
+for (const reads of [false, true]) {
+  const name = `requests that never left are told apart from those in doubt${reads ? ', of a slow reader' : ''}`
+  t.test(name, async (t) => {
+    const bytes = reads ? 60_000 : 1000
+    const { world, b, link, client } = pair(15, {}, 10 * bytes)
+    b.server.links[0].pause()
+    for (let turn = 0; turn < 10; turn++) {
+      for (let i = 0; i < 10; i++) request(link, 1, 'x'.repeat(bytes))
+      world.run(1)
+    }
+    b.server.acknowledges = false
+    if (reads) {
+      b.server.links[0].resume()
+      world.run(1)
+    }
+    world.network.break('a', 'b')
+    t.ok(world.until(() => client.lost.length === 1))
+    const [{ acked, handed, last }] = client.lost
+    t.equal(acked, 0)
+    t.equal(last, 100)
+    t.ok(handed >= 10 && handed < 100, `handed ${handed}`)
+    t.equal(b.server.requests.length > 0, reads)
+    t.ok(b.server.requests.every(({ sequence }) => sequence <= handed))
+  })
+}
 
-t.test('dialing backs off to a second, with jitter, and is over as soon as the peer dials us', async (t) => {
+t.test('dialing backs off to a second, with jitter', async (t) => {
   const world = new LinkWorld(16)
   const a = world.member('a')
   const { link } = world.link(a, 'b')
@@ -302,6 +314,26 @@ t.test('dialing backs off to a second, with jitter, and is over as soon as the p
   t.equal(link.state, 'down')
   world.member('b')
   t.ok(world.until(() => link.state === 'up', 1500))
+})
+
+t.test('whoever dials us is dialed at once, without waiting for the back-off', async (t) => {
+  for (const knew of [false, true]) {
+    const world = new LinkWorld(`at once ${knew}`)
+    const a = world.member('a')
+    const { link } = world.link(a, 'b')
+    if (knew) {
+      const first = world.member('b')
+      t.ok(world.until(() => link.state === 'up', 2000))
+      first.clock.stop()
+      first.host.kill()
+    }
+    world.run(10_000)
+    // Right behind a failed attempt, so that the next one is half a second away at least.
+    const attempts = a.links.closeCounts.get('unreachable')
+    t.ok(world.until(() => a.links.closeCounts.get('unreachable') !== attempts, 2000))
+    world.link(world.member('b'), 'a')
+    t.ok(world.until(() => link.state === 'up', 50))
+  }
 })
 
 t.test('a silent peer is suspicious, then down, within the bound of phi, and comes back up', async (t) => {
@@ -371,19 +403,37 @@ t.test('a pause of our own does not make all peers look dead', async (t) => {
   t.equal(a.log.of('this process stood still').length, 1)
 })
 
-t.test('C1 the offset of a peer’s clock is found to within half a round trip', async (t) => {
+t.test('after a pause of our own, silence counts again from then on', async (t) => {
+  // What came during the pause is read before or after the pause is noticed: the seed decides.
+  for (let seed = 0; seed < 8; seed++) {
+    const { world, b } = pair(`pause and silence ${seed}`)
+    world.run(1000)
+    b.clock.pause()
+    world.run(100)
+    world.network.partition('a', 'b')
+    world.run(SILENT_MS_MAX - 1000)
+    b.clock.resume()
+    world.run(SILENT_MS_MAX - 500)
+    t.equal(b.server.links.length, 1)
+    world.run(1000)
+    t.equal(b.links.closeCounts.get('silent'), 1)
+  }
+})
+
+t.test('C1 the offset of a peer’s clock is found in the middle of the round trip', async (t) => {
   const { world, a, b, link } = pair(20)
-  world.run(1000)
-  t.ok(Math.abs(link.clock.offsetMs) <= 1 + link.clock.roundTripMs / 2, `${link.clock.offsetMs}`)
+  world.network.delayMsMin = 20
+  world.network.delayMsMax = 22
+  const near = (offsetMs: number): boolean => Math.abs(link.clock.offsetMs - offsetMs) <= 4
+  world.run(2000)
+  t.ok(link.clock.roundTripMs >= 40)
+  t.ok(near(0), `${link.clock.offsetMs}`)
   b.clock.jumpWall(-1234)
   world.run(1000)
-  t.ok(Math.abs(link.clock.offsetMs + 1234) <= 1 + link.clock.roundTripMs / 2, `${link.clock.offsetMs}`)
+  t.ok(near(-1234), `${link.clock.offsetMs}`)
   a.clock.jumpWall(60_000)
-  world.run(150)
-  t.ok(
-    Math.abs(link.clock.offsetMs + 61_234) <= 1 + link.clock.roundTripMs / 2,
-    `our own jump counts at once: ${link.clock.offsetMs}`,
-  )
+  world.run(250)
+  t.ok(near(-61_234), `our own jump counts at once: ${link.clock.offsetMs}`)
 })
 
 t.test('H1 fitness and state travel in pings, on a busy link too', async (t) => {
