@@ -53,7 +53,7 @@ export const engine: Benchmark = {
           'looks the key up first), the worker threads of a node; a batch of 100 is awaited before the next',
         gets.note,
         `${packageVersion('lmdb')}, ${packageVersion('classic-level')}, ${rocksdb ?? ROCKSDB_MISSING}; no compression anywhere; ` +
-          'LevelDB with a memtable of 64 MB as ours; bytes written are those passed to write(2) until everything is at rest ' +
+          'LevelDB with a memtable of 128 MB as ours; bytes written are those passed to write(2) until everything is at rest ' +
           '(for Kindred with the zeroes that log files are made of ahead), for RocksDB its own count',
       ],
     }

@@ -23,8 +23,8 @@ const MB = 1024 * 1024
 const CACHE_BYTES = 1024 * MB
 const COMPACTION_BYTES_PER_SECOND = 128 * MB
 const SETTINGS = {
-  segmentBytes: 64 * MB,
-  segmentsMax: 4,
+  segmentBytes: 128 * MB,
+  segmentsMax: 3,
   blockCacheBytes: CACHE_BYTES,
   tableTargetBytes: 64 * MB,
   compaction: COMPACTION_DEFAULTS,

@@ -20,7 +20,7 @@ export class LevelEngine {
       valueEncoding: 'buffer',
       compression: false,
       cacheSize: 1024 * MB,
-      writeBufferSize: 64 * MB,
+      writeBufferSize: 128 * MB,
     })
     await level.open()
     return new LevelEngine(level)

@@ -67,7 +67,8 @@ export class Command {
   readonly arity: number
   readonly isWrite: boolean
   readonly isReadOnly: boolean
-  readonly isFast: boolean
+  /** Takes no longer for more data but that of one value: one in so many is timed. Redis's fast ones, and SET. */
+  readonly isBrief: boolean
   readonly isAdmin: boolean
   /** May run before AUTH. */
   readonly needsNoAuth: boolean
@@ -103,7 +104,7 @@ export class Command {
     this.flags = FLAG_ORDER.filter((flag) => flags.has(flag))
     this.isWrite = flags.has('write')
     this.isReadOnly = flags.has('readonly')
-    this.isFast = flags.has('fast')
+    this.isBrief = flags.has('fast') || row.name === 'set'
     this.isAdmin = flags.has('admin')
     this.needsNoAuth = flags.has('no_auth')
     this.refusedInMulti = flags.has('no_multi')

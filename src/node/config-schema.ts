@@ -224,7 +224,7 @@ export const KNOBS: readonly Knob[] = [
     path: 'storage.segment-size',
     field: 'segmentSizeBytes',
     type: { kind: 'size', min: MB, max: 2 * GB },
-    fallback: '64mb',
+    fallback: '128mb',
     unit: '',
     runtime: false,
     reason:
@@ -234,7 +234,7 @@ export const KNOBS: readonly Knob[] = [
     path: 'storage.segments-max',
     field: 'segmentsMax',
     type: { kind: 'integer', min: 2, max: 64 },
-    fallback: '4',
+    fallback: '3',
     unit: '',
     runtime: false,
     reason:

@@ -50,7 +50,7 @@ const QUEUE_BYTES_MAX = 1024 * 1024
 const OUTPUT_PIECE_BYTES = 256 * 1024
 /** A write that waits longer than this for room in the log is refused. */
 const ROOM_WAIT_MAX_MS = 10_000
-/** Of the fast commands one in so many is timed, and counts for all of them. */
+/** Of the brief commands one in so many is timed, and counts for all of them. */
 const TIMED_ONE_IN = 16
 /** More than a log entry takes beside the request's own bytes, as long as contexts are short. */
 const ENTRY_SLACK_BYTES = 512
@@ -518,7 +518,7 @@ export class Dispatcher {
       if (command.isWrite && !this.#hasRoom(parked)) return NO_ROOM
       this.#keyspace.countsLookups = command.isReadOnly
       this.#keyspace.beginRequest()
-      if (command.isFast && this.#untimed++ % TIMED_ONE_IN !== 0) result = command.handler(request)
+      if (command.isBrief && this.#untimed++ % TIMED_ONE_IN !== 0) result = command.handler(request)
       else result = this.#runTimed(command)
     } catch (error) {
       writer.length = mark
@@ -560,7 +560,7 @@ export class Dispatcher {
     const result = command.handler(this.#request)
     if (result !== DONE) return result
     const microseconds = Math.round((this.#clock.monotonicMs() - start) * 1000)
-    const calls = command.isFast ? TIMED_ONE_IN : 1
+    const calls = command.isBrief ? TIMED_ONE_IN : 1
     command.stats.microseconds += microseconds * calls
     command.stats.latency.add(microseconds, calls)
     if (!command.skipsSlowlog) this.#slow(this.#request, microseconds)

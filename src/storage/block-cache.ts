@@ -193,7 +193,8 @@ export class BlockCache {
 
   /**
    * Takes in a copy of the checked block at from[start, start + length), if there is room for it that nothing pins. The
-   * file's place of the block must be NOWHERE. The block is not pinned.
+   * file's place of the block must be NOWHERE. The block is not pinned; it counts as used, or the next one that is
+   * offered could take its place before anybody has come for it.
    */
   offer(file: number, block: number, from: Buffer, start: number, length: number): void {
     const places = this.#placesOf(file)
@@ -203,7 +204,13 @@ export class BlockCache {
     if (slot === NOWHERE) return
     from.copy(this.bytes, slot * BLOCK_BYTES, start, start + length)
     this.#occupy(slot, slots, file, block)
+    this.referenced[slot] = 1
     places[block] = slot
+  }
+
+  /** The block at this place is not worth keeping: the hand takes it when it comes by, unless it is found before. */
+  demote(place: number): void {
+    if (place >= 0) this.referenced[place] = 0
   }
 
   /** What is in this slot was found by a lookup. */

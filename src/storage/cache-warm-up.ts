@@ -4,8 +4,8 @@
  * tens of thousands of blocks are then read and checked on the event loop by the next requests, which all wait.
  *
  * What is worth it: all that a flush writes, because memory held it until then; of what a compaction writes, the blocks
- * in whose place the oldest input, from which most of the entries come, was in memory. Both within a share of the
- * cache. Blocks that come in this way do not count as used, so they are the first to go when they are not asked for.
+ * in whose place the oldest input, from which most of the entries come, was in memory; the inputs' blocks there lose what
+ * protects them from eviction, so that the new ones take their place. Both within a share of the cache.
  *
  * A worker reads and checks the blocks, a piece at a time, and the event loop copies the piece into the cache between
  * requests. Whatever goes wrong only leaves blocks cold, for the next reader to find out.
@@ -41,8 +41,13 @@ export class CacheWarmUp {
   async merged(tables: readonly LiveTable[], inputs: readonly LiveTable[]): Promise<void> {
     const oldestFirst = [...inputs].sort((a, b) => b.facts.level - a.facts.level)
     await this.#takeIn(tables, (token) => {
-      const from = oldestFirst.find(({ table }) => covers(table, token))
-      return from !== undefined && from.table.hasInMemory(token)
+      let wanted: boolean | null = null
+      for (const { table } of oldestFirst) {
+        if (!covers(table, token)) continue
+        wanted ??= table.hasInMemory(token)
+        table.demote(token)
+      }
+      return wanted === true
     })
   }
 

@@ -227,6 +227,11 @@ export class Table {
     return this.#places[this.#index.lastAtMost(token)] !== NOWHERE
   }
 
+  /** The table is about to go: the block that this token, which lies within the table, is in may leave the cache first. */
+  demote(token: number): void {
+    this.#cache.demote(this.#places[this.#index.lastAtMost(token)])
+  }
+
   /** Takes a block that nobody has asked for, checked, at bytes[start…), into the cache if there is room; it is not pinned. */
   offer(block: number, bytes: Buffer, start: number): void {
     if (this.#isRetired || this.#places[block] !== NOWHERE) return

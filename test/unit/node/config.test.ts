@@ -46,8 +46,8 @@ t.test('without settings a node gets the documented defaults', (t) => {
     enableDebugCommand: 'no',
     shutdownTimeoutSeconds: 10,
     storage: {
-      segmentSizeBytes: 64 * MB,
-      segmentsMax: 4,
+      segmentSizeBytes: 128 * MB,
+      segmentsMax: 3,
       blockCacheSizeBytes: 512 * MB,
       compactionRateBytesPerSecond: 128 * MB,
       tableSizeBytes: 64 * MB,
