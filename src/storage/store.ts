@@ -20,6 +20,7 @@ import type { KeyHash } from '../ring/token.js'
 import { slotOfToken } from '../ring/token.js'
 import type { BlockCache } from './block-cache.js'
 import { diskErrorCode } from './disk-error.js'
+import { isLackOfSpace } from './disk-space.js'
 import { KIND_FLUSH_MARK, KIND_RECORD, SEQUENCE_MAX, writeEntryHeader } from './entry.js'
 import type { EntryRef } from './entry.js'
 import { walkKeys } from './key-walk.js'
@@ -91,6 +92,7 @@ export class Store {
   static async open(env: StoreEnv, options: StoreOptions, events: StoreEvents): Promise<Store> {
     const store = new Store(env, options, events)
     await store.#load()
+    store.#maintenance.run()
     return store
   }
 
@@ -117,7 +119,6 @@ export class Store {
     this.#active = first.segment
     this.#writer.add(first.segment, first.file)
     maintenance.setCompactionRate(this.#compactionRate)
-    maintenance.run()
   }
 
   /** From here on the loaded state is the store's; what it lacks is forgotten, but for sequences, which are never used twice. */
@@ -472,7 +473,7 @@ export class Store {
   #logFailed(error: Error): void {
     this.#env.log.error('log failed: writes are refused', { error: error.message })
     this.#events.onLogFailed(error)
-    if ((error as NodeJS.ErrnoException).code === 'ENOSPC') this.#reopenWhenThereIsRoom()
+    if (isLackOfSpace(error)) this.#reopenWhenThereIsRoom()
   }
 
   /** RULES W3: nothing is retried on the failed descriptor; what the disk holds is read back, the rest is forgotten. */
@@ -495,7 +496,9 @@ export class Store {
     await this.#load()
     for (const { table } of oldTables) table.retire(false)
     this.#env.log.warn('log reopened', { bytesCut: this.#loaded.cutBytes })
+    // Before anything may write again: it needs another actor (V6).
     this.#events.onReopened()
+    this.#maintenance.run()
     this.#events.onRoom()
   }
 }
@@ -527,6 +530,5 @@ export interface StoreFacts extends MaintenanceFacts {
 }
 
 function logFailure(error: Error): StoreError {
-  const full = (error as NodeJS.ErrnoException).code === 'ENOSPC'
-  return new StoreError(full ? 'disk-full' : 'log-failed', error.message, { cause: error })
+  return new StoreError(isLackOfSpace(error) ? 'disk-full' : 'log-failed', error.message, { cause: error })
 }

@@ -69,6 +69,8 @@ export class StorageMachine {
   reopenings = 0
   /** Told when the durable sequence has grown. */
   onDurable: () => void = () => {}
+  /** Told when writers may try again. */
+  onRoom: () => void = () => {}
   /** Told when the store has re-read its log by itself. */
   onReopened: () => void = () => {}
 
@@ -111,7 +113,7 @@ export class StorageMachine {
         this.keyspace.durableAdvanced()
         this.onDurable()
       },
-      onRoom: () => {},
+      onRoom: () => this.onRoom(),
       onLogFailed: (error) => {
         this.logFailures.push(error)
         this.keyspace.logFailed(error)

@@ -4,7 +4,7 @@
  */
 
 export type DiskErrorCode =
-  'EBADF' | 'EINVAL' | 'EIO' | 'EISDIR' | 'ENOENT' | 'ENOSPC' | 'ENOTDIR' | 'ENOTEMPTY' | 'EEXIST'
+  'EBADF' | 'EDQUOT' | 'EINVAL' | 'EIO' | 'EISDIR' | 'ENOENT' | 'ENOSPC' | 'ENOTDIR' | 'ENOTEMPTY' | 'EEXIST'
 
 export function diskError(code: DiskErrorCode, call: string, path: string): NodeJS.ErrnoException {
   return Object.assign(new Error(`${code}: ${call} '${path}'`), { code, syscall: call, path })

@@ -20,7 +20,8 @@ export type DiskOperation =
   | 'make-directory'
   | 'sync-directory'
 
-export type FaultCode = 'EIO' | 'ENOSPC'
+/** EDQUOT is ENOSPC for one user. */
+export type FaultCode = 'EIO' | 'ENOSPC' | 'EDQUOT'
 
 export type Verdict = 'go' | 'power-off' | FaultCode
 
@@ -81,7 +82,7 @@ export class FaultPlan {
         continue
       }
       fault.times--
-      if (fault.verdict === 'ENOSPC' && !NEEDS_ROOM.has(operation)) continue
+      if (lacksRoom(fault.verdict) && !NEEDS_ROOM.has(operation)) continue
       if (verdict === 'go') verdict = fault.verdict
     }
     this.#faults = this.#faults.filter((fault) => fault.times > 0)
@@ -92,6 +93,10 @@ export class FaultPlan {
     if (this.#flakiness === null) return 'go'
     const { code, chance, random } = this.#flakiness
     if (!random.chance(chance)) return 'go'
-    return code === 'ENOSPC' && !NEEDS_ROOM.has(operation) ? 'go' : code
+    return lacksRoom(code) && !NEEDS_ROOM.has(operation) ? 'go' : code
   }
+}
+
+function lacksRoom(verdict: Verdict): boolean {
+  return verdict === 'ENOSPC' || verdict === 'EDQUOT'
 }

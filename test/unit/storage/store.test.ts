@@ -481,6 +481,29 @@ t.test('the compaction rate and appendfsync of run time outlive a full disk', as
   await rotates(t, machine)
 })
 
+t.test(
+  'V6 a log that a quota has stopped is opened again, and nothing is written with the old actor',
+  async (t) => {
+    const machine = await started('quota')
+    await store(machine, 'key', 'value')
+    const { actor } = machine.keyspace
+    machine.env.disk.failAt(1, 'EDQUOT', 'write', 1)
+    put(machine, 'key', 'no room for this one')
+    await machine.until(() => machine.store.logFailure !== null, 'the log fails')
+    t.throws(() => machine.store.admit(1), { code: 'disk-full' })
+    let roomWithOldActor = 0
+    machine.onRoom = () => {
+      if (machine.keyspace.actor === actor && machine.store.logFailure === null) roomWithOldActor++
+    }
+    await machine.until(() => machine.reopenings === 1, 'the log is opened again')
+    await machine.advance(2000)
+    t.equal(roomWithOldActor, 0)
+    t.not(machine.keyspace.actor, actor)
+    await store(machine, 'key', 'another')
+    t.equal((await machine.get('key'))?.value, 'another')
+  },
+)
+
 t.test('a table that the manifest names must be there: the message says which and what to do', async (t) => {
   const machine = await started('a table is gone')
   await fill(machine, 3)
