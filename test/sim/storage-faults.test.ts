@@ -163,6 +163,8 @@ class Client {
     const failure = machine.store.logFailure
     if (failure === null || isFull(failure)) {
       const endMs = machine.env.queue.nowMs + RECOVERY_MS_MAX
+      // A next log that could not be made is tried again every second, and refuses what does not fit into this one.
+      await machine.advance(1000)
       while (!this.#isOpen() && machine.env.queue.nowMs < endMs) await machine.advance(100)
       return
     }
