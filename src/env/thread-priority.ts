@@ -7,22 +7,25 @@
 import { readlinkSync } from 'node:fs'
 import { setPriority } from 'node:os'
 
-/** A sixth of an event loop's weight: enough to keep up when it has the cores to itself at times, and it always does. */
+/**
+ * About a sixth of an event loop's weight for the scheduler. Storage threads that fall behind all the same slow writers down
+ * (Maintenance.writeDelayMs), which gives them the core.
+ */
 export const BACKGROUND_NICE = 8
 
 /** Lowers the priority of the calling thread, as far as the system allows. */
-export function standBack(nice = BACKGROUND_NICE): void {
+export function standBack(): void {
   const threadId = ownThreadId()
   if (threadId === null) return
   try {
-    setPriority(threadId, nice)
+    setPriority(threadId, BACKGROUND_NICE)
   } catch {
     // Refused, by a sandbox say: the thread works at the priority it has.
   }
 }
 
 /** The kernel's number of the calling thread; null where the system has no such file. */
-export function ownThreadId(): number | null {
+function ownThreadId(): number | null {
   try {
     return Number(readlinkSync('/proc/thread-self').split('/').at(-1))
   } catch {

@@ -111,7 +111,7 @@ export class BlockCache {
   #temporaryBytes = 0
   readonly #readBuffers: Buffer[] = []
 
-  /** `sizeBytes` is what the blocks may take, at most CACHE_BYTES_MAX; bookkeeping adds half a percent. */
+  /** `sizeBytes` is what the blocks may take, at most CACHE_BYTES_MAX; bookkeeping adds two thirds of a percent. */
   constructor(sizeBytes: number) {
     assert(sizeBytes >= 0 && sizeBytes <= CACHE_BYTES_MAX, `a block cache has 0 to ${CACHE_BYTES_MAX} bytes`)
     const slotCount = Math.floor(sizeBytes / BLOCK_BYTES)

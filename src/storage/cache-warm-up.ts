@@ -10,24 +10,30 @@
  * A worker reads and checks the blocks, a piece at a time, and the event loop copies the piece into the cache between
  * requests. Whatever goes wrong only leaves blocks cold, for the next reader to find out.
  */
+import type { Clock } from '../env/clock.js'
 import type { Log } from '../env/log.js'
 import type { BlockCache } from './block-cache.js'
 import type { StorageJobs } from './jobs/storage-jobs.js'
+import type { StoreEnv } from './store-options.js'
 import type { LiveTable } from './table-set.js'
 import type { Table } from './table/table.js'
 
 /** What the event loop copies in one go: some 0.2 ms. */
 const PIECE_BYTES = 1024 * 1024
+/** Blocks of which the event loop asks in one go whether they are wanted: where none is, that is all it does. */
+const BLOCKS_LOOKED_AT_MAX = 1024
 /** Of the cache, what one flush or compaction may bring in: the divisor. */
 const CACHE_SHARE = 2
 
 export class CacheWarmUp {
   readonly #jobs: StorageJobs
+  readonly #clock: Clock
   readonly #log: Log
   readonly #budgetBytes: number
 
-  constructor(jobs: StorageJobs, cache: BlockCache, log: Log) {
+  constructor({ jobs, clock, log }: StoreEnv, cache: BlockCache) {
     this.#jobs = jobs
+    this.#clock = clock
     this.#log = log
     this.#budgetBytes = cache.sizeBytes / CACHE_SHARE
   }
@@ -56,25 +62,21 @@ export class CacheWarmUp {
     let left = this.#budgetBytes
     try {
       for (const { table } of tables) {
-        const { blockCount, firstTokens } = table.index
-        for (let block = 0; block < blockCount && left > 0;) {
-          const blocks: number[] = []
-          let bytes = 0
-          for (; block < blockCount; block++) {
-            const length = table.index.storedLength(block)
-            // A jumbo block larger than a piece is left to whoever wants it.
-            if (length > piece.byteLength || !wants(firstTokens[block])) continue
-            if (bytes + length > piece.byteLength) break
-            blocks.push(block)
-            bytes += length
-          }
+        for (let block = 0; block < table.index.blockCount && left > 0;) {
+          const { blocks, bytes, next } = choosePiece(table, block, piece.byteLength, wants)
           if (blocks.length > 0) await this.#takePiece(table, blocks, piece)
+          else await this.#nextTurn()
+          block = next
           left -= bytes
         }
       }
     } catch (error) {
       this.#log.warn('new tables not taken into the cache', { error: String(error) })
     }
+  }
+
+  #nextTurn(): Promise<void> {
+    return new Promise((resolve) => this.#clock.endOfTurn(resolve))
   }
 
   async #takePiece(table: Table, blocks: readonly number[], piece: SharedArrayBuffer): Promise<void> {
@@ -93,6 +95,29 @@ export class CacheWarmUp {
       at += index.storedLength(block)
     }
   }
+}
+
+/** The next wanted blocks that fit a piece, from `block` on, and the block to go on with. */
+function choosePiece(
+  table: Table,
+  block: number,
+  pieceBytes: number,
+  wants: (firstToken: number) => boolean,
+): { readonly blocks: readonly number[]; readonly bytes: number; readonly next: number } {
+  const { index } = table
+  const end = Math.min(index.blockCount, block + BLOCKS_LOOKED_AT_MAX)
+  const blocks: number[] = []
+  let bytes = 0
+  let next = block
+  for (; next < end; next++) {
+    const length = index.storedLength(next)
+    // A jumbo block larger than a piece is left to whoever wants it.
+    if (length > pieceBytes || !wants(index.firstTokens[next])) continue
+    if (bytes + length > pieceBytes) break
+    blocks.push(next)
+    bytes += length
+  }
+  return { blocks, bytes, next }
 }
 
 function covers(table: Table, token: number): boolean {

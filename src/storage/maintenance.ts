@@ -80,7 +80,7 @@ export class Maintenance {
     this.#options = options
     this.#host = host
     const active = (): Segment => host.active()
-    this.#warmUp = new CacheWarmUp(env.jobs, loaded.cache, env.log)
+    this.#warmUp = new CacheWarmUp(env, loaded.cache)
     this.#files = new LiveFiles(env, options, loaded, {
       active,
       install: (tables, sealed) => {

@@ -17,7 +17,7 @@ import type { EntryRef } from './entry.js'
 import { BLOCK_BYTES } from './table/block-format.js'
 import { isKeyOf } from './table/table.js'
 
-/** Of the cache for each entry; records are rarely smaller. */
+/** Of the cache for each entry of eight bytes, which is at most a sixteenth of it; records are rarely smaller. */
 const CACHE_BYTES_PER_ENTRY = 128
 const ENTRIES_MIN = 64
 const SLOT_SHIFT = Math.log2(BLOCK_BYTES)
@@ -38,10 +38,6 @@ export class Shortcuts {
     this.#mask = entries - 1
     this.#bytes = cache.bytes
     this.#generations = cache.generations
-  }
-
-  get residentBytes(): number {
-    return this.#entries.byteLength
   }
 
   /** The newest record of the key bytes[start, end) in the tables, if there is a way to it. `first` is KeyHash.first. */

@@ -2,10 +2,10 @@
 import t from 'tap'
 import { CorruptionError } from '../../../src/storage/corruption-error.js'
 import { tableFileName } from '../../../src/storage/file-names.js'
-import type { StorageJobs } from '../../../src/storage/jobs/storage-jobs.js'
 import type { StoreOptions } from '../../../src/storage/store-options.js'
 import { NoRoomYet } from '../../../src/storage/store-error.js'
 import { WRITE_LATER, WRITE_NOW } from '../../../src/storage/store.js'
+import { overriding } from '../../sim/overriding-jobs.js'
 import { StorageMachine, TINY } from '../../sim/storage-machine.js'
 
 const NO_ROOM_YET = { code: 'behind', message: new NoRoomYet().message }
@@ -72,20 +72,6 @@ t.test(
     t.equal((await machine.get('after'))?.value.length, 300)
   },
 )
-
-/** The jobs, with some of them replaced. */
-function overriding(jobs: StorageJobs, replaced: Partial<StorageJobs>): StorageJobs {
-  return {
-    flush: (job) => jobs.flush(job),
-    compact: (job) => jobs.compact(job),
-    prepare: (job) => jobs.prepare(job),
-    writeManifest: (job) => jobs.writeManifest(job),
-    readBlocks: (job) => jobs.readBlocks(job),
-    setCompactionRate: (rate) => jobs.setCompactionRate(rate),
-    close: () => jobs.close(),
-    ...replaced,
-  }
-}
 
 t.test('a full disk at a start: reads are served, writes refused, until there is room', async (t) => {
   for (const end of ['stop', 'crash'] as const) {

@@ -8,6 +8,7 @@ import { CorruptionError } from '../../../src/storage/corruption-error.js'
 import { EntryRef } from '../../../src/storage/entry.js'
 import type { StorageJobs } from '../../../src/storage/jobs/storage-jobs.js'
 import { StoreError } from '../../../src/storage/store-error.js'
+import { overriding } from '../../sim/overriding-jobs.js'
 import { DIRECTORY, StorageMachine, TINY } from '../../sim/storage-machine.js'
 
 async function started(seed: string, options = TINY): Promise<StorageMachine> {
@@ -317,37 +318,16 @@ t.test('a cache that is too small for what is written keeps to its size', async 
 
 t.test('new tables that cannot be read back for the cache are used all the same', async (t) => {
   const machine = await started('unread')
-  machine.wrapJobs = withoutReads
+  machine.wrapJobs = (jobs) => overriding(jobs, { readBlocks: () => Promise.reject(new Error('no reads')) })
   await machine.stop()
   await machine.start()
   await fill(machine, 4)
   for (let i = 0; i < 50; i++) t.ok(await machine.get(`filler ${i}`))
 })
 
-/** Jobs that read no blocks. */
-function withoutReads(jobs: StorageJobs): StorageJobs {
-  return {
-    flush: (job) => jobs.flush(job),
-    compact: (job) => jobs.compact(job),
-    prepare: (job) => jobs.prepare(job),
-    writeManifest: (job) => jobs.writeManifest(job),
-    readBlocks: () => Promise.reject(new Error('no reads')),
-    setCompactionRate: () => {},
-    close: () => jobs.close(),
-  }
-}
-
 /** Jobs of which the flushes never end. */
 function withoutFlushes(jobs: StorageJobs): StorageJobs {
-  return {
-    flush: () => new Promise(() => {}),
-    compact: (job) => jobs.compact(job),
-    prepare: (job) => jobs.prepare(job),
-    writeManifest: (job) => jobs.writeManifest(job),
-    readBlocks: (job) => jobs.readBlocks(job),
-    setCompactionRate: () => {},
-    close: () => jobs.close(),
-  }
+  return overriding(jobs, { flush: () => new Promise(() => {}) })
 }
 
 function logsOf(machine: StorageMachine): string[] {
