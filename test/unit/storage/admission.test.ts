@@ -103,6 +103,26 @@ t.test('a full disk at a start: reads are served, writes refused, until there is
   }
 })
 
+t.test('without room for a new manifest a start goes on with the old one, and service resumes', async (t) => {
+  const machine = await started('old manifest')
+  for (let i = 0; i < 10; i++) {
+    await machine.admission(1000)
+    await put(machine, `key ${i}`)
+  }
+  await machine.stop()
+  machine.env.disk.failAt(1, 'ENOSPC', 'rename')
+  await machine.start()
+  t.equal((await machine.scan(10)).size, 10)
+  t.throws(() => machine.store.admit(1), { code: 'disk-full' })
+  await machine.until(() => !machine.store.facts().diskIsFull, 'the room is noticed')
+  await machine.admission(1000)
+  await put(machine, 'after')
+  await machine.settle()
+  machine.crash('lose-all')
+  await machine.start()
+  t.equal((await machine.scan(10)).size, 11)
+})
+
 t.test('without room for its first manifest a directory is not begun, and the message says so', async (t) => {
   const machine = StorageMachine.fromSeed('full and empty')
   machine.env.disk.setCapacity(0)
