@@ -12,7 +12,6 @@
  */
 import type { Clock } from '../env/clock.js'
 import type { Random } from '../env/random.js'
-import { deathTime } from '../record/death.js'
 import { Hlc, hlcToWallMs } from '../record/hlc.js'
 import {
   CONTEXT_ENTRY_BYTES,
@@ -23,7 +22,7 @@ import {
 } from '../record/layout.js'
 import { keyLength, keyStart, recordLength } from '../record/layout.js'
 import { KeyHash, TOKEN_END } from '../ring/token.js'
-import { EntryRef, entryFlags, entrySequence, FLAG_SHADOWS } from '../storage/entry.js'
+import { EntryRef, entrySequence, FLAG_SHADOWS, outlives } from '../storage/entry.js'
 import { DISPLACED_FOREVER, DISPLACED_NOTHING, ENTRY_FRAME_BYTES } from '../storage/log/segment-format.js'
 import { StoreError } from '../storage/store-error.js'
 import type { Store } from '../storage/store.js'
@@ -474,9 +473,4 @@ export class LocalKeyspace implements Keyspace {
       bytes += table.index.storedLength(next)
     }
   }
-}
-
-/** RULES T1: the older entry dies later than `diesAtMs` or never, or it hides something itself. */
-function outlives(bytes: Buffer, record: number, diesAtMs: number): boolean {
-  return (entryFlags(bytes, record) & FLAG_SHADOWS) !== 0 || deathTime(bytes, record) > diesAtMs
 }

@@ -7,6 +7,7 @@
  * one, wherever they lie (RULES T6). Log and tables put their own framing around the entry; the eight bytes always
  * stand directly before the record, so an entry is addressed by (bytes, offset of the record).
  */
+import { deathTime } from '../record/death.js'
 import { readU48, writeU48 } from '../util/bytes.js'
 
 export const ENTRY_HEADER_BYTES = 8
@@ -55,4 +56,12 @@ export function writeEntryHeader(
   writeU48(bytes, record - 8, sequence)
   bytes[record - 2] = flags
   bytes[record - 1] = kind
+}
+
+/**
+ * RULES T1: whether the older entry dies later than `diesAtMs` (milliseconds since 1970) or never, or hides something itself,
+ * so that an entry that dies then and replaces it is flagged.
+ */
+export function outlives(bytes: Uint8Array, record: number, diesAtMs: number): boolean {
+  return (entryFlags(bytes, record) & FLAG_SHADOWS) !== 0 || deathTime(bytes, record) > diesAtMs
 }

@@ -13,11 +13,12 @@
  * order; so a hit in a segment is the newest. Among tables, sequences are compared.
  */
 import { assert } from '../util/assert.js'
-import { KIND_VALUE } from '../record/layout.js'
+import { KIND_VALUE, keyLength, keyStart } from '../record/layout.js'
 import { encodeRecord } from '../record/record.js'
 import { singleRecordBytes, writeSingleRecord } from '../record/record-writer.js'
 import type { KeyHash } from '../ring/token.js'
 import { slotOfToken } from '../ring/token.js'
+import { copyBytes } from '../util/bytes.js'
 import type { BlockCache } from './block-cache.js'
 import { diskErrorCode } from './disk-error.js'
 import { isLackOfSpace } from './disk-space.js'
@@ -338,11 +339,7 @@ export class Store {
       if (kind === KIND_VALUE && this.#admitSegment(bytes) === WRITE_LATER) throw new NoRoomYet()
       segment = this.#rotate(bytes)
     }
-    if (segment !== this.#probed) segment.find(hash.first, key, keyStart, keyEnd)
-    this.#probed = null
-    if (this.#beyondSegments) this.#shortcuts.forget(hash.first)
-    this.#beyondSegments = true
-    const record = segment.beginRecord()
+    const record = this.#beginNewest(segment, hash, key, keyStart, keyEnd - keyStart)
     writeSingleRecord(
       segment.arena,
       record,
@@ -359,9 +356,53 @@ export class Store {
       valueStart,
       valueEnd,
     )
+    return this.#endNewest(segment, hash, record, bytes, flags, displaced)
+  }
+
+  /**
+   * Appends the encoded record bytes[start, end), made elsewhere or merged, and makes it the key's newest. `hash` is that of the
+   * record's key; find() of the same key must have come directly before. `displaced`: see segment-format.ts. Returns the
+   * entry's sequence. Throws StoreError before anything is written, NoRoomYet when the record is larger than what was admitted.
+   */
+  appendRecord(
+    hash: KeyHash,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    flags: number,
+    displaced: number,
+  ): number {
+    const recordBytes = end - start
+    let segment = this.#active
+    if (!segment.fits(recordBytes)) {
+      if (this.#admitSegment(recordBytes) === WRITE_LATER) throw new NoRoomYet()
+      segment = this.#rotate(recordBytes)
+    }
+    const record = this.#beginNewest(segment, hash, bytes, keyStart(start), keyLength(bytes, start))
+    copyBytes(bytes, start, end, segment.arena, record)
+    return this.#endNewest(segment, hash, record, recordBytes, flags, displaced)
+  }
+
+  /** Where the next record of the key that was looked up last goes. */
+  #beginNewest(segment: Segment, hash: KeyHash, bytes: Buffer, keyAt: number, keyBytes: number): number {
+    if (segment !== this.#probed) segment.find(hash.first, bytes, keyAt, keyAt + keyBytes)
+    this.#probed = null
+    if (this.#beyondSegments) this.#shortcuts.forget(hash.first)
+    this.#beyondSegments = true
+    return segment.beginRecord()
+  }
+
+  #endNewest(
+    segment: Segment,
+    hash: KeyHash,
+    record: number,
+    recordBytes: number,
+    flags: number,
+    displaced: number,
+  ): number {
     const sequence = this.#nextSequence()
     writeEntryHeader(segment.arena, record, sequence, flags, KIND_RECORD)
-    segment.endRecord(record, bytes, displaced)
+    segment.endRecord(record, recordBytes, displaced)
     segment.insert(hash.first, slotOfToken(hash.token), record)
     this.#writer.scheduleCommit()
     return sequence

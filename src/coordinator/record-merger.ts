@@ -1,0 +1,188 @@
+/**
+ * Brings a record that was made elsewhere, or merged, into this node's store: what a replica does with every write and a
+ * reader with every repair (RULES L1, V1, V5). Of the incoming record and the newest one held
+ *
+ *     the held one absorbs the other      nothing changes
+ *     the incoming one absorbs it         its bytes are appended as they are
+ *     neither                             both are decoded, merged, encoded and appended
+ *
+ * in one synchronous step, so that nothing comes between what was held and what replaces it (V2). The first two, which are
+ * all but true conflicts, go on encoded bytes and allocate nothing.
+ *
+ * What is appended holds no sibling at or below the flush mark (P4), so that a start that replays the log counts as this does.
+ */
+import type { Clock } from '../env/clock.js'
+import { absorbs, oldestSiblingHlc } from '../record/containment.js'
+import { deathTime, maxHlc, winnerIsLive } from '../record/death.js'
+import type { Digest } from '../record/digest.js'
+import {
+  KIND_VALUE,
+  NEVER_DIES,
+  keyLength,
+  keyStart,
+  siblingCount,
+  siblingExpireAt,
+  siblingKind,
+  siblingsStart,
+} from '../record/layout.js'
+import { applyPolicy, flush, mergeRecords } from '../record/merge.js'
+import type { MergePolicy } from '../record/merge.js'
+import { decodeRecord, encodeRecord } from '../record/record.js'
+import type { Dot } from '../record/version-vector.js'
+import { KeyHash } from '../ring/token.js'
+import { EntryRef, FLAG_SHADOWS, entrySequence, outlives } from '../storage/entry.js'
+import { DISPLACED_FOREVER, DISPLACED_NOTHING } from '../storage/log/segment-format.js'
+import type { Store } from '../storage/store.js'
+import { COLD, FOUND } from '../storage/table/table-lookup.js'
+import { assert } from '../util/assert.js'
+import { BlockLoad } from './block-load.js'
+import type { LoadedBlocks } from './keyspace.js'
+
+/** Instead of a sequence: blocks are missing. startLoads() gets them; then the same call can be made again. */
+export const MERGE_COLD = -1
+
+/** What a merger asks of its node and tells it. */
+export interface MergerNode {
+  /** What concurrent writes of the key bytes[start, end) become. */
+  policyOf(bytes: Buffer, start: number, end: number): MergePolicy
+  /** The highest stamp of a record that was taken in: the next dot of the node exceeds it (RULES V4). */
+  witness(hlc: number): void
+  /** These dots of the key came with two contents: corruption (RULES V1). The content of the larger checksum was kept. */
+  onCorruptDots(bytes: Buffer, keyStart: number, keyEnd: number, dots: readonly Dot[]): void
+}
+
+export class RecordMerger {
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #node: MergerNode
+  readonly #hash = new KeyHash()
+  readonly #entry = new EntryRef()
+  readonly #cutoffs = { flushMark: 0, purgeHorizonMs: 0 }
+
+  constructor(store: Store, clock: Clock, node: MergerNode) {
+    this.#store = store
+    this.#clock = clock
+    this.#node = node
+  }
+
+  /**
+   * Takes in the sound record bytes[start, end). Answers the sequence of the own entry that holds it from now on, which an
+   * acknowledgement has to see durable, or MERGE_COLD. Admission is the caller's to ask for; throws StoreError as
+   * Store.appendRecord does, and then nothing has changed.
+   */
+  merge(bytes: Buffer, start: number, end: number): number {
+    const keyAt = keyStart(start)
+    const keyEnd = keyAt + keyLength(bytes, start)
+    const store = this.#store
+    const entry = this.#entry
+    this.#hash.of(bytes, keyAt, keyEnd)
+    const answer = store.find(this.#hash, bytes, keyAt, keyEnd, entry)
+    if (answer === COLD) return MERGE_COLD
+    const { flushMark } = store
+    const isLww = this.#node.policyOf(bytes, keyAt, keyEnd) === 'lww'
+    if (answer !== FOUND) {
+      if (maxHlc(bytes, start) <= flushMark) return store.flushMarkSequence
+      const isFinal = oldestSiblingHlc(bytes, start) > flushMark && !(isLww && siblingCount(bytes, start) > 1)
+      return isFinal ? this.#append(bytes, start, end, false) : this.#clean(bytes, start, isLww)
+    }
+    const { bytes: held, record } = entry
+    if (absorbs(held, record, bytes, start, isLww, flushMark)) return entrySequence(held, record)
+    const replaces =
+      oldestSiblingHlc(bytes, start) > flushMark && absorbs(bytes, start, held, record, isLww, flushMark)
+    return replaces ? this.#append(bytes, start, end, true) : this.#join(bytes, start, isLww)
+  }
+
+  /**
+   * Digests what is held of the key bytes[start, end); `into` is 0, 0 when that counts as absent. Answers the sequence that
+   * the digest shows, 0 for none (RULES R2), or MERGE_COLD.
+   */
+  digestOf(bytes: Buffer, start: number, end: number, into: Digest): number {
+    const entry = this.#entry
+    const sequence = this.find(bytes, start, end, entry)
+    if (sequence === MERGE_COLD) return MERGE_COLD
+    this.#cutoffs.flushMark = this.#store.flushMark
+    if (entry.record !== 0) {
+      into.of(entry.bytes, entry.record, this.#cutoffs)
+    } else {
+      into.first = 0
+      into.second = 0
+    }
+    return sequence
+  }
+
+  /**
+   * The newest record held of the key bytes[start, end); `into.record` is 0 when none is, or when all of it lies below the
+   * flush mark. Answers the sequence that this shows, 0 for none (RULES R2), or MERGE_COLD.
+   */
+  find(bytes: Buffer, start: number, end: number, into: EntryRef): number {
+    const store = this.#store
+    this.#hash.of(bytes, start, end)
+    const answer = store.find(this.#hash, bytes, start, end, into)
+    if (answer === COLD) return MERGE_COLD
+    if (answer !== FOUND) {
+      into.record = 0
+      return 0
+    }
+    const sequence = entrySequence(into.bytes, into.record)
+    if (oldestSiblingHlc(into.bytes, into.record) > store.flushMark) return sequence
+    if (maxHlc(into.bytes, into.record) <= store.flushMark) into.record = 0
+    return Math.max(sequence, store.flushMarkSequence)
+  }
+
+  /** After MERGE_COLD: loads the block that was missing. `before` are blocks that the same task has waited for already. */
+  startLoads(onLoaded: (load: BlockLoad) => void, before: LoadedBlocks | null = null): BlockLoad {
+    const table = this.#store.coldTable
+    assert(table !== null, 'a COLD answer names its table')
+    const load = new BlockLoad([table], [table.coldBlock], onLoaded, before)
+    load.start()
+    return load
+  }
+
+  /** The record is the key's first here and has siblings that are not to stay. */
+  #clean(bytes: Buffer, start: number, isLww: boolean): number {
+    const record = applyPolicy(flush(decodeRecord(bytes, start), this.#store.flushMark), policy(isLww))
+    const clean = encodeRecord(record)
+    return this.#append(clean, 0, clean.length, false)
+  }
+
+  /** Neither record absorbs the other. */
+  #join(bytes: Buffer, start: number, isLww: boolean): number {
+    const incoming = decodeRecord(bytes, start)
+    const held = decodeRecord(this.#entry.bytes, this.#entry.record)
+    const { record, corruptDots } = mergeRecords(held, incoming, policy(isLww), this.#store.flushMark)
+    const merged = encodeRecord(record)
+    const sequence = this.#append(merged, 0, merged.length, true)
+    if (corruptDots.length > 0) {
+      const keyAt = keyStart(start)
+      this.#node.onCorruptDots(bytes, keyAt, keyAt + keyLength(bytes, start), corruptDots)
+    }
+    return sequence
+  }
+
+  /** Appends over the entry that was found last, if `isOver`. */
+  #append(bytes: Buffer, start: number, end: number, isOver: boolean): number {
+    const { bytes: held, record } = this.#entry
+    const store = this.#store
+    const dies = deathTime(bytes, start)
+    const shadows = isOver && dies !== NEVER_DIES && outlives(held, record, dies)
+    const displaced = isOver ? this.#displacedBy(held, record) : DISPLACED_NOTHING
+    const flags = shadows ? FLAG_SHADOWS : 0
+    const sequence = store.appendRecord(this.#hash, bytes, start, end, flags, displaced)
+    const winner = siblingsStart(bytes, start)
+    const isValue = siblingCount(bytes, start) > 0 && siblingKind(bytes, winner) === KIND_VALUE
+    if (isValue) store.counts.wrote(displaced, siblingExpireAt(bytes, winner))
+    else store.counts.deleted(displaced)
+    this.#node.witness(maxHlc(bytes, start))
+    return sequence
+  }
+
+  #displacedBy(held: Buffer, record: number): number {
+    if (!winnerIsLive(held, record, this.#clock.wallMs(), this.#store.flushMark)) return DISPLACED_NOTHING
+    const expireAtMs = siblingExpireAt(held, siblingsStart(held, record))
+    return expireAtMs === 0 ? DISPLACED_FOREVER : expireAtMs
+  }
+}
+
+function policy(isLww: boolean): MergePolicy {
+  return isLww ? 'lww' : 'siblings'
+}
