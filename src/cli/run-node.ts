@@ -10,6 +10,7 @@ import type { LogLevel as EventLevel } from '../env/node-log.js'
 import { NodeNetwork } from '../env/node-network.js'
 import { NodeProcessFacts } from '../env/node-process-facts.js'
 import { NodeRandom } from '../env/node-random.js'
+import { clusterWarnings } from '../node/cluster-checks.js'
 import type { LogLevel, NodeConfig } from '../node/node-config.js'
 import { startNode } from '../node/node.js'
 import type { NodeEnv, RunningNode } from '../node/running-node.js'
@@ -40,6 +41,7 @@ export async function runNode(config: NodeConfig, run: Run, output: Output): Pro
     EVENT_LEVELS[config.logLevel],
     run.logToStandardError ? STANDARD_ERROR : STANDARD_OUTPUT,
   )
+  for (const warning of clusterWarnings(config)) log.warn(warning)
   const signals = new StopSignals()
   let node: RunningNode
   try {

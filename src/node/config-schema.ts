@@ -4,17 +4,21 @@
  * against it.
  *
  * A setting has one name everywhere: `--name` on the command line, `name` in CONFIG GET, and the last part of its path
- * in the file, where settings of the storage engine stand in a section of their own. What Redis has a name for keeps
+ * in the file, where settings of the storage engine and of the cluster stand in sections of their own. What Redis has a name for keeps
  * that name, its unit and its range; where a default differs from Redis's, the reason says so.
  */
-import type { NodeConfig, StorageConfig } from './node-config.js'
+import { CLUSTER_KNOBS } from './cluster-schema.js'
+import type { ClusterConfig, NodeConfig, StorageConfig } from './node-config.js'
 import type { KnobType } from './knob-type.js'
 
 export interface Knob {
   /** Where it stands in the configuration file: 'port', 'storage.segment-size'. Its last part is the name. */
   readonly path: string
-  /** Its field in NodeConfig, or in StorageConfig for the settings of section storage. */
-  readonly field: Exclude<keyof NodeConfig, 'storage' | 'configFile'> | keyof StorageConfig
+  /** Its field in NodeConfig, or in StorageConfig and ClusterConfig for the settings of these sections. */
+  readonly field:
+    | Exclude<keyof NodeConfig, 'storage' | 'cluster' | 'configFile'>
+    | keyof StorageConfig
+    | Exclude<keyof ClusterConfig, 'self' | 'members' | 'policies'>
   readonly type: KnobType
   /** Text of the default, to be read by the type's parser. */
   readonly fallback: string
@@ -42,6 +46,24 @@ export const KNOBS: readonly Knob[] = [
     runtime: false,
     reason:
       'Where clients connect; turn it when the port is taken or several nodes share a machine. 0 takes any free port.',
+  },
+  {
+    path: 'smart-port',
+    field: 'smartPort',
+    type: { kind: 'integer', min: 0, max: 65535 },
+    fallback: '0',
+    unit: '',
+    runtime: false,
+    reason: 'Where cluster clients connect, which are sent to the node that has their key. 0 is port + 1000.',
+  },
+  {
+    path: 'cluster-port',
+    field: 'clusterPort',
+    type: { kind: 'integer', min: 0, max: 65535 },
+    fallback: '0',
+    unit: '',
+    runtime: false,
+    reason: 'Where the other nodes connect; keep it closed to everybody else. 0 is port + 10000.',
   },
   {
     path: 'bind',
@@ -82,6 +104,27 @@ export const KNOBS: readonly Knob[] = [
     runtime: true,
     secret: true,
     reason: 'The password for AUTH; set one before listening beyond this machine. Empty asks for none.',
+  },
+  {
+    path: 'cluster-secret',
+    field: 'clusterSecret',
+    type: { kind: 'text', minLength: 0, maxLength: 512 },
+    fallback: '',
+    unit: '',
+    runtime: false,
+    secret: true,
+    reason:
+      'What the nodes prove to each other that they know, the same on all: 32 characters or more, needed beyond this machine.',
+  },
+  {
+    path: 'cluster-announce-ip',
+    field: 'announceAddress',
+    type: { kind: 'address', orNone: true },
+    fallback: '',
+    unit: '',
+    runtime: false,
+    reason:
+      "The address that other nodes and cluster clients are told; set it where they reach this node by another one than its member's.",
   },
   {
     path: 'protected-mode',
@@ -337,6 +380,7 @@ export const KNOBS: readonly Knob[] = [
     reason:
       'Free disk below which writes are refused, kept for compaction and repair; raise it on disks that others fill.',
   },
+  ...CLUSTER_KNOBS,
 ]
 
 /** The setting's name: `--name`, and what CONFIG GET calls it. */
@@ -344,9 +388,10 @@ export function knobName(knob: Knob): string {
   return knob.path.slice(knob.path.lastIndexOf('.') + 1)
 }
 
-/** Whether the setting stands in section `storage`. */
-export function isStorageKnob(knob: Knob): boolean {
-  return knob.path.startsWith('storage.')
+/** The section of the file that the setting stands in; '' for none. */
+export function sectionOf(knob: Knob): '' | 'storage' | 'cluster' {
+  if (knob.path.startsWith('storage.')) return 'storage'
+  return knob.path.startsWith('cluster.') ? 'cluster' : ''
 }
 
 const BY_NAME = new Map(KNOBS.map((knob) => [knobName(knob), knob]))

@@ -6,11 +6,18 @@
  * problems are reported together.
  */
 import { resolve } from 'node:path'
+import { levelName, parseLevel } from '../coordinator/consistency.js'
+import type { Level } from '../coordinator/consistency.js'
 import { assert } from '../util/assert.js'
-import { isStorageKnob, KNOBS, knobByName, knobByPath, knobName } from './config-schema.js'
+import { clusterProblems } from './cluster-checks.js'
+import { NO_LISTS, PORT_MAX, portsOf, readClusterLists } from './cluster-lists.js'
+import type { ClusterLists } from './cluster-lists.js'
+import { CLUSTER_PORT_OFFSET, MEMBERS_PATH, POLICIES_PATH, SMART_PORT_OFFSET } from './cluster-schema.js'
+import { KNOBS, knobByName, knobByPath, knobName, sectionOf } from './config-schema.js'
 import type { Knob } from './config-schema.js'
 import { describeAllowed, parseKnob } from './knob-type.js'
 import type { KnobValue } from './knob-type.js'
+import { entryPath } from './list-entries.js'
 import { nearestName } from './nearest-name.js'
 import type { NodeConfig } from './node-config.js'
 
@@ -41,28 +48,111 @@ export type LoadedConfig =
  * Problems are sentences that carry the setting's path, the refused value, its place and what is allowed.
  */
 export function loadConfig(sources: readonly (readonly Setting[])[], from: ConfigOrigin): LoadedConfig {
-  const values = new Map<string, KnobValue>()
-  for (const knob of KNOBS) values.set(knobName(knob), defaultOf(knob))
+  const settings = sources.flat()
   const problems: string[] = []
-  for (const setting of sources.flat()) {
-    const knob = knobByPath(setting.path)
-    if (knob === undefined) {
-      problems.push(unknownSetting(setting))
-      continue
-    }
-    const parsed = parseKnob(knob.type, setting.value)
-    if (parsed.kind === 'value') values.set(knobName(knob), parsed.value)
-    else
-      problems.push(
-        `${setting.path}: ${shown(knob, setting.value)} (${setting.where}), allowed: ${describeAllowed(knob.type)}`,
-      )
+  const { values, given } = readValues(settings, problems)
+  const lists = readClusterLists(settings, problems)
+  if (problems.length === 0) {
+    if (lists.members.length > 0) takeOwnMember(values, given, lists, problems)
+    else problems.push(...clusterSettingsAlone(values, given, lists))
   }
   if (problems.length > 0) return { kind: 'refused', problems }
-  const config = buildConfig(values, from)
-  const contradictions = contradictionsIn(config)
+  completePorts(values)
+  const config = buildConfig(values, from, lists)
+  const contradictions = [...contradictionsIn(config), ...clusterProblems(config)]
   return contradictions.length > 0
     ? { kind: 'refused', problems: contradictions }
     : { kind: 'config', config }
+}
+
+interface ReadValues {
+  /** By name, one for every knob. */
+  readonly values: Map<string, KnobValue>
+  /** By name: the strongest source of those that some source sets. */
+  readonly given: ReadonlyMap<string, Setting>
+}
+
+function readValues(settings: readonly Setting[], problems: string[]): ReadValues {
+  const values = new Map(KNOBS.map((knob) => [knobName(knob), defaultOf(knob)]))
+  const given = new Map<string, Setting>()
+  for (const setting of settings) {
+    const knob = knobByPath(setting.path)
+    if (knob === undefined) {
+      if (!isListPath(setting.path)) problems.push(unknownSetting(setting))
+      continue
+    }
+    const parsed = parseKnob(knob.type, setting.value)
+    if (parsed.kind === 'refused') {
+      problems.push(
+        `${setting.path}: ${shown(knob, setting.value)} (${setting.where}), allowed: ${describeAllowed(knob.type)}`,
+      )
+      continue
+    }
+    values.set(knobName(knob), parsed.value)
+    given.set(knobName(knob), setting)
+  }
+  return { values, given }
+}
+
+function isListPath(path: string): boolean {
+  const list = entryPath(path)?.list
+  return list === MEMBERS_PATH || list === POLICIES_PATH
+}
+
+/** A member's entry says where this node listens: its ports are the node's, and another one beside it is a mistake. */
+function takeOwnMember(
+  values: Map<string, KnobValue>,
+  given: ReadonlyMap<string, Setting>,
+  { members }: ClusterLists,
+  problems: string[],
+): void {
+  const self = members.find(({ name }) => name === values.get('node'))
+  if (self === undefined) {
+    const setting = given.get('node')
+    const value = setting === undefined ? 'missing' : `${JSON.stringify(setting.value)} (${setting.where})`
+    problems.push(
+      `cluster.node: ${value}, allowed: one of the members ${members.map(({ name }) => name).join(', ')}`,
+    )
+    return
+  }
+  for (const [name, port] of portsOf(self)) {
+    const setting = given.get(name)
+    const value = values.get(name)
+    if (setting !== undefined && value !== port && !(value === 0 && name !== 'port')) {
+      problems.push(
+        `${name}: ${setting.value} (${setting.where}), allowed: ${port}, which ${MEMBERS_PATH} has for ${self.name}`,
+      )
+    }
+    values.set(name, port)
+  }
+  if (values.get('cluster-announce-ip') === '') values.set('cluster-announce-ip', self.address)
+}
+
+/** Without members nothing would listen to them, so whoever sets one forgot the list. */
+function clusterSettingsAlone(
+  values: KnobValues,
+  given: ReadonlyMap<string, Setting>,
+  { policies }: ClusterLists,
+): string[] {
+  const alone = `allowed: only together with ${MEMBERS_PATH}`
+  const problems = KNOBS.filter((knob) => sectionOf(knob) === 'cluster').flatMap((knob) => {
+    const setting = given.get(knobName(knob))
+    if (setting === undefined || values.get(knobName(knob)) === defaultOf(knob)) return []
+    return [`${knob.path}: ${JSON.stringify(setting.value)} (${setting.where}), ${alone}`]
+  })
+  if (policies.length > 0) problems.push(`${POLICIES_PATH}: ${policies.length} policies, ${alone}`)
+  return problems
+}
+
+/** Of a single node; beyond the highest port it gets any free one. */
+function completePorts(values: Map<string, KnobValue>): void {
+  const port = Number(values.get('port'))
+  for (const [name, offset] of [
+    ['smart-port', SMART_PORT_OFFSET],
+    ['cluster-port', CLUSTER_PORT_OFFSET],
+  ] as const) {
+    if (values.get(name) === 0 && port !== 0 && port + offset <= PORT_MAX) values.set(name, port + offset)
+  }
 }
 
 /** The value that a knob has when no source sets it. */
@@ -74,23 +164,46 @@ export function defaultOf(knob: Knob): KnobValue {
 
 /** The same values by the settings' names, as CONFIG GET shows them and as buildConfig takes them. */
 export function valuesOf(config: NodeConfig): Map<string, KnobValue> {
-  const fields: Readonly<Record<string, unknown>> = { ...config, ...config.storage }
-  return new Map(KNOBS.map((knob) => [knobName(knob), fields[knob.field] as KnobValue]))
+  const fields: Readonly<Record<string, unknown>> = { ...config, ...config.storage, ...config.cluster }
+  return new Map(
+    KNOBS.map((knob) => {
+      const value = fields[knob.field]
+      if (value === undefined) return [knobName(knob), defaultOf(knob)]
+      return [knobName(knob), knob.type.kind === 'level' ? levelName(value as Level) : (value as KnobValue)]
+    }),
+  )
 }
 
-/** Values in their typed form. They must be complete and allowed, as loadConfig and CONFIG SET make sure. */
-export function buildConfig(values: KnobValues, from: ConfigOrigin): NodeConfig {
-  const top: Record<string, KnobValue> = {}
-  const storage: Record<string, KnobValue> = {}
+/**
+ * Values in their typed form, with the members and policies, which have no setting. They must be complete and allowed, as
+ * loadConfig and CONFIG SET make sure.
+ */
+export function buildConfig(
+  values: KnobValues,
+  from: ConfigOrigin,
+  { members, policies }: ClusterLists = NO_LISTS,
+): NodeConfig {
+  const sections: Record<'' | 'storage' | 'cluster', Record<string, unknown>> = {
+    '': {},
+    storage: {},
+    cluster: {},
+  }
   for (const knob of KNOBS) {
     const value = values.get(knobName(knob))
     assert(value !== undefined, `setting ${knob.path} has a value`)
-    const section = isStorageKnob(knob) ? storage : top
-    section[knob.field] = value
+    sections[sectionOf(knob)][knob.field] = knob.type.kind === 'level' ? parseLevel(value as string) : value
   }
+  const self = members.find(({ name }) => name === sections.cluster.node)
+  const cluster = self === undefined ? null : { ...sections.cluster, self, members, policies }
   const dir = resolve(from.workDirectory, values.get('dir') as string)
-  // The schema's fields are exactly NodeConfig's and StorageConfig's; a test holds them together.
-  return { ...top, dir, storage, configFile: from.configFile } as unknown as NodeConfig
+  // The schema's fields are exactly those of NodeConfig and its sections; a test holds them together.
+  return {
+    ...sections[''],
+    dir,
+    storage: sections.storage,
+    cluster,
+    configFile: from.configFile,
+  } as unknown as NodeConfig
 }
 
 /** Rules between settings. */

@@ -5,6 +5,7 @@
  * Refusals carry two wordings: `allowed` for start-up ("port: 70000 …, allowed: an integer from 0 to 65535") and
  * Redis's own for CONFIG SET. Texts of sizes are Redis's: k, m, g count in thousands, kb, mb, gb in 1024s.
  */
+import { LEVEL_NAMES, levelName, parseLevel } from '../coordinator/consistency.js'
 import { unreachable } from '../util/assert.js'
 
 export type KnobType =
@@ -14,6 +15,13 @@ export type KnobType =
   | { readonly kind: 'yes-no' }
   | { readonly kind: 'text'; readonly minLength: number; readonly maxLength: number }
   | { readonly kind: 'addresses' }
+  /** One address; `orNone` also allows an empty text. */
+  | { readonly kind: 'address'; readonly orNone: boolean }
+  /** What nodes and labels are called; `orNone` also allows an empty text. */
+  | { readonly kind: 'name'; readonly orNone: boolean }
+  | { readonly kind: 'node-id' }
+  /** A consistency level; the value is its name in capitals. */
+  | { readonly kind: 'level' }
   | { readonly kind: 'output-limit' }
 
 /** When a client that does not read its replies is closed: at once above hard, after a time above soft. 0 switches off. */
@@ -86,6 +94,20 @@ export function parseKnob(type: KnobType, text: string): ParsedKnob {
       return refused(`argument must be between ${type.minLength} and ${type.maxLength} characters long`)
     case 'addresses':
       return parseAddresses(text)
+    case 'address':
+      if (isAddress(text) || (text === '' && type.orNone)) return { kind: 'value', value: text }
+      return refused('argument must be an address')
+    case 'name':
+      if (NAME.test(text) || (text === '' && type.orNone)) return { kind: 'value', value: text }
+      return refused('argument must be a name')
+    case 'node-id':
+      if (NODE_ID.test(text)) return { kind: 'value', value: text }
+      return refused('argument must be a node id')
+    case 'level': {
+      const level = parseLevel(text)
+      if (level !== undefined) return { kind: 'value', value: levelName(level) }
+      return refused(`argument(s) must be one of the following: ${LEVEL_NAMES.join(', ')}`)
+    }
     case 'output-limit':
       return parseOutputLimit(text)
     default:
@@ -116,6 +138,14 @@ export function describeAllowed(type: KnobType): string {
       return `text of ${type.minLength} to ${type.maxLength} characters`
     case 'addresses':
       return 'one to 16 IP addresses or host names'
+    case 'address':
+      return `an IP address or a host name${type.orNone ? ', or nothing' : ''}`
+    case 'name':
+      return `1 to 64 letters, digits, dots, dashes and underscores${type.orNone ? ', or nothing' : ''}`
+    case 'node-id':
+      return '40 lower-case hexadecimal digits'
+    case 'level':
+      return `one of ${LEVEL_NAMES.join(', ')}`
     case 'output-limit':
       return 'normal <hard size> <soft size> <soft seconds>, such as "normal 1gb 256mb 60"'
     default:
@@ -141,18 +171,21 @@ function inRange(
   return refused(`argument must be between ${range.min} and ${range.max} inclusive`)
 }
 
+const NAME = /^[a-z0-9._-]{1,64}$/i
+const NODE_ID = /^[0-9a-f]{40}$/
 const ADDRESSES_MAX = 16
 const IPV4 = /^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/
 const IPV6 = /^[0-9a-f:]*:[0-9a-f:.]*(%[\w.-]+)?$/i
 /** Its last label starts with a letter, so that a mistyped IPv4 address is not taken for a name. */
 const HOST_NAME = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/i
 
+function isAddress(text: string): boolean {
+  return IPV4.test(text) || IPV6.test(text) || HOST_NAME.test(text)
+}
+
 function parseAddresses(text: string): ParsedKnob {
   const addresses = text.split(/[\s,]+/).filter((address) => address !== '')
-  const known = addresses.every(
-    (address) => IPV4.test(address) || IPV6.test(address) || HOST_NAME.test(address),
-  )
-  if (addresses.length === 0 || addresses.length > ADDRESSES_MAX || !known) {
+  if (addresses.length === 0 || addresses.length > ADDRESSES_MAX || !addresses.every(isAddress)) {
     return refused('argument must be a list of addresses')
   }
   return { kind: 'value', value: addresses }

@@ -2,6 +2,8 @@
  * The configuration of one node in its typed form: what startNode takes. loadConfig in config.ts makes it from settings;
  * tests and simulations spread one and change fields.
  */
+import type { Level } from '../coordinator/consistency.js'
+import type { PrefixPolicy } from '../coordinator/key-policies.js'
 import type { OutputLimit } from './knob-type.js'
 
 export type AppendFsync = 'always' | 'everysec' | 'no'
@@ -10,6 +12,14 @@ export type LogLevel = 'debug' | 'verbose' | 'notice' | 'warning'
 export interface NodeConfig {
   /** 0 takes any free port. */
   readonly port: number
+  /** For cluster clients; 0 takes any free port. */
+  readonly smartPort: number
+  /** For the links of other nodes; 0 takes any free port. */
+  readonly clusterPort: number
+  /** Empty only where all that listens is on loopback. */
+  readonly clusterSecret: string
+  /** What other nodes and cluster clients are told as this node's address; '' in a single node that was given none. */
+  readonly announceAddress: string
   readonly bind: readonly string[]
   /** Absolute. */
   readonly dir: string
@@ -35,6 +45,8 @@ export interface NodeConfig {
   readonly enableDebugCommand: 'no' | 'yes' | 'local'
   readonly shutdownTimeoutSeconds: number
   readonly storage: StorageConfig
+  /** Null: a single node, which holds all keys alone. */
+  readonly cluster: ClusterConfig | null
   /** Absolute path of the file that settings were read from; '' when there was none. */
   readonly configFile: string
 }
@@ -54,4 +66,40 @@ export interface StorageConfig {
   readonly levelSizeMultiplier: number
   readonly writeStallDelayMaxMs: number
   readonly diskReserveBytes: number
+}
+
+export interface ClusterConfig {
+  /** Name of the member that this node is. */
+  readonly node: string
+  /** N as configured; there may be fewer members (RULES H2). */
+  readonly replicas: number
+  readonly readLevel: Level
+  readonly writeLevel: Level
+  readonly writeTimeoutMs: number
+  readonly readTimeoutMs: number
+  readonly speculativeDelayMs: number
+  readonly maxClockDriftMs: number
+  readonly flushTimeoutMs: number
+  readonly catchUpMaxMs: number
+  /** This node's own entry. */
+  readonly self: ClusterMember
+  /** As the file lists them, this node among them; one at least. */
+  readonly members: readonly ClusterMember[]
+  readonly policies: readonly PrefixPolicy[]
+}
+
+/** One line of the member list: who it is on the ring (see Member in src/ring), and where it listens. */
+export interface ClusterMember {
+  readonly name: string
+  /** 40 lower-case hexadecimal digits. */
+  readonly id: string
+  readonly host: string | null
+  readonly rack: string | null
+  readonly datacenter: string | null
+  readonly weight: number
+  /** An IP address or a host name. */
+  readonly address: string
+  readonly port: number
+  readonly smartPort: number
+  readonly clusterPort: number
 }

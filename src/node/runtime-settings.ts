@@ -61,8 +61,8 @@ export class NodeSettings implements RuntimeSettings {
   }
 
   /** The port that was bound, when the configured one was 0. */
-  listensOn(port: number): void {
-    this.#apply('port', port)
+  listensOn(port: number, name: 'port' | 'smart-port' | 'cluster-port' = 'port'): void {
+    this.#apply(name, port)
   }
 
   /** Lowers maxclients to what the system can handle, where it is more; answers whether it was. */
@@ -91,8 +91,8 @@ export class NodeSettings implements RuntimeSettings {
   }
 
   #apply(name: string, value: KnobValue): void {
-    const { dir, configFile } = this.#current
+    const { dir, configFile, cluster } = this.#current
     this.#values.set(name, value)
-    this.#current = buildConfig(this.#values, { workDirectory: dir, configFile })
+    this.#current = buildConfig(this.#values, { workDirectory: dir, configFile }, cluster ?? undefined)
   }
 }

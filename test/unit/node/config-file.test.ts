@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { CONFIG_FILE_LENGTH_MAX, parseConfigFile } from '../../../src/node/config-file.js'
 import { defaultOf, loadConfig } from '../../../src/node/config.js'
+import { MEMBER_KEYS, POLICY_KEYS } from '../../../src/node/cluster-schema.js'
 import { KNOBS, knobByPath } from '../../../src/node/config-schema.js'
 import { describeAllowed, parseKnob } from '../../../src/node/knob-type.js'
 
@@ -21,6 +22,22 @@ t.test('settings are read as they are written, with their place', (t) => {
       { path: 'storage.segment-size', value: '1mb', where: 'node.yaml:3' },
       { path: 'bind', value: '127.0.0.1 ::1', where: 'node.yaml:4' },
       { path: 'requirepass', value: '0123', where: 'node.yaml:5' },
+    ],
+    problems: [],
+  })
+  t.end()
+})
+
+t.test('every key of the entries of a list is a setting, numbered from one', (t) => {
+  const text = ['cluster:', '  members:', '    - { name: a, port: 1 }', '    - name: b', '      rack:'].join(
+    '\n',
+  )
+  t.same(parseConfigFile(text, 'f'), {
+    settings: [
+      { path: 'cluster.members[1].name', value: 'a', where: 'f:3' },
+      { path: 'cluster.members[1].port', value: '1', where: 'f:3' },
+      { path: 'cluster.members[2].name', value: 'b', where: 'f:4' },
+      { path: 'cluster.members[2].rack', value: '', where: 'f:5' },
     ],
     problems: [],
   })
@@ -51,6 +68,9 @@ t.test('what is not a list of settings is reported with its place', (t) => {
     ['- a\n- b', /^f:1: a configuration file is a list/],
     ['port: 1\nbind:\n  - [a]', /^f:2: bind is a structure, where a single value is expected$/],
     ['storage:\n  deeper:\n    deep: 1', /^f:2: storage\.deeper is a structure/],
+    ['cluster:\n  members: [{ a: [1] }]', /^f:2: cluster\.members\[1\]\.a is a structure/],
+    ['cluster:\n  members: [{ a: 1 }, 2]', /^f:2: cluster\.members is a structure/],
+    ['cluster:\n  members: [{ a: 1 }, {}]', /^f:2: cluster\.members\[2\] is empty/],
     ['dir: &d x\nrequirepass: *d', /^f:2: requirepass is a reference to elsewhere/],
     ['x'.repeat(CONFIG_FILE_LENGTH_MAX + 1), /^f: is longer than/],
   ]
@@ -89,6 +109,15 @@ t.test('cluster-config/node.yaml gives for every setting the reason to turn it a
   for (const knob of KNOBS) {
     t.ok(prose.includes(knob.reason), `the reason for ${knob.path}`)
     t.ok(prose.includes(`Allowed: ${describeAllowed(knob.type)}.`), `what ${knob.path} allows`)
+  }
+  t.end()
+})
+
+t.test('cluster-config/node.yaml says of every key of a member and of a policy what it is for', (t) => {
+  const prose = readFileSync(DOCUMENTED, 'utf8').replace(/\n\s*#\s*/g, ' ')
+  for (const { name, type, fallback, reason } of [...MEMBER_KEYS, ...POLICY_KEYS]) {
+    const standing = fallback === null ? ' Needed.' : fallback === '' ? '' : ` Default ${fallback}.`
+    t.ok(prose.includes(`${name}: ${reason}${standing} Allowed: ${describeAllowed(type)}.`), name)
   }
   t.end()
 })

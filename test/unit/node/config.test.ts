@@ -1,13 +1,32 @@
 import t from 'tap'
 import { loadConfig, valuesOf } from '../../../src/node/config.js'
 import type { Setting } from '../../../src/node/config.js'
-import { isStorageKnob, KNOBS, knobName } from '../../../src/node/config-schema.js'
+import { KNOBS, knobName, sectionOf } from '../../../src/node/config-schema.js'
 import type { Knob } from '../../../src/node/config-schema.js'
 import { describeAllowed, formatKnob } from '../../../src/node/knob-type.js'
 import type { NodeConfig } from '../../../src/node/node-config.js'
 
 const ORIGIN = { workDirectory: '/srv/kindred', configFile: '' }
 const MB = 1024 * 1024
+
+/** Settings of the cluster say nothing without members. */
+const MEMBERS: readonly Setting[] = ['node-1', 'node-2'].flatMap((name, i) => {
+  const path = `cluster.members[${i + 1}]`
+  return [
+    { path: `${path}.name`, value: name, where: 'node.yaml:1' },
+    { path: `${path}.address`, value: '127.0.0.1', where: 'node.yaml:1' },
+    { path: `${path}.port`, value: String(7001 + i), where: 'node.yaml:1' },
+  ]
+})
+const MEMBER: readonly Setting[] = [
+  ...MEMBERS,
+  { path: 'cluster.node', value: 'node-1', where: 'node.yaml:1' },
+]
+
+/** What a setting of this section needs beside it. */
+function beside(knob: Knob): readonly Setting[] {
+  return sectionOf(knob) === 'cluster' ? MEMBER : []
+}
 
 function flag(path: string, value: string): Setting {
   return { path, value, where: `--${path.slice(path.lastIndexOf('.') + 1)}` }
@@ -27,6 +46,10 @@ function problemsOf(...sources: (readonly Setting[])[]): readonly string[] {
 t.test('without settings a node gets the documented defaults', (t) => {
   t.same(configOf(), {
     port: 7001,
+    smartPort: 8001,
+    clusterPort: 17001,
+    clusterSecret: '',
+    announceAddress: '',
     bind: ['127.0.0.1'],
     dir: '/srv/kindred/data',
     appendFsync: 'always',
@@ -59,17 +82,22 @@ t.test('without settings a node gets the documented defaults', (t) => {
       writeStallDelayMaxMs: 100,
       diskReserveBytes: 64 * MB,
     },
+    cluster: null,
     configFile: '',
   })
   t.end()
 })
 
 t.test('every setting has a field of its own in the configuration, and nothing else is in there', (t) => {
-  const { storage, configFile, ...top } = configOf()
-  const fieldsOf = (wanted: (knob: Knob) => boolean) =>
-    KNOBS.filter(wanted).map((knob) => knob.field as string)
-  t.same(fieldsOf((knob) => !isStorageKnob(knob)).sort(), Object.keys(top).sort())
-  t.same(fieldsOf(isStorageKnob).sort(), Object.keys(storage).sort())
+  const { storage, cluster, configFile, ...top } = configOf(MEMBER)
+  const fieldsOf = (section: string) =>
+    KNOBS.filter((knob) => sectionOf(knob) === section).map((knob) => knob.field as string)
+  t.same(fieldsOf('').sort(), Object.keys(top).sort())
+  t.same(fieldsOf('storage').sort(), Object.keys(storage).sort())
+  if (cluster === null) throw new Error('members make a cluster')
+  const { self, members, policies, ...settings } = cluster
+  t.same(fieldsOf('cluster').sort(), Object.keys(settings).sort())
+  t.same([self.name, members.length, policies], ['node-1', 2, []])
   t.equal(configFile, '')
   t.end()
 })
@@ -77,13 +105,17 @@ t.test('every setting has a field of its own in the configuration, and nothing e
 t.test('names and paths are unique, lower case and of one section at most', (t) => {
   const names = KNOBS.map(knobName)
   t.equal(new Set(names).size, names.length)
-  for (const { path } of KNOBS) t.match(path, /^(storage\.)?[a-z0-9]+(-[a-z0-9]+)*$/)
+  for (const { path } of KNOBS) t.match(path, /^(storage\.|cluster\.)?[a-z0-9]+(-[a-z0-9]+)*$/)
   t.end()
 })
 
 /** For every knob: a value other than its default that is allowed, and one that is not. */
 const SAMPLES: Readonly<Record<string, readonly [good: string, bad: string]>> = {
   port: ['7777', '65536'],
+  'smart-port': ['7777', '65536'],
+  'cluster-port': ['7777', '-1'],
+  'cluster-secret': ['secret', 'x'.repeat(513)],
+  'cluster-announce-ip': ['10.0.0.1', '300.0.0.1'],
   bind: ['0.0.0.0 ::1', '300.0.0.1'],
   dir: ['/var/lib/kindred', ''],
   appendfsync: ['everysec', 'sometimes'],
@@ -114,6 +146,16 @@ const SAMPLES: Readonly<Record<string, readonly [good: string, bad: string]>> = 
   'storage.level-size-multiplier': ['4', '1'],
   'storage.write-stall-delay-max': ['5', '0'],
   'storage.disk-reserve': ['0', '-1'],
+  'cluster.node': ['node-2', 'node 2'],
+  'cluster.replicas': ['1', '0'],
+  'cluster.read-consistency': ['ONE', 'MOST'],
+  'cluster.write-consistency': ['all', '2'],
+  'cluster.write-timeout': ['100', '1'],
+  'cluster.read-timeout': ['100', '0'],
+  'cluster.speculative-delay': ['5', '0'],
+  'cluster.max-clock-drift': ['100', '0'],
+  'cluster.flush-timeout': ['500', '1'],
+  'cluster.catch-up-max': ['0', '-1'],
 }
 
 t.test(
@@ -122,12 +164,12 @@ t.test(
     t.same(Object.keys(SAMPLES).sort(), KNOBS.map((knob) => knob.path).sort(), 'a sample for each')
     for (const knob of KNOBS) {
       const [good, bad] = SAMPLES[knob.path]
-      const changed = configOf([flag(knob.path, good)])
-      t.notSame(changed, configOf(), `${knob.path} takes ${good}`)
+      const changed = configOf(beside(knob), [flag(knob.path, good)])
+      t.notSame(changed, configOf(beside(knob)), `${knob.path} takes ${good}`)
       const where = `--${knobName(knob)}`
       const shown = knob.secret ? 'a value that is not shown' : JSON.stringify(bad)
       t.same(
-        problemsOf([flag(knob.path, bad)]),
+        problemsOf(beside(knob), [flag(knob.path, bad)]),
         [`${knob.path}: ${shown} (${where}), allowed: ${describeAllowed(knob.type)}`],
         `${knob.path} refuses ${bad.slice(0, 20)}`,
       )
@@ -194,11 +236,23 @@ t.test('the data directory is absolute, relative ones being taken from where the
 })
 
 t.test('the values of a configuration make the same configuration again', (t) => {
-  const config = configOf(KNOBS.map((knob) => flag(knob.path, SAMPLES[knob.path][0])))
-  const again = [...valuesOf(config)].map(([name, value]) => {
-    const knob = KNOBS.find((candidate) => knobName(candidate) === name)
-    return flag(knob?.path ?? name, formatKnob(value))
-  })
-  t.same(configOf(again), config)
+  const single = KNOBS.filter((knob) => sectionOf(knob) !== 'cluster')
+  const clustered = KNOBS.filter(
+    (knob) => !['port', 'smart-port', 'cluster-port', 'cluster-secret', 'bind'].includes(knob.path),
+  )
+  for (const [knobs, lists] of [
+    [single, []],
+    [clustered, MEMBERS],
+  ] as const) {
+    const config = configOf(
+      lists,
+      knobs.map((knob) => flag(knob.path, SAMPLES[knob.path][0])),
+    )
+    const again = [...valuesOf(config)].map(([name, value]) => {
+      const knob = KNOBS.find((candidate) => knobName(candidate) === name)
+      return flag(knob?.path ?? name, formatKnob(value))
+    })
+    t.same(configOf(lists, again), config)
+  }
   t.end()
 })

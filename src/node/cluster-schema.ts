@@ -1,0 +1,216 @@
+/**
+ * The settings of section `cluster`, and the keys of its two lists. Part of the table in config-schema.ts; the lists stand
+ * apart because they are no settings: they have neither a flag nor a place in CONFIG GET, and only a file can give them.
+ */
+import { PREFIX_LENGTH_MAX } from '../coordinator/key-policies.js'
+import { WEIGHT_MAX } from '../ring/member.js'
+import type { Knob } from './config-schema.js'
+import type { KnobType } from './knob-type.js'
+
+const MINUTE_MS = 60_000
+
+export const CLUSTER_KNOBS: readonly Knob[] = [
+  {
+    path: 'cluster.node',
+    field: 'node',
+    type: { kind: 'name', orNone: true },
+    fallback: '',
+    unit: '',
+    runtime: false,
+    reason: 'Which of the members this node is; as a flag (--node), all nodes can share one file.',
+  },
+  {
+    path: 'cluster.replicas',
+    field: 'replicas',
+    type: { kind: 'integer', min: 1, max: 16 },
+    fallback: '3',
+    unit: '',
+    runtime: false,
+    reason:
+      'On how many nodes each key is kept (N), at most on all; more survive more failures and cost as many writes. The same on all nodes.',
+  },
+  {
+    path: 'cluster.read-consistency',
+    field: 'readLevel',
+    type: { kind: 'level' },
+    fallback: 'QUORUM',
+    unit: '',
+    runtime: true,
+    reason:
+      'How many replicas a read asks; ONE is faster and may be behind. With reads and writes at QUORUM a read sees every acknowledged write.',
+  },
+  {
+    path: 'cluster.write-consistency',
+    field: 'writeLevel',
+    type: { kind: 'level' },
+    fallback: 'QUORUM',
+    unit: '',
+    runtime: true,
+    reason:
+      'How many replicas have a write before OK; ONE goes on with fewer nodes and can lose the write with the one that has it.',
+  },
+  {
+    path: 'cluster.write-timeout',
+    field: 'writeTimeoutMs',
+    type: { kind: 'integer', min: 10, max: 10 * MINUTE_MS },
+    fallback: '2000',
+    unit: 'milliseconds',
+    runtime: true,
+    reason: 'How long a write waits for replicas before its error; raise it where the network is slow.',
+  },
+  {
+    path: 'cluster.read-timeout',
+    field: 'readTimeoutMs',
+    type: { kind: 'integer', min: 10, max: 10 * MINUTE_MS },
+    fallback: '2000',
+    unit: 'milliseconds',
+    runtime: true,
+    reason: 'How long a read waits for replicas before its error; raise it where the network is slow.',
+  },
+  {
+    path: 'cluster.speculative-delay',
+    field: 'speculativeDelayMs',
+    type: { kind: 'integer', min: 1, max: MINUTE_MS },
+    fallback: '20',
+    unit: 'milliseconds',
+    runtime: true,
+    reason:
+      'After which a read asks another replica besides the silent one; lower it for latency, raise it to save requests.',
+  },
+  {
+    path: 'cluster.max-clock-drift',
+    field: 'maxClockDriftMs',
+    type: { kind: 'integer', min: 10, max: MINUTE_MS },
+    fallback: '500',
+    unit: 'milliseconds',
+    runtime: false,
+    reason:
+      'A node whose clock is further off than this takes no writes; raise it where clocks are not kept by NTP. The same on all nodes.',
+  },
+  {
+    path: 'cluster.flush-timeout',
+    field: 'flushTimeoutMs',
+    type: { kind: 'integer', min: 100, max: 10 * MINUTE_MS },
+    fallback: '10000',
+    unit: 'milliseconds',
+    runtime: true,
+    reason: 'How long FLUSHALL waits for all nodes before its error; it needs every one that has not failed.',
+  },
+  {
+    path: 'cluster.catch-up-max',
+    field: 'catchUpMaxMs',
+    type: { kind: 'integer', min: 0, max: 60 * MINUTE_MS },
+    fallback: '60000',
+    unit: 'milliseconds',
+    runtime: true,
+    reason:
+      'The longest that a returning node leaves its keys to the others while it fetches what it missed; lower it to share load sooner.',
+  },
+]
+
+/** A key of an entry in one of the lists. */
+export interface EntryKey {
+  readonly name: string
+  readonly type: KnobType
+  /** Null where an entry has to have it. */
+  readonly fallback: string | null
+  readonly reason: string
+}
+
+export const MEMBERS_PATH = 'cluster.members'
+export const POLICIES_PATH = 'cluster.policies'
+/** Offsets from `port`, for members and for the node's own settings alike. */
+export const SMART_PORT_OFFSET = 1000
+export const CLUSTER_PORT_OFFSET = 10_000
+
+const LABEL: KnobType = { kind: 'name', orNone: true }
+
+export const MEMBER_KEYS: readonly EntryKey[] = [
+  {
+    name: 'name',
+    type: { kind: 'name', orNone: false },
+    fallback: null,
+    reason: 'What the member is called; unique, and never given to another machine later.',
+  },
+  {
+    name: 'address',
+    type: { kind: 'address', orNone: false },
+    fallback: null,
+    reason: 'Where the other nodes and cluster clients reach it.',
+  },
+  {
+    name: 'port',
+    type: { kind: 'integer', min: 1, max: 65535 },
+    fallback: '7001',
+    reason: 'Its port for plain clients.',
+  },
+  {
+    name: 'smart-port',
+    type: { kind: 'integer', min: 0, max: 65535 },
+    fallback: '0',
+    reason: 'Its port for cluster clients; 0 is port + 1000.',
+  },
+  {
+    name: 'cluster-port',
+    type: { kind: 'integer', min: 0, max: 65535 },
+    fallback: '0',
+    reason: 'Its port for the other nodes; 0 is port + 10000.',
+  },
+  {
+    name: 'host',
+    type: LABEL,
+    fallback: '',
+    reason: 'The machine it runs on; copies of a key go to different ones where there are enough.',
+  },
+  {
+    name: 'rack',
+    type: LABEL,
+    fallback: '',
+    reason: 'The rack or zone; copies go to different ones where there are enough.',
+  },
+  {
+    name: 'datacenter',
+    type: LABEL,
+    fallback: '',
+    reason: 'Racks of equal name in two datacenters are two racks.',
+  },
+  {
+    name: 'weight',
+    type: { kind: 'integer', min: 1, max: WEIGHT_MAX },
+    fallback: '1',
+    reason: 'Its share of the keys: a machine with twice the weight gets twice as many.',
+  },
+  {
+    name: 'id',
+    type: { kind: 'node-id' },
+    fallback: '',
+    reason: 'Its node id, where it must not follow from the name.',
+  },
+]
+
+export const POLICY_KEYS: readonly EntryKey[] = [
+  {
+    name: 'prefix',
+    type: { kind: 'text', minLength: 0, maxLength: PREFIX_LENGTH_MAX },
+    fallback: null,
+    reason: 'The keys that it is for: those that begin so. The longest prefix wins.',
+  },
+  {
+    name: 'conflicts',
+    type: { kind: 'choice', choices: ['siblings', 'lww'] },
+    fallback: 'siblings',
+    reason: 'What becomes of concurrent writes: all are kept (siblings), or the last one wins (lww).',
+  },
+  {
+    name: 'read-consistency',
+    type: { kind: 'level' },
+    fallback: '',
+    reason: 'The level of reads, where it is not cluster.read-consistency.',
+  },
+  {
+    name: 'write-consistency',
+    type: { kind: 'level' },
+    fallback: '',
+    reason: 'The level of writes, where it is not cluster.write-consistency.',
+  },
+]
