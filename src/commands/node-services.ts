@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../env/clock.js'
 import type { Random } from '../env/random.js'
+import type { ClusterView } from './cluster-view.js'
 import type { LatencyHistogram } from './latency-histogram.js'
 import type { LoginBrake } from './login-brake.js'
 import type { Session } from './session.js'
@@ -12,6 +13,8 @@ export interface NodeServices {
   readonly clock: Clock
   readonly random: Random
   readonly settings: RuntimeSettings
+  /** Null for a single node. */
+  readonly cluster: ClusterView | null
   /** All open client connections, oldest first. */
   clients(): Iterable<Session>
   clientCount(): number

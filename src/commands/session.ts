@@ -9,6 +9,8 @@ export interface Session {
   readonly remotePort: number
   readonly localAddress: string
   readonly localPort: number
+  /** Which of the two client ports it came to: a connection never changes kind. */
+  readonly listener: Listener
   /** clock.monotonicMs() at accept. */
   readonly connectedAtMs: number
   /** clock.monotonicMs() of the last request. */
@@ -25,6 +27,11 @@ export interface Session {
   replyMode: 'on' | 'off' | 'skip-next' | 'skip'
   noEvict: boolean
   noTouch: boolean
+  /** CLUSTER clients' READONLY: any replica may answer this connection's reads without a MOVED. */
+  readsFromReplicas: boolean
+  /** Levels that KV.QUORUM has set for the connection (coordinator/consistency-level.ts), LEVEL_DEFAULT for none. */
+  readLevel: number
+  writeLevel: number
   /** Set by QUIT, CLIENT KILL of oneself and the like: close after the reply has left. */
   closing: boolean
   /** MULTI: the queued requests, null outside a transaction. */
@@ -37,6 +44,9 @@ export interface Session {
   /** Closes the connection from outside (CLIENT KILL, timeouts). Replies that are already rendered may be lost. */
   kill(): void
 }
+
+/** 'plain': everything is proxied; 'smart': MOVED and CROSSSLOT, as in Redis Cluster. */
+export type Listener = 'plain' | 'smart'
 
 export interface Transaction {
   /** A queueing error makes EXEC answer EXECABORT. */

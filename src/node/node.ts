@@ -210,6 +210,7 @@ class Node implements RunningNode {
       clock,
       random,
       settings: this.#settings,
+      cluster: null,
       clients: () => this.#server.connections(),
       clientCount: () => this.#server.count,
       stats: this.#counters,

@@ -6,6 +6,7 @@
  * The connection only keeps state; the dispatcher decides.
  */
 import type { Stream, StreamHandler } from '../env/network.js'
+import { LEVEL_DEFAULT } from '../coordinator/consistency-level.js'
 import type { QueuedRequest, Session, Transaction } from '../commands/session.js'
 import type { PartialRequest } from '../resp/partial-request.js'
 import type { Dispatcher } from './dispatcher.js'
@@ -19,6 +20,7 @@ export class Connection implements Session, StreamHandler {
   readonly remotePort: number
   readonly localAddress: string
   readonly localPort: number
+  readonly listener = 'plain'
   readonly connectedAtMs: number
   lastRequestAtMs: number
   lastCommand = ''
@@ -30,6 +32,9 @@ export class Connection implements Session, StreamHandler {
   replyMode: 'on' | 'off' | 'skip-next' | 'skip' = 'on'
   noEvict = false
   noTouch = false
+  readsFromReplicas = false
+  readLevel = LEVEL_DEFAULT
+  writeLevel = LEVEL_DEFAULT
   closing = false
   transaction: Transaction | null = null
   expansion: readonly QueuedRequest[] | null = null

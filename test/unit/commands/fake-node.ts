@@ -1,5 +1,7 @@
 /** A node and its connections as plain values, for the tests of commands that ask for them; time stands still until told. */
+import type { ClusterView } from '../../../src/commands/cluster-view.js'
 import { LoginBrake } from '../../../src/commands/login-brake.js'
+import { LEVEL_DEFAULT } from '../../../src/coordinator/consistency-level.js'
 import type { Clock, Timer } from '../../../src/env/clock.js'
 import { LatencyHistogram } from '../../../src/commands/latency-histogram.js'
 import type {
@@ -11,7 +13,7 @@ import type {
   Slowlog,
   SlowlogEntry,
 } from '../../../src/commands/node-services.js'
-import type { Session, Transaction } from '../../../src/commands/session.js'
+import type { Listener, Session, Transaction } from '../../../src/commands/session.js'
 
 export class ManualClock implements Clock {
   #nowMs = 0
@@ -118,6 +120,10 @@ export class FakeSession implements Session {
   replyMode: Session['replyMode'] = 'on'
   noEvict = false
   noTouch = false
+  listener: Listener = 'plain'
+  readsFromReplicas = false
+  readLevel = LEVEL_DEFAULT
+  writeLevel = LEVEL_DEFAULT
   closing = false
   transaction: Transaction | null = null
   expansion: Session['expansion'] = null
@@ -205,6 +211,7 @@ export class FakeNode implements NodeServices {
   readonly version = '0.1.0'
   readonly operatingSystem = 'Linux 6.1.0 x64'
   configFile = ''
+  cluster: ClusterView | null = null
   readonly sessions: FakeSession[] = []
   stopped = 0
   engine: EngineFacts = {
