@@ -1,9 +1,8 @@
 /**
  * Commands of features that Kindred does not have, which clients send nevertheless and expect a Redis's answer to:
- * functions (test suites flush them between tests) and, on this listener, Redis Cluster (clients probe for it).
+ * functions, which test suites flush between tests.
  */
 import { textOf } from './args.js'
-import { CLUSTER_ROWS } from './table/cluster-rows.js'
 import { DONE } from './request.js'
 import type { Handler } from './request.js'
 import { quote, refuseQuoting, refuseSubcommandSyntax } from './unknown-command.js'
@@ -36,23 +35,7 @@ const functionList: Handler = (request) => {
   return DONE
 }
 
-const noCluster: Handler = ({ reply }) => {
-  reply.error('ERR This instance has cluster support disabled')
-  return DONE
-}
-
-/** In Redis even CLUSTER HELP is refused without cluster support. */
-function clusterHandlers(): Readonly<Record<string, Handler>> {
-  const handlers: Record<string, Handler> = {}
-  for (const row of CLUSTER_ROWS) {
-    if (row.subcommands === undefined) handlers[row.name] = noCluster
-    for (const subcommand of row.subcommands ?? []) handlers[`${row.name}|${subcommand.name}`] = noCluster
-  }
-  return handlers
-}
-
 export const absentFeatureHandlers: Readonly<Record<string, Handler>> = {
-  ...clusterHandlers(),
   'function|flush': functionFlush,
   'function|list': functionList,
 }

@@ -5,6 +5,7 @@
 import { absentFeatureHandlers } from './absent-features.js'
 import { aclHandlers } from './acl-command.js'
 import { clientHandlers } from './client-commands.js'
+import { clusterHandlers } from './cluster-commands.js'
 import { commandHandlers } from './command-command.js'
 import { configHandlers } from './config-command.js'
 import { connectionHandlers } from './connection-commands.js'
@@ -24,6 +25,7 @@ export function createRegistry(statsOf?: (name: string) => CommandStats): Comman
       ...dataHandlers,
       ...connectionHandlers,
       ...clientHandlers,
+      ...clusterHandlers,
       ...commandHandlers(() => registry),
       ...configHandlers,
       ...serverHandlers,

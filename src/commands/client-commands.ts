@@ -122,6 +122,12 @@ const unpause: Handler = ({ reply }) => {
   return DONE
 }
 
+/** Valkey's; a MOVED needs no announcement, and `redirect` is for replicas that refuse everything. */
+const capa: Handler = ({ reply }) => {
+  reply.ok()
+  return DONE
+}
+
 const unblock: Handler = (request) => {
   if (request.argc > 4) return refuseSubcommandSyntax(request)
   const reason = request.argc > 3 ? textOf(request, 3).toLowerCase() : 'timeout'
@@ -140,6 +146,7 @@ function refuse(request: Request, text: string): Outcome {
 
 export const clientHandlers: Readonly<Record<string, Handler>> = {
   'client|caching': caching,
+  'client|capa': capa,
   'client|getname': getName,
   'client|getredir': getRedirection,
   'client|id': id,

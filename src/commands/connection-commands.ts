@@ -8,6 +8,7 @@ import { integerOf, isWord } from './args.js'
 import { answerLogin, auth, logIn, refuseLogin } from './authentication.js'
 import { takeName } from './client-attributes.js'
 import { NOT_AN_INTEGER } from './error-texts.js'
+import { modeOf } from './cluster-mode.js'
 import { REDIS_VERSION } from './redis-version.js'
 import { DONE } from './request.js'
 import type { Handler, Request } from './request.js'
@@ -86,8 +87,9 @@ const hello: Handler = (request) => {
   session.protocol = protocol
   reply.protocol = protocol
   const { id } = session
-  if (logsIn) return answerLogin(request, (own) => writeHello(own, protocol, id))
-  writeHello(reply, protocol, id)
+  const mode = modeOf(request.node, session.listener)
+  if (logsIn) return answerLogin(request, (own) => writeHello(own, protocol, id, mode))
+  writeHello(reply, protocol, id, mode)
   return DONE
 }
 
@@ -108,7 +110,7 @@ function takeOption(request: Request, i: number): boolean {
   return false
 }
 
-function writeHello(reply: ReplyWriter, protocol: number, connectionId: number): void {
+function writeHello(reply: ReplyWriter, protocol: number, connectionId: number, mode: string): void {
   reply.map(7)
   reply.bulkText('server')
   reply.bulkText('redis')
@@ -119,7 +121,7 @@ function writeHello(reply: ReplyWriter, protocol: number, connectionId: number):
   reply.bulkText('id')
   reply.integer(connectionId)
   reply.bulkText('mode')
-  reply.bulkText('standalone')
+  reply.bulkText(mode)
   reply.bulkText('role')
   reply.bulkText('master')
   reply.bulkText('modules')

@@ -9,10 +9,12 @@
  * counts as an RDB save, and since the log has every acknowledged write, rdb_changes_since_last_save is always 0.
  */
 import { memoryOf } from './client-line.js'
+import { clusterConnections, clusterFacts } from './cluster-facts.js'
+import { modeOf } from './cluster-mode.js'
+import type { InfoFacts } from './info-facts.js'
 import type { CommandStats, NodeServices } from './node-services.js'
 import { REDIS_VERSION } from './redis-version.js'
-
-export type InfoFacts = readonly (readonly [name: string, value: string | number])[]
+import type { Listener } from './session.js'
 
 export interface InfoSection {
   /** As it is asked for, lower case. */
@@ -21,7 +23,7 @@ export interface InfoSection {
   readonly title: string
   /** Which of INFO's collective names include it: 'default' (also without argument), 'all'; 'everything' includes all. */
   readonly in: readonly string[]
-  facts(node: NodeServices): InfoFacts
+  facts(node: NodeServices, listener: Listener): InfoFacts
 }
 
 const DEFAULT = ['default', 'all']
@@ -41,11 +43,11 @@ export const INFO_SECTIONS: readonly InfoSection[] = [
   { name: 'commandstats', title: 'Commandstats', in: ['all'], facts: commandStatistics },
   { name: 'errorstats', title: 'Errorstats', in: DEFAULT, facts: errorStatistics },
   { name: 'latencystats', title: 'Latencystats', in: ['all'], facts: latencyStatistics },
-  { name: 'cluster', title: 'Cluster', in: DEFAULT, facts: () => [['cluster_enabled', 0]] },
+  { name: 'cluster', title: 'Cluster', in: DEFAULT, facts: clusterFacts },
   { name: 'keyspace', title: 'Keyspace', in: DEFAULT, facts: keyspace },
 ]
 
-function server(node: NodeServices): InfoFacts {
+function server(node: NodeServices, listener: Listener): InfoFacts {
   const nowMs = node.clock.wallMs()
   const uptimeSeconds = Math.max(0, Math.floor((nowMs - node.startedAtMs) / 1000))
   return [
@@ -53,7 +55,7 @@ function server(node: NodeServices): InfoFacts {
     ['kindred_version', node.version],
     ['redis_git_sha1', '00000000'],
     ['redis_git_dirty', 0],
-    ['redis_mode', 'standalone'],
+    ['redis_mode', modeOf(node, listener)],
     ['os', node.operatingSystem],
     ['arch_bits', 64],
     ['multiplexing_api', 'libuv'],
@@ -81,7 +83,7 @@ function clients(node: NodeServices): InfoFacts {
   }
   return [
     ['connected_clients', node.clientCount()],
-    ['cluster_connections', 0],
+    ['cluster_connections', clusterConnections(node)],
     ['maxclients', node.settings.get('maxclients') ?? 0],
     ['client_recent_max_input_buffer', inputBytesMax],
     ['client_recent_max_output_buffer', outputBytesMax],

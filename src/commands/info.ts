@@ -8,19 +8,20 @@ import type { InfoSection } from './info-sections.js'
 import type { NodeServices } from './node-services.js'
 import { DONE } from './request.js'
 import type { Handler } from './request.js'
+import type { Listener } from './session.js'
 
 export const info: Handler = (request) => {
   const asked = new Set<string>()
   for (let i = 1; i < request.argc; i++) asked.add(textOf(request, i).toLowerCase())
   if (asked.size === 0) asked.add('default')
-  request.reply.verbatim('txt', infoText(request.node, asked))
+  request.reply.verbatim('txt', infoText(request.node, request.session.listener, asked))
   return DONE
 }
 
 /** The sections of these names, a blank line between them; '' when there are none. */
-export function infoText(node: NodeServices, asked: ReadonlySet<string>): string {
+export function infoText(node: NodeServices, listener: Listener, asked: ReadonlySet<string>): string {
   return INFO_SECTIONS.filter((section) => isAsked(section, asked))
-    .map((section) => sectionText(section, node))
+    .map((section) => sectionText(section, node, listener))
     .join('\r\n')
 }
 
@@ -28,8 +29,8 @@ function isAsked(section: InfoSection, asked: ReadonlySet<string>): boolean {
   return asked.has('everything') || asked.has(section.name) || section.in.some((name) => asked.has(name))
 }
 
-function sectionText(section: InfoSection, node: NodeServices): string {
+function sectionText(section: InfoSection, node: NodeServices, listener: Listener): string {
   let text = `# ${section.title}\r\n`
-  for (const [name, value] of section.facts(node)) text += `${name}:${value}\r\n`
+  for (const [name, value] of section.facts(node, listener)) text += `${name}:${value}\r\n`
   return text
 }

@@ -10,12 +10,13 @@
  * or deleted meanwhile may be shown or not. Small keyspaces are answered at once.
  */
 import { COLD_SCAN } from '../coordinator/keyspace.js'
-import type { Keyspace, LoadedBlocks } from '../coordinator/keyspace.js'
+import type { Keyspace } from '../coordinator/keyspace.js'
 import type { Clock } from '../env/clock.js'
 import { ReplyWriter } from '../resp/reply-writer.js'
 import { Glob } from '../util/glob.js'
 import { integerOf, isWord, textOf } from './args.js'
 import { NOT_AN_INTEGER, SYNTAX_ERROR } from './error-texts.js'
+import { HeldBlocks, endOfTurn } from './held-blocks.js'
 import { COLD_BLOCKS, DONE } from './request.js'
 import type { Outcome, Request } from './request.js'
 
@@ -189,32 +190,6 @@ async function walkAll(
   held.release()
   if (list.items.length > sizeMax) reply.error(KEYS_REPLY_TOO_LARGE)
   else list.render(reply)
-}
-
-/** The blocks that a step needs, kept in memory until it has been taken. */
-class HeldBlocks {
-  readonly #keyspace: Keyspace
-  #held: LoadedBlocks | null = null
-
-  constructor(keyspace: Keyspace) {
-    this.#keyspace = keyspace
-  }
-
-  /** What the last step missed comes to what earlier attempts at it have loaded. */
-  async load(): Promise<void> {
-    const before = this.#held
-    this.#held = null
-    this.#held = await this.#keyspace.whenLoaded(before)
-  }
-
-  release(): void {
-    this.#held?.release()
-    this.#held = null
-  }
-}
-
-function endOfTurn(clock: Clock): Promise<void> {
-  return new Promise((resolve) => clock.endOfTurn(resolve))
 }
 
 /** Keys that RANDOMKEY chooses among, behind a random token: with one, keys behind large gaps would be favoured. */

@@ -127,6 +127,17 @@ export const CLIENT_ROWS: readonly CommandRow[] = [
         summary: "Keeps this connection's reads from counting as accesses.",
       },
       {
+        name: 'capa',
+        syntax: 'capability...',
+        arity: -3,
+        flags: 'noscript loading stale',
+        categories: 'connection',
+        group: 'connection',
+        since: '8.0.0',
+        complexity: 'O(1)',
+        summary: 'Takes note of what the client is capable of, which changes nothing here.',
+      },
+      {
         name: 'getredir',
         syntax: '',
         arity: 2,

@@ -126,15 +126,15 @@ t.test('exporters find the figures of the node', async (t) => {
 t.test('an empty keyspace has no line, and a failed write shows', async (t) => {
   const node = new FakeNode()
   node.engine = { ...node.engine, keys: 0, lastWriteStatus: 'err' }
-  t.equal(infoText(node, new Set(['keyspace'])), '# Keyspace\r\n')
-  t.equal(fields(infoText(node, new Set(['persistence']))).get('aof_last_write_status'), 'err')
+  t.equal(infoText(node, 'plain', new Set(['keyspace'])), '# Keyspace\r\n')
+  t.equal(fields(infoText(node, 'plain', new Set(['persistence']))).get('aof_last_write_status'), 'err')
 })
 
 t.test('memory that is reserved and was never touched does not count as used', async (t) => {
   const node = new FakeNode()
   const memory = node.memory()
   node.memory = () => ({ ...memory, externalBytes: 2 ** 40 })
-  t.match(Object.fromEntries(fields(infoText(node, new Set(['memory'])))), {
+  t.match(Object.fromEntries(fields(infoText(node, 'plain', new Set(['memory'])))), {
     used_memory: String(memory.residentBytes),
     mem_fragmentation_ratio: '1.00',
   })

@@ -28,9 +28,12 @@ export class NodeClient {
   readonly node: FakeNode
   readonly session: FakeSession
   readonly keyspace = new FlushCounter()
+  /** Takes the place of the counter for commands that ask more of a keyspace. */
+  readonly #realKeyspace: Keyspace | null
 
-  constructor(node = new FakeNode(), remoteAddress?: string) {
+  constructor(node = new FakeNode(), remoteAddress?: string, keyspace: Keyspace | null = null) {
     this.node = node
+    this.#realKeyspace = keyspace
     this.session = node.connect(remoteAddress)
   }
 
@@ -55,7 +58,7 @@ export class NodeClient {
       argc: args.length,
       session,
       reply,
-      keyspace: this.keyspace as unknown as Keyspace,
+      keyspace: this.#realKeyspace ?? (this.keyspace as unknown as Keyspace),
       node,
       defer(task) {
         waiting = task(reply)
