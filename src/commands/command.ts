@@ -10,7 +10,7 @@ import type { CommandStats } from './node-services.js'
 import type { Handler } from './request.js'
 import { LatencyHistogram } from './latency-histogram.js'
 import type { CommandIndex } from './command-index.js'
-import type { CommandRow } from './table/command-row.js'
+import type { CommandRow, Effect, Split } from './table/command-row.js'
 
 /** In the order in which COMMAND lists them. */
 const FLAG_ORDER = [
@@ -67,6 +67,10 @@ export class Command {
   readonly arity: number
   readonly isWrite: boolean
   readonly isReadOnly: boolean
+  /** Of SET only without conditions: effectOf() in key-routing.ts knows. */
+  readonly effect: Effect
+  /** Null for commands of one key. */
+  readonly split: Split | null
   /** Takes no longer for more data but that of one value: one in so many is timed. Redis's fast ones, and SET. */
   readonly isBrief: boolean
   readonly isAdmin: boolean
@@ -104,6 +108,8 @@ export class Command {
     this.flags = FLAG_ORDER.filter((flag) => flags.has(flag))
     this.isWrite = flags.has('write')
     this.isReadOnly = flags.has('readonly')
+    this.effect = row.effect
+    this.split = row.split ?? null
     this.isBrief = flags.has('fast') || row.name === 'set'
     this.isAdmin = flags.has('admin')
     this.needsNoAuth = flags.has('no_auth')

@@ -42,6 +42,11 @@ export function lcs(request: Request): Outcome {
   const a = valueOf(request, 1)
   const b = valueOf(request, 2)
   if (a === null || b === null) return COLD_BLOCKS
+  return lcsOfValues(request, a, b)
+}
+
+/** The reply to the request's options for two values that are at hand, from wherever they come. */
+export function lcsOfValues(request: Request, a: Buffer, b: Buffer): Outcome {
   const options = readOptions(request)
   if (typeof options === 'string') request.reply.error(options)
   else if (options.length && options.indexes) request.reply.error(LEN_AND_IDX)

@@ -14,6 +14,9 @@ export interface CommandRow {
   /** Arguments including the name (and the subcommand's name): exactly this many, or when negative at least -arity. */
   readonly arity: number
   readonly flags: string
+  readonly effect: Effect
+  /** How a request whose keys have several homes is taken apart; for commands of several keys only. */
+  readonly split?: Split
   /** ACL categories beyond those that the flags imply. */
   readonly categories: string
   readonly keys?: readonly KeySpec[]
@@ -28,6 +31,29 @@ export interface CommandRow {
   readonly docFlags?: string
   readonly subcommands?: readonly CommandRow[]
 }
+
+/**
+ * What a command does to the cluster's data, which decides how its replicas have to agree:
+ *
+ *     read          of its keys
+ *     blind-write   replaces its keys whatever they hold: appended at once. SET is one only without conditions
+ *     conditional   the reply or the effect depends on what its keys hold: proposed (RULES V10)
+ *     keyspace      on all keys there are
+ *     node          on this node or this connection alone
+ */
+export type Effect = 'read' | 'blind-write' | 'conditional' | 'keyspace' | 'node'
+
+/**
+ * What becomes of a request with keys of several slots on a plain port:
+ *
+ *     array      one part a key; the replies become the elements of the reply
+ *     sum        one part a key; the replies are added up
+ *     ok         one part a key; OK when all are
+ *     two-keys   the source is read, the destination written, then the source deleted if at all
+ *     read-two   both values are read, then the command runs on them
+ *     never      is refused
+ */
+export type Split = 'array' | 'sum' | 'ok' | 'two-keys' | 'read-two' | 'never'
 
 export type CommandGroup =
   'string' | 'bitmap' | 'generic' | 'connection' | 'server' | 'transactions' | 'scripting' | 'cluster'
