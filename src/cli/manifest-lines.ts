@@ -3,6 +3,7 @@ import type { Disk } from '../env/disk.js'
 import { hlcToWallMs } from '../record/hlc.js'
 import { slotOfToken } from '../ring/token.js'
 import { readCounts } from '../storage/counts-file.js'
+import type { KeyCounts } from '../storage/counts-file.js'
 import { decodeManifest } from '../storage/manifest.js'
 import type { ManifestState, ManifestTable } from '../storage/manifest.js'
 import { textTable } from './text-table.js'
@@ -18,15 +19,24 @@ export function manifestLines(disk: Disk, path: string): string[] {
 
 /** With `entries` also how many keys die in which second. Throws CorruptionError or what the disk throws. */
 export function countsLines(disk: Disk, path: string, options: { readonly entries: boolean }): string[] {
-  const { live, seconds, deaths } = readCounts(disk, path)
-  const dying = deaths.reduce((sum, keys) => sum + keys, 0)
+  const counts = readCounts(disk, path)
+  const bySecond = deathsBySecond(counts)
+  const { version, live, deaths } = counts
   const lines = [
     `counts   ${path}`,
-    `keys     ${live}`,
-    `expiring ${dying} in ${seconds.length} different seconds`,
+    `keys     ${live.reduce((sum, keys) => sum + keys, 0)}`,
+    `expiring ${deaths.reduce((sum, keys) => sum + keys, 0)} in ${bySecond.length} different seconds`,
   ]
-  if (options.entries) seconds.forEach((second, i) => lines.push(`${timeText(second * 1000)} ${deaths[i]}`))
+  if (version !== '') lines.push(`parts    ${live.length} of ring ${version}`)
+  if (options.entries) for (const [second, keys] of bySecond) lines.push(`${timeText(second * 1000)} ${keys}`)
   return lines
+}
+
+/** Of all partitions together, in the order of time. */
+function deathsBySecond({ seconds, deaths }: KeyCounts): [number, number][] {
+  const keys = new Map<number, number>()
+  seconds.forEach((second, i) => keys.set(second, (keys.get(second) ?? 0) + deaths[i]))
+  return [...keys].sort(([a], [b]) => a - b)
 }
 
 function readWhole(disk: Disk, path: string): Buffer {

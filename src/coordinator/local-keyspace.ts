@@ -21,7 +21,7 @@ import {
   SIBLING_BYTES,
 } from '../record/layout.js'
 import { keyLength, keyStart, recordLength } from '../record/layout.js'
-import { KeyHash, TOKEN_END } from '../ring/token.js'
+import { KeyHash, slotOfToken, TOKEN_END } from '../ring/token.js'
 import { EntryRef, entrySequence, FLAG_SHADOWS, outlives } from '../storage/entry.js'
 import { DISPLACED_FOREVER, DISPLACED_NOTHING, ENTRY_FRAME_BYTES } from '../storage/log/segment-format.js'
 import { StoreError } from '../storage/store-error.js'
@@ -303,14 +303,14 @@ export class LocalKeyspace implements Keyspace {
     const displaced = this.#displaced
     const diesAtMs = expireAtMs === 0 ? Infinity : expireAtMs
     this.#append(bytes, keyFrom, keyTo, KIND_VALUE, expireAtMs, value, valueStart, valueEnd, diesAtMs)
-    this.#store.counts.wrote(displaced, expireAtMs)
+    this.#store.counts.wrote(slotOfToken(this.#hash.token), displaced, expireAtMs)
   }
 
   delete(bytes: Buffer, keyFrom: number, keyTo: number): void {
     this.#refind(bytes, keyFrom, keyTo)
     const displaced = this.#displaced
     this.#append(bytes, keyFrom, keyTo, KIND_DELETION, 0, NOTHING, 0, 0, this.#nowMs)
-    this.#store.counts.deleted(displaced)
+    this.#store.counts.deleted(slotOfToken(this.#hash.token), displaced)
   }
 
   #refind(bytes: Buffer, start: number, end: number): void {

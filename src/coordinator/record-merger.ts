@@ -29,7 +29,7 @@ import { applyPolicy, flush, mergeRecords } from '../record/merge.js'
 import type { MergePolicy } from '../record/merge.js'
 import { decodeRecord, encodeRecord } from '../record/record.js'
 import type { Dot } from '../record/version-vector.js'
-import { KeyHash } from '../ring/token.js'
+import { KeyHash, slotOfToken } from '../ring/token.js'
 import { EntryRef, FLAG_SHADOWS, entrySequence, outlives } from '../storage/entry.js'
 import { DISPLACED_FOREVER, DISPLACED_NOTHING } from '../storage/log/segment-format.js'
 import type { Store } from '../storage/store.js'
@@ -170,8 +170,9 @@ export class RecordMerger {
     const sequence = store.appendRecord(this.#hash, bytes, start, end, flags, displaced)
     const winner = siblingsStart(bytes, start)
     const isValue = siblingCount(bytes, start) > 0 && siblingKind(bytes, winner) === KIND_VALUE
-    if (isValue) store.counts.wrote(displaced, siblingExpireAt(bytes, winner))
-    else store.counts.deleted(displaced)
+    const slot = slotOfToken(this.#hash.token)
+    if (isValue) store.counts.wrote(slot, displaced, siblingExpireAt(bytes, winner))
+    else store.counts.deleted(slot, displaced)
     this.#node.witness(maxHlc(bytes, start))
     return sequence
   }

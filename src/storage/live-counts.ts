@@ -1,116 +1,164 @@
 /**
  * How many keys are alive, without asking any of them (RULES R5). Every write knows what it displaced, so a running total
  * suffices; keys with a time to live are also counted by the second they die in, and a second that is over is
- * subtracted whole. So the count is exact to within a second, and DBSIZE costs nothing.
+ * subtracted whole. So the count is exact to within a second, and DBSIZE costs nothing. All of it is kept by partition: a
+ * node of a cluster counts out loud only the keys that it is home of.
  *
  * What a write displaced stands in its log entry: replaying a log onto the counts of its start gives the counts of its
- * end, without a single read. The snapshot at a segment's end goes to disk with the segment's flush.
+ * end, without a single read, for each partition by itself, because a key never changes its slot. The snapshot at a
+ * segment's end goes to disk with the segment's flush.
  *
- * Bound: one histogram entry per second in which some key dies, hence never more than there are keys with a TTL.
+ * Bound: two numbers a partition, and one histogram entry per partition and second in which some key of it dies, hence
+ * never more than there are keys with a TTL (some 40 bytes each; keys that die within a day need at most 86,400 a partition).
  */
 import type { KeyCounts } from './counts-file.js'
 import { DISPLACED_FOREVER, DISPLACED_NOTHING } from './log/segment-format.js'
+import { assertPartitions } from './partitions.js'
+import type { Partitions } from './partitions.js'
 
 export class LiveCounts {
-  /** Keys whose newest record is a value that dies in second #horizon or later, or never. */
-  #total = 0
-  #expiring = 0
-  /** Deaths by second, for seconds >= #horizon. */
-  #bySecond = new Map<number, number>()
+  readonly #version: string
+  readonly #partitionOf: Uint16Array
+  /** By partition: keys whose newest record is a value that dies in second #horizon or later, or never. */
+  readonly #live: Float64Array
+  /** By partition: those of them that die. */
+  readonly #expiring: Float64Array
+  /** By partition: deaths by second, for seconds >= #horizon. */
+  readonly #bySecond: readonly Map<number, number>[]
   /** Seconds below are over and subtracted. */
   #horizon = 0
   /** Keys that were counted out because their second was over, since the start (INFO's expired_keys). */
   expired = 0
 
-  /** A live key was written: `displaced` as the log entry says it, `expireAtMs` 0 for no TTL. */
-  wrote(displaced: number, expireAtMs: number): void {
-    this.#leave(displaced)
+  constructor(partitions: Partitions) {
+    assertPartitions(partitions)
+    const { version, ofSlot, count } = partitions
+    this.#version = version
+    this.#partitionOf = ofSlot
+    this.#live = new Float64Array(count)
+    this.#expiring = new Float64Array(count)
+    this.#bySecond = Array.from({ length: count }, () => new Map<number, number>())
+  }
+
+  /** A live key of `slot` was written: `displaced` as the log entry says it, `expireAtMs` 0 for no TTL. */
+  wrote(slot: number, displaced: number, expireAtMs: number): void {
+    const partition = this.#partitionOf[slot]
+    this.#leave(partition, displaced)
     if (expireAtMs === 0) {
-      this.#total++
+      this.#live[partition]++
       return
     }
     const second = Math.floor(expireAtMs / 1000)
     if (second < this.#horizon) return
-    this.#total++
-    this.#expiring++
-    this.#bySecond.set(second, (this.#bySecond.get(second) ?? 0) + 1)
+    this.#live[partition]++
+    this.#expiring[partition]++
+    const bySecond = this.#bySecond[partition]
+    bySecond.set(second, (bySecond.get(second) ?? 0) + 1)
   }
 
-  /** A deletion was written over `displaced`. */
-  deleted(displaced: number): void {
-    this.#leave(displaced)
+  /** A deletion was written over `displaced` in `slot`. */
+  deleted(slot: number, displaced: number): void {
+    this.#leave(this.#partitionOf[slot], displaced)
   }
 
-  #leave(displaced: number): void {
+  #leave(partition: number, displaced: number): void {
     if (displaced === DISPLACED_NOTHING) return
     if (displaced === DISPLACED_FOREVER) {
-      this.#total--
+      this.#live[partition]--
       return
     }
     const second = Math.floor(displaced / 1000)
     if (second < this.#horizon) return
-    const deaths = this.#bySecond.get(second)
+    const bySecond = this.#bySecond[partition]
+    const deaths = bySecond.get(second)
     // Nobody is left in that second: it was over, by the clock of then, when the counts were saved.
     if (deaths === undefined) return
-    if (deaths === 1) this.#bySecond.delete(second)
-    else this.#bySecond.set(second, deaths - 1)
-    this.#total--
-    this.#expiring--
+    if (deaths === 1) bySecond.delete(second)
+    else bySecond.set(second, deaths - 1)
+    this.#live[partition]--
+    this.#expiring[partition]--
   }
 
   /** FLUSHALL. */
   clear(): void {
-    this.#total = 0
-    this.#expiring = 0
-    this.#bySecond.clear()
+    this.#live.fill(0)
+    this.#expiring.fill(0)
+    for (const bySecond of this.#bySecond) bySecond.clear()
   }
 
-  /** Live keys at `nowMs`. */
-  total(nowMs: number): number {
+  /** Live keys at `nowMs`, of one partition or of all. */
+  total(nowMs: number, partition?: number): number {
     this.#advance(Math.floor(nowMs / 1000))
-    return this.#total
+    return partition === undefined ? sum(this.#live) : this.#live[partition]
   }
 
-  /** Live keys with a time to live at `nowMs`. */
-  expiring(nowMs: number): number {
+  /** Live keys with a time to live at `nowMs`, of one partition or of all. */
+  expiring(nowMs: number, partition?: number): number {
     this.#advance(Math.floor(nowMs / 1000))
-    return this.#expiring
+    return partition === undefined ? sum(this.#expiring) : this.#expiring[partition]
   }
 
-  /** Subtracts the seconds before `second`; called often enough, it looks at a few of them. */
+  /** Subtracts the seconds before `second`; called often enough, it looks at a few of them in each partition. */
   #advance(second: number): void {
     if (second <= this.#horizon) return
-    if (second - this.#horizon > this.#bySecond.size) {
-      for (const [at, deaths] of this.#bySecond) if (at < second) this.#die(at, deaths)
-    } else {
-      for (let at = this.#horizon; at < second; at++) {
-        const deaths = this.#bySecond.get(at)
-        if (deaths !== undefined) this.#die(at, deaths)
+    for (let partition = 0; partition < this.#bySecond.length; partition++) {
+      const bySecond = this.#bySecond[partition]
+      if (second - this.#horizon > bySecond.size) {
+        for (const [at, deaths] of bySecond) if (at < second) this.#die(partition, at, deaths)
+      } else {
+        for (let at = this.#horizon; at < second; at++) {
+          const deaths = bySecond.get(at)
+          if (deaths !== undefined) this.#die(partition, at, deaths)
+        }
       }
     }
     this.#horizon = second
   }
 
-  #die(second: number, deaths: number): void {
-    this.#bySecond.delete(second)
-    this.#total -= deaths
-    this.#expiring -= deaths
+  #die(partition: number, second: number, deaths: number): void {
+    this.#bySecond[partition].delete(second)
+    this.#live[partition] -= deaths
+    this.#expiring[partition] -= deaths
     this.expired += deaths
   }
 
   snapshot(): KeyCounts {
-    const seconds = Float64Array.from(this.#bySecond.keys()).sort()
-    const deaths = Uint32Array.from(seconds, (second) => this.#bySecond.get(second) ?? 0)
-    return { live: this.#total, seconds, deaths }
+    const pairs = Uint32Array.from(this.#bySecond, ({ size }) => size)
+    const seconds = new Float64Array(sum(pairs))
+    const deaths = new Uint32Array(seconds.length)
+    let start = 0
+    for (const bySecond of this.#bySecond) {
+      let end = start
+      for (const second of bySecond.keys()) seconds[end++] = second
+      seconds.subarray(start, end).sort()
+      for (let i = start; i < end; i++) deaths[i] = bySecond.get(seconds[i]) ?? 0
+      start = end
+    }
+    return { version: this.#version, live: this.#live.slice(), pairs, seconds, deaths }
   }
 
+  /** Whether a snapshot counts by the same partitions, so that restore() may take it. */
+  matches(snapshot: KeyCounts): boolean {
+    return snapshot.version === this.#version && snapshot.live.length === this.#live.length
+  }
+
+  /** Takes over a snapshot of the same partitions. */
   restore(snapshot: KeyCounts): void {
     this.clear()
     this.#horizon = 0
-    this.#total = snapshot.live
-    for (let i = 0; i < snapshot.seconds.length; i++) {
-      this.#bySecond.set(snapshot.seconds[i], snapshot.deaths[i])
-      this.#expiring += snapshot.deaths[i]
+    this.#live.set(snapshot.live)
+    let i = 0
+    for (let partition = 0; partition < snapshot.pairs.length; partition++) {
+      for (let left = snapshot.pairs[partition]; left > 0; left--, i++) {
+        this.#bySecond[partition].set(snapshot.seconds[i], snapshot.deaths[i])
+        this.#expiring[partition] += snapshot.deaths[i]
+      }
     }
   }
+}
+
+function sum(numbers: Float64Array | Uint32Array): number {
+  let total = 0
+  for (let i = 0; i < numbers.length; i++) total += numbers[i]
+  return total
 }

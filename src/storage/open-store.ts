@@ -9,12 +9,15 @@ import { maxHlc } from '../record/death.js'
 import {
   contextHlc,
   contextStart,
+  keyLength,
+  keyStart,
   KIND_VALUE,
   siblingCount,
   siblingExpireAt,
   siblingKind,
   siblingsStart,
 } from '../record/layout.js'
+import { slotOf } from '../ring/slot.js'
 import { BlockCache } from './block-cache.js'
 import { CorruptionError } from './corruption-error.js'
 import { readCounts } from './counts-file.js'
@@ -37,6 +40,7 @@ import { damaged, recoverSegment, sealRecovered } from './log/recover-segment.js
 import type { Segment } from './log/segment.js'
 import { emptyManifest, encodeManifest, Manifest } from './manifest.js'
 import type { ManifestState, ManifestTable } from './manifest.js'
+import { ONE_PARTITION } from './partitions.js'
 import { recountKeys } from './recount-keys.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
 import { Table } from './table/table.js'
@@ -70,8 +74,12 @@ export interface LoadedStore {
   readonly logBytes: number
 }
 
-/** Throws CorruptionError for damage, and the disk's own errors. `fallbackId` becomes the id of a new directory. */
-export function loadStore(env: StoreEnv, options: StoreOptions, fallbackId: number): LoadedStore {
+/** Rejects with CorruptionError for damage, and with the disk's own errors. `fallbackId` becomes the id of a new directory. */
+export async function loadStore(
+  env: StoreEnv,
+  options: StoreOptions,
+  fallbackId: number,
+): Promise<LoadedStore> {
   const { disk } = env
   const { directory } = options
   disk.makeDirectory(directory)
@@ -87,12 +95,12 @@ export function loadStore(env: StoreEnv, options: StoreOptions, fallbackId: numb
   const cache = new BlockCache(options.blockCacheBytes)
   const tables = openTables(env, directory, state, cache)
   try {
-    const replay = new Replay(state.flushMark)
+    const counts = await loadCounts(env, options, state)
+    const replay = new Replay(state.flushMark, counts)
     for (const { table } of tables.all) {
       replay.maxHlc = Math.max(replay.maxHlc, table.summary.maxHlc)
     }
     replay.sequence = state.lastSequence
-    replay.counts.restore(loadCounts(env, directory, state))
     const segments = recoverLogs(env, options, state, replay)
     return { state, tables, cache, segments, ...replay.result() }
   } catch (error) {
@@ -101,20 +109,39 @@ export function loadStore(env: StoreEnv, options: StoreOptions, fallbackId: numb
   }
 }
 
-/** Counts are derived from the tables: when their file is damaged or gone, the keys are counted anew. */
-function loadCounts({ disk, log }: StoreEnv, directory: string, state: ManifestState): KeyCounts {
-  if (state.countsFile === 0) return NO_KEYS
-  const path = pathOf(directory, countsFileName(state.countsFile))
+/** Counts are derived from the tables: when their file is damaged, gone or of other partitions, the keys are counted anew. */
+async function loadCounts(env: StoreEnv, options: StoreOptions, state: ManifestState): Promise<LiveCounts> {
+  const { directory, partitions = ONE_PARTITION } = options
+  const counts = new LiveCounts(partitions)
+  if (state.countsFile === 0) return counts
+  const stored = readStoredCounts(env, directory, state)
+  if (stored !== null && counts.matches(stored)) {
+    counts.restore(stored)
+    return counts
+  }
+  if (stored !== null) {
+    const from = stored.version
+    const to = partitions.version
+    env.log.info('key counts are of another ring: the keys are counted anew', { from, to })
+  }
+  await recountKeys(env, directory, state.tables, state.flushMark, counts)
+  return counts
+}
+
+/** Null when the file is damaged or gone, which is said in the log. */
+function readStoredCounts(
+  { disk, log }: StoreEnv,
+  directory: string,
+  state: ManifestState,
+): KeyCounts | null {
   try {
-    return readCounts(disk, path)
+    return readCounts(disk, pathOf(directory, countsFileName(state.countsFile)))
   } catch (error) {
     if (!(error instanceof CorruptionError) && diskErrorCode(error) !== 'ENOENT') throw error
     log.warn('key counts are damaged: the keys are counted anew', { error: String(error) })
-    return recountKeys(disk, directory, state.tables, state.flushMark)
+    return null
   }
 }
-
-const NO_KEYS: KeyCounts = { live: 0, seconds: new Float64Array(0), deaths: new Uint32Array(0) }
 
 function openTables(env: StoreEnv, directory: string, state: ManifestState, cache: BlockCache): TableSet {
   const opened: LiveTable[] = []
@@ -149,14 +176,15 @@ function missing(path: string, what: string, directory: string): CorruptionError
 
 /** Accumulates what the replayed entries mean. */
 class Replay {
-  readonly counts = new LiveCounts()
+  readonly counts: LiveCounts
   sequence = 0
   flushMark: number
   maxHlc = 0
   cutBytes = 0
   logBytes = 0
 
-  constructor(flushMark: number) {
+  constructor(flushMark: number, counts: LiveCounts) {
+    this.counts = counts
     this.flushMark = flushMark
     this.maxHlc = flushMark
   }
@@ -169,11 +197,13 @@ class Replay {
       this.counts.clear()
       return
     }
+    const key = keyStart(record)
+    const slot = slotOf(arena, key, key + keyLength(arena, record))
     const displaced = entryDisplaced(arena, record)
     const winner = siblingsStart(arena, record)
     const isValue = siblingCount(arena, record) > 0 && siblingKind(arena, winner) === KIND_VALUE
-    if (isValue) this.counts.wrote(displaced, siblingExpireAt(arena, winner))
-    else this.counts.deleted(displaced)
+    if (isValue) this.counts.wrote(slot, displaced, siblingExpireAt(arena, winner))
+    else this.counts.deleted(slot, displaced)
   }
 
   result(): Pick<LoadedStore, 'counts' | 'sequence' | 'flushMark' | 'maxHlc' | 'cutBytes' | 'logBytes'> {

@@ -6,6 +6,7 @@ import type { Random } from '../env/random.js'
 import type { CompactionOptions } from './compaction/compaction-options.js'
 import type { StorageJobs } from './jobs/storage-jobs.js'
 import type { AppendFsync } from './log/log-writer.js'
+import type { Partitions } from './partitions.js'
 
 export interface StoreOptions {
   readonly directory: string
@@ -31,6 +32,8 @@ export interface StoreOptions {
   readonly diskReserveBytes: number
   /** Under always, syncs that prove quick are made on the event loop; off unless said, for simulations. */
   readonly syncsOnEventLoop?: boolean
+  /** How keys are told apart when they are counted; all together unless said. Counted anew at a start when it changed. */
+  readonly partitions?: Partitions
 }
 
 export interface StoreEnv {

@@ -98,7 +98,7 @@ export class Store {
   }
 
   async #load(): Promise<void> {
-    const loaded = loadStore(this.#env, this.#options, this.#env.random.next53())
+    const loaded = await loadStore(this.#env, this.#options, this.#env.random.next53())
     const maintenance = new Maintenance(this.#env, this.#options, loaded, {
       install: (tables, sealed) => {
         this.#tables = tables

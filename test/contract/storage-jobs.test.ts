@@ -35,7 +35,13 @@ for (const [name, make] of Object.entries(implementations)) {
 
   t.test(`${name}: segments are flushed and their tables merged`, (t) =>
     inFolder(async (jobs, directory) => {
-      const counts = { live: 2000, seconds: Float64Array.of(5), deaths: Uint32Array.of(1) }
+      const counts = {
+        version: 'two halves',
+        live: Float64Array.of(1500, 500),
+        pairs: Uint32Array.of(0, 1),
+        seconds: Float64Array.of(5),
+        deaths: Uint32Array.of(1),
+      }
       const older = segmentOf(2000, 1)
       const [first, second] = await Promise.all([
         jobs.flush({ ...older.flushJob(directory, 1, TARGET_BYTES), counts: { fileNumber: 3000, counts } }),

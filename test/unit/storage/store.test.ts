@@ -3,10 +3,12 @@ import type { Test } from 'tap'
 import { COLD } from '../../../src/coordinator/keyspace.js'
 import { HLC_PER_MS, wallMsToHlc } from '../../../src/record/hlc.js'
 import { contextCount, siblingHlc, siblingsStart } from '../../../src/record/layout.js'
+import { SLOT_COUNT, slotOf } from '../../../src/ring/slot.js'
 import { KeyHash } from '../../../src/ring/token.js'
 import { CorruptionError } from '../../../src/storage/corruption-error.js'
 import { EntryRef } from '../../../src/storage/entry.js'
 import type { StorageJobs } from '../../../src/storage/jobs/storage-jobs.js'
+import type { Partitions } from '../../../src/storage/partitions.js'
 import { StoreError } from '../../../src/storage/store-error.js'
 import { overriding } from '../../sim/overriding-jobs.js'
 import { DIRECTORY, StorageMachine, TINY } from '../../sim/storage-machine.js'
@@ -409,6 +411,78 @@ t.test('keys are counted anew when the counts file is damaged or gone', async (t
     t.equal(machine.keyspace.countExpiring(), expiring)
     t.equal((await machine.scan(100)).size, count)
   }
+})
+
+/** A division of the slots into so many partitions, side by side. */
+function partitionsOf(count: number): Partitions {
+  const ofSlot = Uint16Array.from({ length: SLOT_COUNT }, (_, slot) =>
+    Math.floor((slot * count) / SLOT_COUNT),
+  )
+  return { version: `${count} parts`, ofSlot, count }
+}
+
+/** Live keys and expiring keys by partition, as a walk over all keys finds them. */
+async function keysByPartition(machine: StorageMachine, partitions: Partitions): Promise<number[][]> {
+  const keys = Array.from({ length: partitions.count }, () => [0, 0])
+  for (const [key, { expireAtMs }] of await machine.scan(100)) {
+    const bytes = Buffer.from(key)
+    const counted = keys[partitions.ofSlot[slotOf(bytes, 0, bytes.length)]]
+    counted[0]++
+    if (expireAtMs !== 0) counted[1]++
+  }
+  return keys
+}
+
+function countsByPartition(machine: StorageMachine, partitions: Partitions): number[][] {
+  const { counts } = machine.store
+  return Array.from({ length: partitions.count }, (_, partition) => [
+    counts.total(machine.nowMs, partition),
+    counts.expiring(machine.nowMs, partition),
+  ])
+}
+
+const COUNTED_ANEW = 'key counts are of another ring: the keys are counted anew'
+
+t.test('R5 keys are counted by partition, over restarts and changes of the partitions', async (t) => {
+  const [four, nine] = [partitionsOf(4), partitionsOf(9)]
+  const machine = await started('partitions', { ...TINY, partitions: four })
+  await fill(machine, 2)
+  for (let i = 0; i < 20; i++) await store(machine, `mortal ${i}`, 'value', machine.nowMs + 500_000)
+  await remove(machine, 'filler 3')
+  await fill(machine, 4)
+  await store(machine, 'mortal 3', 'now for ever')
+  await store(machine, 'in the log', 'value')
+  await remove(machine, 'filler 4')
+  const expected = await keysByPartition(machine, four)
+  t.ok(
+    expected.every(([keys, expiring]) => keys > expiring && expiring > 0),
+    'no partition is idle',
+  )
+  t.same(countsByPartition(machine, four), expected)
+
+  await machine.stop()
+  await machine.start()
+  t.same(countsByPartition(machine, four), expected)
+  t.equal(machine.env.log.of(COUNTED_ANEW).length, 0)
+
+  await machine.stop()
+  machine.options = { ...TINY, partitions: nine }
+  await machine.start()
+  t.match(machine.env.log.of(COUNTED_ANEW), [{ facts: { from: '4 parts', to: '9 parts' } }])
+  t.same(countsByPartition(machine, nine), await keysByPartition(machine, nine))
+  await fill(machine, 2)
+  t.same(countsByPartition(machine, nine), await keysByPartition(machine, nine))
+
+  await machine.stop()
+  await machine.start()
+  t.equal(machine.env.log.of(COUNTED_ANEW).length, 1, 'the new counts were written with the next flush')
+  t.same(countsByPartition(machine, nine), await keysByPartition(machine, nine))
+
+  await machine.stop()
+  machine.options = TINY
+  await machine.start()
+  t.equal(machine.env.log.of(COUNTED_ANEW).length, 2)
+  t.equal(machine.keyspace.count(), (await machine.scan(100)).size)
 })
 
 t.test('a stop refuses further writes and ends what is under way', async (t) => {

@@ -2,6 +2,7 @@ import t from 'tap'
 import { KeyHash } from '../../../../src/ring/token.js'
 import { UNLIMITED_PACE } from '../../../../src/storage/compaction/pace.js'
 import { readCounts } from '../../../../src/storage/counts-file.js'
+import type { KeyCounts } from '../../../../src/storage/counts-file.js'
 import { FLAG_LOCAL_TOMBSTONE, FLAG_SHADOWS } from '../../../../src/storage/entry.js'
 import { runFlush } from '../../../../src/storage/jobs/flush-job.js'
 import { JobError } from '../../../../src/storage/jobs/job-error.js'
@@ -18,6 +19,14 @@ function filled(keys: number): TestSegment {
     segment.put({ key: `key:${i}`, sequence: 2 * i + 2, value: `value ${i}`.repeat(4) })
   }
   return segment
+}
+
+const counts: KeyCounts = {
+  version: 'two halves',
+  live: Float64Array.of(3, 1),
+  pairs: Uint32Array.of(1, 0),
+  seconds: Float64Array.of(10),
+  deaths: Uint32Array.of(2),
 }
 
 function byKey(entries: Iterable<SeenEntry>): SeenEntry[] {
@@ -75,7 +84,6 @@ t.test('when the file numbers run out, the last table takes what is left', async
 
 t.test('the key counts are written beside the tables', async (t) => {
   const disk = new MemoryDisk()
-  const counts = { live: 3, seconds: Float64Array.of(10), deaths: Uint32Array.of(2) }
   const job = { ...filled(1).flushJob(DIRECTORY, 12, 1 << 20), counts: { fileNumber: 9, counts } }
   runFlush(disk, job, UNLIMITED_PACE)
   t.same(readCounts(disk, '/data/000009.counts'), counts)
@@ -102,7 +110,6 @@ t.test('what a flush reports is durable, names too', async (t) => {
 })
 
 t.test('a disk that refuses any one operation fails the job, and nothing of it stays', async (t) => {
-  const counts = { live: 3, seconds: new Float64Array(0), deaths: new Uint32Array(0) }
   const job = { ...filled(800).flushJob(DIRECTORY, 12, 32 * 1024), counts: { fileNumber: 9, counts } }
   let failures = 0
   for (let at = 1; ; at++) {
