@@ -12,6 +12,8 @@
  */
 import type { Clock } from '../env/clock.js'
 import type { Random } from '../env/random.js'
+import { maxHlc } from '../record/death.js'
+import type { Digest } from '../record/digest.js'
 import { Hlc, hlcToWallMs } from '../record/hlc.js'
 import {
   CONTEXT_ENTRY_BYTES,
@@ -21,6 +23,7 @@ import {
   SIBLING_BYTES,
 } from '../record/layout.js'
 import { keyLength, keyStart, recordLength } from '../record/layout.js'
+import { singleRecordBytes, writeSingleRecord } from '../record/record-writer.js'
 import { KeyHash, slotOfToken, TOKEN_END } from '../ring/token.js'
 import { EntryRef, entrySequence, FLAG_SHADOWS, outlives } from '../storage/entry.js'
 import { DISPLACED_FOREVER, DISPLACED_NOTHING, ENTRY_FRAME_BYTES } from '../storage/log/segment-format.js'
@@ -35,6 +38,8 @@ import { BlockLoad } from './block-load.js'
 import { EagerReads } from './eager-reads.js'
 import { ABSENT, COLD, COLD_SCAN, LIVE } from './keyspace.js'
 import type { Found, Keyspace, KeyVisitor, LoadedBlocks, Lookup } from './keyspace.js'
+import { RecordOverlay } from './record-overlay.js'
+import { DRAFT, OFF, RequestJournal } from './request-journal.js'
 
 /** A step of a walk visits at most so many keys, whatever COUNT says: it is one piece of work on the event loop. */
 const WALK_VISITS_MAX = 1000
@@ -67,6 +72,11 @@ export class LocalKeyspace implements Keyspace {
   hits = 0
   misses = 0
   countsLookups = false
+  /** What the current request has found and written, for the coordinator of a cluster. */
+  readonly journal = new RequestJournal()
+  /** Records that stand before the store during the current run. */
+  readonly overlay = new RecordOverlay()
+  readonly #cutoffs = { flushMark: 0, purgeHorizonMs: 0 }
   readonly #store: Store
   readonly #clock: Clock
   readonly #random: Random
@@ -142,6 +152,7 @@ export class LocalKeyspace implements Keyspace {
 
   /** Starts a request: see #mayReadNow. */
   beginRequest(): void {
+    this.overlay.clear()
     this.#forgetCold()
     this.#mayReadNow = true
     this.#hitsBefore = this.hits
@@ -208,6 +219,7 @@ export class LocalKeyspace implements Keyspace {
 
   find(bytes: Buffer, start: number, end: number): Lookup {
     this.#hash = this.#hashOf(bytes, start, end)
+    if (this.overlay.count > 0 && this.#findOverlaid(bytes, start, end)) return this.#answerOverlaid()
     const entry = this.#entry
     let answer = this.#store.find(this.#hash, bytes, start, end, entry)
     if (answer === STORE_COLD && this.#mayReadNow) answer = this.#readNow(bytes, start, end)
@@ -232,6 +244,34 @@ export class LocalKeyspace implements Keyspace {
       if (sequence > this.#store.durableSequence) this.#needs(sequence)
       live = this.#readWinner(entry.bytes, entry.record)
     }
+    if (this.journal.mode !== OFF) {
+      this.journal.found(this.#hash, bytes, start, end, this.#predecessor, entry.record)
+    }
+    if (this.countsLookups) {
+      if (live) this.hits++
+      else this.misses++
+    }
+    return live ? LIVE : ABSENT
+  }
+
+  /** Whether the overlay has a record of the key; it is the predecessor then. */
+  #findOverlaid(bytes: Buffer, start: number, end: number): boolean {
+    const at = this.overlay.find(this.#hash.first, bytes, start, end)
+    if (at === -1) return false
+    this.#mayReadNow = false
+    this.#entry.bytes = this.overlay.bytes
+    this.#entry.record = at
+    this.#foundIn = bytes
+    this.#foundStart = start
+    this.#foundEnd = end
+    this.#foundAtSequence = this.#store.sequence
+    return true
+  }
+
+  #answerOverlaid(): Lookup {
+    this.#displaced = DISPLACED_NOTHING
+    this.#predecessor = this.#entry.bytes
+    const live = this.#readWinner(this.#entry.bytes, this.#entry.record)
     if (this.countsLookups) {
       if (live) this.hits++
       else this.misses++
@@ -300,6 +340,10 @@ export class LocalKeyspace implements Keyspace {
     expireAtMs: number,
   ): void {
     this.#refind(bytes, keyFrom, keyTo)
+    if (this.journal.mode === DRAFT) {
+      this.#draft(bytes, keyFrom, keyTo, KIND_VALUE, expireAtMs, value, valueStart, valueEnd)
+      return
+    }
     const displaced = this.#displaced
     const diesAtMs = expireAtMs === 0 ? Infinity : expireAtMs
     this.#append(bytes, keyFrom, keyTo, KIND_VALUE, expireAtMs, value, valueStart, valueEnd, diesAtMs)
@@ -308,9 +352,75 @@ export class LocalKeyspace implements Keyspace {
 
   delete(bytes: Buffer, keyFrom: number, keyTo: number): void {
     this.#refind(bytes, keyFrom, keyTo)
+    if (this.journal.mode === DRAFT) {
+      this.#draft(bytes, keyFrom, keyTo, KIND_DELETION, 0, NOTHING, 0, 0)
+      return
+    }
     const displaced = this.#displaced
     this.#append(bytes, keyFrom, keyTo, KIND_DELETION, 0, NOTHING, 0, 0, this.#nowMs)
     this.#store.counts.deleted(slotOfToken(this.#hash.token), displaced)
+  }
+
+  /** Encodes a write into the overlay instead of appending it: it is only proposed (RULES V10). */
+  #draft(
+    bytes: Buffer,
+    keyFrom: number,
+    keyTo: number,
+    kind: number,
+    expireAtMs: number,
+    value: Buffer,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    const predecessor = this.#predecessor
+    const at = this.#entry.record
+    const { first, token } = this.#hash
+    const length = singleRecordBytes(predecessor, at, this.#actor, keyTo - keyFrom, valueEnd - valueStart)
+    const into = this.overlay.put(first, token, bytes, keyFrom, keyTo, length, predecessor, at)
+    writeSingleRecord(
+      this.overlay.bytes,
+      into,
+      bytes,
+      keyFrom,
+      keyTo,
+      predecessor,
+      at,
+      this.#actor,
+      this.#mint(predecessor, at),
+      kind,
+      expireAtMs,
+      value,
+      valueStart,
+      valueEnd,
+    )
+    this.#foundIn = null
+  }
+
+  /** RULES V4: above the clock, everything seen, and every entry of the predecessor's context. */
+  #mint(predecessor: Buffer | null, at: number): number {
+    return this.#hlc.mint(this.#nowMs, predecessor === null ? 0 : maxHlc(predecessor, at))
+  }
+
+  /** Digests what find() number `index` of the current run saw; 0, 0 for absent (RULES V9). */
+  digestFound(index: number, into: Digest): void {
+    const record = this.journal.foundIn[index]
+    this.#cutoffs.flushMark = this.#store.flushMark
+    if (record !== null) {
+      into.of(record, this.journal.foundAt[index], this.#cutoffs)
+      return
+    }
+    into.first = 0
+    into.second = 0
+  }
+
+  /** The highest stamp issued or seen: what frames to other nodes carry. */
+  get stamp(): number {
+    return this.#hlc.last
+  }
+
+  /** A stamp of another node that is believed (RULES C2). */
+  witness(hlc: number): void {
+    this.#hlc.witness(hlc)
   }
 
   #refind(bytes: Buffer, start: number, end: number): void {
@@ -353,7 +463,7 @@ export class LocalKeyspace implements Keyspace {
       predecessor,
       at,
       this.#actor,
-      this.#hlc.mint(this.#nowMs),
+      this.#mint(predecessor, at),
       kind,
       expireAtMs,
       value,
@@ -362,6 +472,7 @@ export class LocalKeyspace implements Keyspace {
       shadows ? FLAG_SHADOWS : 0,
       this.#displaced,
     )
+    if (this.journal.mode !== OFF) this.journal.wrote(this.#store.appendedIn, this.#store.appendedAt)
   }
 
   reserve(writes: number, payloadBytes: number): void {

@@ -18,6 +18,7 @@ import type { Digest } from '../record/digest.js'
 import {
   KIND_VALUE,
   NEVER_DIES,
+  contextCount,
   keyLength,
   keyStart,
   siblingCount,
@@ -51,7 +52,13 @@ export interface MergerNode {
   onCorruptDots(bytes: Buffer, keyStart: number, keyEnd: number, dots: readonly Dot[]): void
 }
 
+/** A version vector of more entries than this is long (RULES V7). */
+const LONG_VECTOR = 10
+
 export class RecordMerger {
+  /** Since the start: conflicts that left more than one sibling, and records taken in with a long vector. */
+  conflicts = 0
+  longVectors = 0
   readonly #store: Store
   readonly #clock: Clock
   readonly #node: MergerNode
@@ -72,24 +79,30 @@ export class RecordMerger {
    */
   merge(bytes: Buffer, start: number, end: number): number {
     const keyAt = keyStart(start)
+    this.#hash.of(bytes, keyAt, keyAt + keyLength(bytes, start))
+    return this.mergeHashed(this.#hash, bytes, start, end)
+  }
+
+  /** As merge(), for a record whose key's hashes are known. */
+  mergeHashed(hash: KeyHash, bytes: Buffer, start: number, end: number): number {
+    const keyAt = keyStart(start)
     const keyEnd = keyAt + keyLength(bytes, start)
     const store = this.#store
     const entry = this.#entry
-    this.#hash.of(bytes, keyAt, keyEnd)
-    const answer = store.find(this.#hash, bytes, keyAt, keyEnd, entry)
+    const answer = store.find(hash, bytes, keyAt, keyEnd, entry)
     if (answer === COLD) return MERGE_COLD
     const { flushMark } = store
     const isLww = this.#node.policyOf(bytes, keyAt, keyEnd) === 'lww'
     if (answer !== FOUND) {
       if (maxHlc(bytes, start) <= flushMark) return store.flushMarkSequence
       const isFinal = oldestSiblingHlc(bytes, start) > flushMark && !(isLww && siblingCount(bytes, start) > 1)
-      return isFinal ? this.#append(bytes, start, end, false) : this.#clean(bytes, start, isLww)
+      return isFinal ? this.#append(hash, bytes, start, end, false) : this.#clean(hash, bytes, start, isLww)
     }
     const { bytes: held, record } = entry
     if (absorbs(held, record, bytes, start, isLww, flushMark)) return entrySequence(held, record)
     const replaces =
       oldestSiblingHlc(bytes, start) > flushMark && absorbs(bytes, start, held, record, isLww, flushMark)
-    return replaces ? this.#append(bytes, start, end, true) : this.#join(bytes, start, isLww)
+    return replaces ? this.#append(hash, bytes, start, end, true) : this.#join(hash, bytes, start, isLww)
   }
 
   /**
@@ -139,19 +152,20 @@ export class RecordMerger {
   }
 
   /** The record is the key's first here and has siblings that are not to stay. */
-  #clean(bytes: Buffer, start: number, isLww: boolean): number {
+  #clean(hash: KeyHash, bytes: Buffer, start: number, isLww: boolean): number {
     const record = applyPolicy(flush(decodeRecord(bytes, start), this.#store.flushMark), policy(isLww))
     const clean = encodeRecord(record)
-    return this.#append(clean, 0, clean.length, false)
+    return this.#append(hash, clean, 0, clean.length, false)
   }
 
   /** Neither record absorbs the other. */
-  #join(bytes: Buffer, start: number, isLww: boolean): number {
+  #join(hash: KeyHash, bytes: Buffer, start: number, isLww: boolean): number {
     const incoming = decodeRecord(bytes, start)
     const held = decodeRecord(this.#entry.bytes, this.#entry.record)
     const { record, corruptDots } = mergeRecords(held, incoming, policy(isLww), this.#store.flushMark)
     const merged = encodeRecord(record)
-    const sequence = this.#append(merged, 0, merged.length, true)
+    if (record.siblings.length > 1) this.conflicts++
+    const sequence = this.#append(hash, merged, 0, merged.length, true)
     if (corruptDots.length > 0) {
       const keyAt = keyStart(start)
       this.#node.onCorruptDots(bytes, keyAt, keyAt + keyLength(bytes, start), corruptDots)
@@ -160,19 +174,20 @@ export class RecordMerger {
   }
 
   /** Appends over the entry that was found last, if `isOver`. */
-  #append(bytes: Buffer, start: number, end: number, isOver: boolean): number {
+  #append(hash: KeyHash, bytes: Buffer, start: number, end: number, isOver: boolean): number {
     const { bytes: held, record } = this.#entry
     const store = this.#store
     const dies = deathTime(bytes, start)
     const shadows = isOver && dies !== NEVER_DIES && outlives(held, record, dies)
     const displaced = isOver ? this.#displacedBy(held, record) : DISPLACED_NOTHING
     const flags = shadows ? FLAG_SHADOWS : 0
-    const sequence = store.appendRecord(this.#hash, bytes, start, end, flags, displaced)
+    const sequence = store.appendRecord(hash, bytes, start, end, flags, displaced)
     const winner = siblingsStart(bytes, start)
     const isValue = siblingCount(bytes, start) > 0 && siblingKind(bytes, winner) === KIND_VALUE
-    const slot = slotOfToken(this.#hash.token)
+    const slot = slotOfToken(hash.token)
     if (isValue) store.counts.wrote(slot, displaced, siblingExpireAt(bytes, winner))
     else store.counts.deleted(slot, displaced)
+    if (contextCount(bytes, start) > LONG_VECTOR) this.longVectors++
     this.#node.witness(maxHlc(bytes, start))
     return sequence
   }

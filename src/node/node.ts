@@ -6,15 +6,24 @@ import { createRegistry } from '../commands/all-handlers.js'
 import { remoteAddress } from '../commands/client-line.js'
 import { LoginBrake } from '../commands/login-brake.js'
 import type { EngineFacts, NodeServices } from '../commands/node-services.js'
+import { KeyPolicies } from '../coordinator/key-policies.js'
 import { LocalKeyspace } from '../coordinator/local-keyspace.js'
+import { OperationTable } from '../coordinator/operation.js'
 import { authenticatedLimits } from '../resp/limits.js'
+import type { Ring } from '../ring/ring.js'
 import { Dispatcher } from '../server/dispatcher.js'
+import { KeyedRequests } from '../server/keyed-requests.js'
+import { PeerRequests } from '../server/peer-requests.js'
 import { Server } from '../server/server.js'
 import { COMPACTION_DEFAULTS } from '../storage/compaction/compaction-options.js'
 import type { AppendFsync } from '../storage/log/log-writer.js'
-import { Store } from '../storage/store.js'
+import type { Partitions } from '../storage/partitions.js'
+import { Store, WRITE_LATER } from '../storage/store.js'
 import type { StoreOptions } from '../storage/store-options.js'
-import type { NodeConfig } from './node-config.js'
+import { ClusterPart } from './cluster-part.js'
+import { openMemberList } from './member-list.js'
+import type { ClusterConfig, NodeConfig } from './node-config.js'
+import { directoryIdOf } from './peer-state.js'
 import type { NodeEnv, RunningNode } from './running-node.js'
 import { clientsWithin } from './open-files.js'
 import { NodeSettings } from './runtime-settings.js'
@@ -35,12 +44,16 @@ class Node implements RunningNode {
   readonly #env: NodeEnv
   readonly #settings: NodeSettings
   readonly #counters = new NodeCounters()
+  readonly #registry = createRegistry((name) => this.#counters.command(name))
   readonly #slowlog: SlowlogRing
   readonly #server: Server
   readonly #startedAtMs: number
   #store!: Store
   #keyspace!: LocalKeyspace
   #dispatcher!: Dispatcher
+  readonly #operations = new OperationTable()
+  /** Null on a node that is alone. */
+  #cluster: ClusterPart | null = null
   #port = 0
   #unlock: () => void = () => {}
   #stopping: Promise<void> | null = null
@@ -65,11 +78,22 @@ class Node implements RunningNode {
     this.#unlock = await this.#env.lockDirectory(config.dir)
     const jobs = this.#env.startJobs(config.storage.compactionRateBytesPerSecond)
     const began = clock.monotonicMs()
+    let ring: Ring | null = null
     try {
-      this.#store = await Store.open({ disk, clock, random, log, jobs }, storeOptions(config), {
-        onDurable: () => this.#dispatcher.durableAdvanced(),
-        onRoom: () => this.#dispatcher?.roomChanged(),
-        onLogFailed: (error) => this.#dispatcher.logFailed(error),
+      if (config.cluster !== null) ring = openMemberList(disk, log, config.dir, config.cluster)
+      this.#store = await Store.open({ disk, clock, random, log, jobs }, storeOptions(config, ring), {
+        onDurable: () => {
+          this.#dispatcher.durableAdvanced()
+          this.#cluster?.durableAdvanced()
+        },
+        onRoom: () => {
+          this.#dispatcher?.roomChanged()
+          this.#cluster?.roomChanged()
+        },
+        onLogFailed: (error) => {
+          this.#dispatcher.logFailed(error)
+          this.#cluster?.logFailed()
+        },
         onReopened: () => this.#keyspace.renewActor(),
       })
     } catch (error) {
@@ -87,10 +111,15 @@ class Node implements RunningNode {
     })
     if (cutBytes > 0) log.warn('an unfinished write was cut off the end of the log', { bytesCut: cutBytes })
     this.#keyspace = new LocalKeyspace(this.#store, clock, random, true)
+    if (config.cluster !== null && ring !== null)
+      this.#cluster = this.#clusterPart(config, config.cluster, ring)
     this.#dispatcher = this.#buildDispatcher()
     try {
+      if (this.#cluster !== null) await this.#joinCluster(this.#cluster, config)
       this.#port = await this.#server.listen(config.bind, config.port, this.#dispatcher)
     } catch (error) {
+      await this.#server.stopListening()
+      await this.#cluster?.stop()
       await this.#store.close()
       this.#unlock()
       throw error
@@ -99,6 +128,57 @@ class Node implements RunningNode {
     this.#limitClients()
     this.#sample()
     log.info('serving', { port: this.#port, appendfsync: config.appendFsync })
+  }
+
+  #clusterPart(config: NodeConfig, cluster: ClusterConfig, ring: Ring): ClusterPart {
+    return new ClusterPart({
+      env: this.#env,
+      store: this.#store,
+      keyspace: this.#keyspace,
+      operations: this.#operations,
+      policies: new KeyPolicies(cluster.policies),
+      ring,
+      config: cluster,
+      secret: config.clusterSecret,
+      directoryId: directoryIdOf(this.#env.disk, config.dir),
+      announceAddress: config.announceAddress,
+    })
+  }
+
+  /** Takes requests for keys through the cluster, opens the ports of peers and of cluster clients. */
+  async #joinCluster(cluster: ClusterPart, config: NodeConfig): Promise<void> {
+    const registry = this.#registry
+    const { clock } = this.#env
+    const { coordinator } = cluster
+    let keyed!: KeyedRequests
+    this.#dispatcher.useCluster((writer, request) => {
+      keyed = new KeyedRequests({
+        clock,
+        coordinator,
+        keyspace: this.#keyspace,
+        registry,
+        writer,
+        request,
+        policies: cluster.policies,
+        settings: () => cluster.config,
+        clockInDoubt: () => cluster.inDoubt,
+        smartAddress: (member) => cluster.smartAddress(member),
+        admits: (bytes) => this.#store.admit(bytes) !== WRITE_LATER,
+        unexpected: (error) => this.#unexpected(error),
+      })
+      return keyed
+    })
+    coordinator.start(keyed)
+    const requests = new PeerRequests({
+      clock,
+      coordinator,
+      registry,
+      keyed,
+      store: this.#store,
+      local: () => Promise.reject(new Error('not built')),
+    })
+    await cluster.start(config.bind[0], config.clusterPort, requests)
+    await this.#server.listen(config.bind, config.smartPort, this.#dispatcher, 'smart')
   }
 
   #limitClients(): void {
@@ -121,6 +201,7 @@ class Node implements RunningNode {
     this.#env.log.info('stopping')
     await this.#server.stopListening()
     this.#dispatcher.stop()
+    await this.#cluster?.stop()
     await this.#closeStore()
     this.#server.closeConnections()
     this.#unlock()
@@ -155,7 +236,8 @@ class Node implements RunningNode {
     const counters = this.#counters
     return new Dispatcher({
       clock: this.#env.clock,
-      registry: createRegistry((name) => counters.command(name)),
+      registry: this.#registry,
+      operations: this.#operations,
       keyspace: this.#keyspace,
       store: this.#store,
       services: this.#services(),
@@ -178,12 +260,14 @@ class Node implements RunningNode {
           clientName: session.name,
         })
       },
-      unexpected: (error) => {
-        this.#env.log.error('a command failed in a way that it should not', {
-          error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-        })
-      },
+      unexpected: (error) => this.#unexpected(error),
       onClosed: (connection) => this.#server.forget(connection),
+    })
+  }
+
+  #unexpected(error: unknown): void {
+    this.#env.log.error('a command failed in a way that it should not', {
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
     })
   }
 
@@ -210,7 +294,7 @@ class Node implements RunningNode {
       clock,
       random,
       settings: this.#settings,
-      cluster: null,
+      cluster: this.#cluster,
       clients: () => this.#server.connections(),
       clientCount: () => this.#server.count,
       stats: this.#counters,
@@ -283,7 +367,7 @@ class Node implements RunningNode {
   }
 }
 
-function storeOptions(config: NodeConfig): StoreOptions {
+function storeOptions(config: NodeConfig, ring: Ring | null): StoreOptions {
   const { storage } = config
   const appendfsync: AppendFsync = config.appendFsync
   return {
@@ -305,7 +389,13 @@ function storeOptions(config: NodeConfig): StoreOptions {
     writeDelayMaxMs: storage.writeStallDelayMaxMs,
     diskReserveBytes: storage.diskReserveBytes,
     syncsOnEventLoop: true,
+    ...(ring === null ? {} : { partitions: partitionsOf(ring) }),
   }
+}
+
+/** Keys are counted by range of the ring: the slots of one have always one home. */
+function partitionsOf(ring: Ring): Partitions {
+  return { version: ring.version, ofSlot: ring.rangeOfSlot, count: ring.rangeCount }
 }
 
 /** 40 hexadecimal digits, as Redis's run_id. */

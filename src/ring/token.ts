@@ -32,6 +32,11 @@ export class KeyHash {
   }
 }
 
+/** `first` of the KeyHash of the key bytes[start, end). */
+export function keyHashOf(bytes: Uint8Array, start: number, end: number): number {
+  return xxh32(bytes, start, end, FIRST_SEED)
+}
+
 /** The slot that a token lies in. */
 export function slotOfToken(token: number): number {
   return Math.floor(token / TOKENS_PER_SLOT)

@@ -7,10 +7,11 @@
  */
 import type { Stream, StreamHandler } from '../env/network.js'
 import { LEVEL_DEFAULT } from '../coordinator/consistency-level.js'
-import type { QueuedRequest, Session, Transaction } from '../commands/session.js'
+import type { Listener, QueuedRequest, Session, Transaction } from '../commands/session.js'
 import type { PartialRequest } from '../resp/partial-request.js'
 import type { Dispatcher } from './dispatcher.js'
 import type { OutputBuffer } from './output-buffer.js'
+import type { ReplyQueue } from './reply-queue.js'
 import type { ParkedRequest } from './parked-request.js'
 
 export class Connection implements Session, StreamHandler {
@@ -20,7 +21,7 @@ export class Connection implements Session, StreamHandler {
   readonly remotePort: number
   readonly localAddress: string
   readonly localPort: number
-  readonly listener = 'plain'
+  readonly listener: Listener
   readonly connectedAtMs: number
   lastRequestAtMs: number
   lastCommand = ''
@@ -61,6 +62,11 @@ export class Connection implements Session, StreamHandler {
   isClosed = false
   /** On the dispatcher's list of connections to go on with. */
   isReady = false
+  /** On its list of connections whose next reply is there. */
+  hasSettled = false
+
+  /** Replies that wait for other nodes; what is rendered behind one of them waits too. */
+  readonly replies: ReplyQueue
 
   /** Rendered replies that wait for the log: held[heldStart, heldEnd). */
   held: OutputBuffer | null = null
@@ -71,7 +77,15 @@ export class Connection implements Session, StreamHandler {
 
   readonly #dispatcher: Dispatcher
 
-  constructor(id: number, stream: Stream, dispatcher: Dispatcher, nowMs: number, authenticated: boolean) {
+  constructor(
+    id: number,
+    stream: Stream,
+    dispatcher: Dispatcher,
+    nowMs: number,
+    authenticated: boolean,
+    listener: Listener,
+  ) {
+    this.listener = listener
     this.id = id
     this.stream = stream
     this.remoteAddress = stream.remoteAddress
@@ -82,6 +96,7 @@ export class Connection implements Session, StreamHandler {
     this.lastRequestAtMs = nowMs
     this.authenticated = authenticated
     this.#dispatcher = dispatcher
+    this.replies = dispatcher.newReplies(this)
   }
 
   get queryBufferBytes(): number {

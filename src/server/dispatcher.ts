@@ -25,6 +25,7 @@ import type { QueuedRequest } from '../commands/session.js'
 import { refuseArity } from '../commands/unknown-command.js'
 import { AHEAD_MAX } from '../coordinator/local-keyspace.js'
 import type { LocalKeyspace } from '../coordinator/local-keyspace.js'
+import type { OperationTable } from '../coordinator/operation.js'
 import { COMPLETE, CROSS_PROTOCOL, EMPTY, INCOMPLETE, INVALID, OVERSIZED } from '../resp/parse-result.js'
 import { PartialRequest } from '../resp/partial-request.js'
 import { ReplyWriter } from '../resp/reply-writer.js'
@@ -43,6 +44,10 @@ import type { Connection } from './connection.js'
 import { OutputBuffers } from './output-buffer.js'
 import type { ParkedRequest } from './parked-request.js'
 import { errorText, isUnexpected } from './error-text.js'
+import { NO_ROOM, NOT_YET, PENDING } from './keyed-requests.js'
+import type { KeyedRequests, KeyedResult } from './keyed-requests.js'
+import { ReplyQueue } from './reply-queue.js'
+import { ServerRequest } from './server-request.js'
 
 const QUEUE_REQUESTS_MAX = 1024
 const QUEUE_BYTES_MAX = 1024 * 1024
@@ -60,9 +65,10 @@ const QUEUED_REQUEST_BYTES = 256
 /** The argument that is the key of nearly every command which has one. */
 const KEY_ARGUMENT = 1
 
-/** The request waits for room in the log; like the outcomes of commands/request.ts. */
-const NO_ROOM = 3
-type Result = Outcome | typeof NO_ROOM
+type Result = KeyedResult
+
+/** Replies of one connection that may wait for other nodes at a time; what comes behind is not run. */
+const REPLIES_MAX = 1024
 
 export interface DispatcherSettings {
   /** Limits for authenticated connections; may change at run time. */
@@ -102,6 +108,11 @@ export class Dispatcher {
   /** Connections with held replies, in the order in which they began to wait. */
   #holding: Connection[] = []
   #ready: Connection[] = []
+  /** Connections whose first waiting reply is there. */
+  #settled: Connection[] = []
+  readonly #operations: OperationTable
+  /** Null on a node that is alone. */
+  #keyed: KeyedRequests | null = null
   readonly #waitingForRoom = new Set<Connection>()
   #flushDelayed = false
   #untimed = 0
@@ -117,6 +128,8 @@ export class Dispatcher {
     keyspace: LocalKeyspace
     store: Store
     services: NodeServices
+    /** Requests that wait for other nodes. */
+    operations: OperationTable
     settings: DispatcherSettings
     stats: ServerStats
     slow: SlowCommandSink
@@ -133,7 +146,17 @@ export class Dispatcher {
     this.#slow = options.slow
     this.#onClosed = options.onClosed
     this.#unexpected = options.unexpected
+    this.#operations = options.operations
     this.#request = new ServerRequest(this.#writer, options.keyspace, options.services)
+  }
+
+  /** What requests for keys go through in a cluster; `make` gets what they share with all others. */
+  useCluster(make: (writer: ReplyWriter, request: ServerRequest) => KeyedRequests): void {
+    this.#keyed = make(this.#writer, this.#request)
+  }
+
+  newReplies(connection: Connection): ReplyQueue {
+    return new ReplyQueue(this.#operations, () => this.#replySettled(connection))
   }
 
   /** Runs nothing more; replies that wait for the log still leave when it has what they stand on. */
@@ -166,6 +189,7 @@ export class Dispatcher {
   closed(connection: Connection): void {
     this.#waitingForRoom.delete(connection)
     this.#dropQueue(connection)
+    connection.replies.drop()
     connection.partial = null
     if (connection.held !== null) this.#letGo(connection, true)
     this.#onClosed(connection)
@@ -193,12 +217,14 @@ export class Dispatcher {
   /** The store's onRoom. Also called regularly, so that waits end. */
   roomChanged(): void {
     for (const connection of this.#waitingForRoom) this.#makeReady(connection)
+    this.#keyed?.roomChanged()
   }
 
   /** Ends a connection whose peer sends nothing more, once it owes it nothing. */
   finishIfIdle(connection: Connection): void {
     const ends = connection.inputEnded || connection.closing
     if (!ends || connection.mustQueue || connection.held !== null || connection.stash !== null) return
+    if (connection.replies.count > 0) return
     connection.stream.end()
   }
 
@@ -217,7 +243,6 @@ export class Dispatcher {
     connection.lastRequestAtMs = this.#nowMs
     this.#piece = this.#writer.length
     const request = this.#request
-    request.connection = connection
     request.session = connection
   }
 
@@ -336,6 +361,7 @@ export class Dispatcher {
     request.offsets = parser.offsets
     request.argc = parser.argc
     const result = this.#run(connection, false)
+    if (result === PENDING) return
     if (result !== DONE) this.#park(connection, result)
     else if (connection.expansion !== null) this.#expand(connection)
   }
@@ -349,6 +375,7 @@ export class Dispatcher {
   }
 
   #wait(connection: Connection, parked: ParkedRequest, result: Result): void {
+    if (result === NOT_YET) return
     if (result === COLD_BLOCKS) {
       parked.load = this.#keyspace.startLoads(() => this.#makeReady(connection), parked.load)
       assert(parked.load !== null, 'a COLD command has asked for blocks')
@@ -426,7 +453,7 @@ export class Dispatcher {
       let result: Result = DONE
       if (load !== null && load.error !== null) this.#fail(load.error)
       else result = this.#run(connection, parked.inTransaction, parked)
-      if (result === COLD_BLOCKS || result === NO_ROOM) {
+      if (result === COLD_BLOCKS || result === NO_ROOM || result === NOT_YET) {
         this.#wait(connection, parked, result)
         break
       }
@@ -513,6 +540,11 @@ export class Dispatcher {
       return this.#queueForExec(connection, command, mark)
     }
     connection.lastCommand = command.name
+    if (connection.replies.count > 0 && this.#mustAwaitReplies(connection, command, inTransaction))
+      return NOT_YET
+    if (this.#keyed !== null && command.firstKey > 0 && (command.isWrite || command.isReadOnly)) {
+      return this.#runKeyed(this.#keyed, connection, command, mark, parked)
+    }
     let result: Result
     try {
       if (command.isWrite && !this.#hasRoom(parked)) return NO_ROOM
@@ -537,9 +569,109 @@ export class Dispatcher {
     command.stats.calls++
     this.#stats.commandsProcessed++
     if (result === DEFERRED) return this.#defer(connection, command)
+    return this.#rendered(connection, command, mark)
+  }
+
+  /** A reply stands behind `mark`. */
+  #rendered(connection: Connection, command: Command | null, mark: number): typeof DONE {
+    const writer = this.#writer
     if (writer.length > mark && writer.buffer[mark] === MINUS) this.#countError(command, mark)
     if (connection.replyMode !== 'on') this.#applyReplyMode(connection, mark)
+    if (connection.replies.count > 0) this.#queueReply(connection, mark)
     return DONE
+  }
+
+  /** Commands on the whole keyspace, and those of a transaction, run when everything before them has ended. */
+  #mustAwaitReplies(connection: Connection, command: Command, inTransaction: boolean): boolean {
+    if (inTransaction || connection.replies.count >= REPLIES_MAX) return true
+    if (command.name === 'exec') return true
+    return command.firstKey === 0 && (command.isWrite || command.isReadOnly)
+  }
+
+  /** A request for keys in a cluster. */
+  #runKeyed(
+    keyed: KeyedRequests,
+    connection: Connection,
+    command: Command,
+    mark: number,
+    parked: ParkedRequest | undefined,
+  ): Result {
+    let result: Result
+    const start = command.isBrief && this.#untimed++ % TIMED_ONE_IN !== 0 ? 0 : this.#clock.monotonicMs()
+    try {
+      result = keyed.start(command, connection)
+    } catch (error) {
+      this.#writer.length = mark
+      this.#fail(error)
+      result = DONE
+    }
+    if (result === NO_ROOM && !this.#mayWaitForRoom(parked)) {
+      this.#fail(new StoreError('behind', `no room in the log for ${ROOM_WAIT_MAX_MS} ms`))
+      result = DONE
+    }
+    if (result !== DONE && result !== PENDING) return result
+    command.stats.calls++
+    this.#stats.commandsProcessed++
+    if (start > 0) this.#noteTime(command, start)
+    if (result === DONE) return this.#rendered(connection, command, mark)
+    if (connection.replyMode !== 'on') connection.replies.suppressLast()
+    if (connection.replyMode === 'skip-next') connection.replyMode = 'skip'
+    else if (connection.replyMode === 'skip') connection.replyMode = 'on'
+    return PENDING
+  }
+
+  /** What was rendered behind `mark` takes its place behind the replies that are still to come. */
+  #queueReply(connection: Connection, mark: number): void {
+    const writer = this.#writer
+    if (writer.length === mark) return
+    const operation = this.#operations.takeSettled(connection.replies, this.#nowMs)
+    operation.keepReply(writer.buffer, mark, writer.length)
+    operation.needSequence = this.#keyspace.needSequence
+    writer.length = mark
+    connection.replies.push(operation)
+    this.#outputGrew(connection)
+  }
+
+  #replySettled(connection: Connection): void {
+    if (connection.hasSettled || connection.isClosed || connection.replies.ready === null) return
+    connection.hasSettled = true
+    if (this.#settled.length === 0) this.#clock.endOfTurn(this.#sendSettled)
+    this.#settled.push(connection)
+  }
+
+  readonly #sendSettled = (): void => {
+    const settled = this.#settled
+    this.#settled = []
+    for (const connection of settled) {
+      connection.hasSettled = false
+      if (!connection.isClosed) this.#sendReplies(connection)
+    }
+  }
+
+  /** Sends the replies at the front that are there, in one write. */
+  #sendReplies(connection: Connection): void {
+    const { replies } = connection
+    const writer = this.#writer
+    this.#output.makeRoom()
+    this.#keyspace.beginBatch()
+    let mark = writer.length
+    for (let operation = replies.ready; operation !== null; operation = replies.ready) {
+      const { reply, replyLength, needSequence, isSuppressed } = operation
+      if (needSequence > this.#keyspace.needSequence) this.#keyspace.needSequence = needSequence
+      if (replyLength > 0 && reply[0] === MINUS) this.#countErrorOf(reply, replyLength)
+      if (!isSuppressed) writer.rendered(reply, 0, replyLength)
+      replies.shift()
+      if (writer.length - mark > OUTPUT_PIECE_BYTES) {
+        this.#deliver(connection, mark)
+        mark = writer.length
+      }
+    }
+    this.#deliver(connection, mark)
+    if (connection.queue.length > 0 || connection.stash !== null || connection.rejection !== null) {
+      this.#makeReady(connection)
+    } else {
+      this.finishIfIdle(connection)
+    }
   }
 
   #hasRoom(parked: ParkedRequest | undefined): boolean {
@@ -558,13 +690,16 @@ export class Dispatcher {
   #runTimed(command: Command): Outcome {
     const start = this.#clock.monotonicMs()
     const result = command.handler(this.#request)
-    if (result !== DONE) return result
+    if (result === DONE) this.#noteTime(command, start)
+    return result
+  }
+
+  #noteTime(command: Command, start: number): void {
     const microseconds = Math.round((this.#clock.monotonicMs() - start) * 1000)
     const calls = command.isBrief ? TIMED_ONE_IN : 1
     command.stats.microseconds += microseconds * calls
     command.stats.latency.add(microseconds, calls)
     if (!command.skipsSlowlog) this.#slow(this.#request, microseconds)
-    return result
   }
 
   /** An error that a command threw, as a reply; anything but an expected one is a bug and is said. */
@@ -577,9 +712,7 @@ export class Dispatcher {
     if (command?.name === 'exec') this.#abortTransaction(connection, mark)
     if (connection.transaction !== null) connection.transaction.failed = true
     if (command !== null) command.stats.rejectedCalls++
-    this.#countError(null, mark)
-    if (connection.replyMode !== 'on') this.#applyReplyMode(connection, mark)
-    return DONE
+    return this.#rendered(connection, null, mark)
   }
 
   /** An EXEC that is refused ends its transaction; the error says so, and why. */
@@ -607,16 +740,18 @@ export class Dispatcher {
     }
     transaction.queued.push(copy)
     this.#writer.simple('QUEUED')
-    if (connection.replyMode !== 'on') this.#applyReplyMode(connection, mark)
-    return DONE
+    return this.#rendered(connection, null, mark)
   }
 
   #countError(command: Command | null, mark: number): void {
     if (command !== null) command.stats.failedCalls++
-    const { buffer, length } = this.#writer
-    let end = mark + 1
-    while (end < length && buffer[end] !== SPACE && buffer[end] !== CR) end++
-    this.#stats.countError(buffer.toString('latin1', mark + 1, end))
+    this.#countErrorOf(this.#writer.buffer.subarray(mark), this.#writer.length - mark)
+  }
+
+  #countErrorOf(reply: Buffer, length: number): void {
+    let end = 1
+    while (end < length && reply[end] !== SPACE && reply[end] !== CR) end++
+    this.#stats.countError(reply.toString('latin1', 1, end))
   }
 
   #applyReplyMode(connection: Connection, mark: number): void {
@@ -801,35 +936,4 @@ function copyOf(bytes: Buffer, offsets: Int32Array, argc: number): QueuedRequest
   const own = new Int32Array(2 * argc)
   for (let i = 0; i < own.length; i++) own[i] = offsets[i] - first
   return { bytes: copy, offsets: own, argc }
-}
-
-/** The one request object. Handlers see it as Request. */
-class ServerRequest implements Request {
-  bytes: Buffer = Buffer.alloc(0)
-  offsets: Int32Array = new Int32Array(0)
-  argc = 0
-  connection!: Connection
-  session!: Connection
-  readonly reply: ReplyWriter
-  readonly keyspace: LocalKeyspace
-  readonly node: NodeServices
-  #task: ((reply: ReplyWriter) => Promise<void>) | null = null
-
-  constructor(reply: ReplyWriter, keyspace: LocalKeyspace, node: NodeServices) {
-    this.reply = reply
-    this.keyspace = keyspace
-    this.node = node
-  }
-
-  defer(task: (reply: ReplyWriter) => Promise<void>): Outcome {
-    this.#task = task
-    return DEFERRED
-  }
-
-  takeTask(): (reply: ReplyWriter) => Promise<void> {
-    const task = this.#task
-    assert(task !== null, 'a deferring command leaves its task')
-    this.#task = null
-    return task
-  }
 }

@@ -4,7 +4,7 @@
  */
 import type { Clock, Timer } from '../env/clock.js'
 import type { Listener, Network, Stream, StreamHandler } from '../env/network.js'
-import type { Session } from '../commands/session.js'
+import type { Listener as ListenerKind, Session } from '../commands/session.js'
 import { Connection } from './connection.js'
 import type { Dispatcher } from './dispatcher.js'
 
@@ -52,13 +52,23 @@ export class Server {
     this.#counters = counters
   }
 
-  /** Binds all addresses or none; resolves with the port. Rejects with EADDRINUSE and the like. */
-  async listen(hosts: readonly string[], port: number, dispatcher: Dispatcher): Promise<number> {
+  /**
+   * Binds all addresses or none, for one kind of clients; resolves with the port. Rejects with EADDRINUSE and the like, and
+   * then listens to nobody any more.
+   */
+  async listen(
+    hosts: readonly string[],
+    port: number,
+    dispatcher: Dispatcher,
+    kind: ListenerKind = 'plain',
+  ): Promise<number> {
     this.#dispatcher = dispatcher
     let bound = port
     try {
       for (const host of hosts) {
-        const listener = await this.#network.listen(host, bound, (stream) => this.#accept(stream, dispatcher))
+        const listener = await this.#network.listen(host, bound, (stream) =>
+          this.#accept(stream, dispatcher, kind),
+        )
         this.#listeners.push(listener)
         bound = listener.port
       }
@@ -66,7 +76,7 @@ export class Server {
       await this.stopListening()
       throw error
     }
-    this.#timer = this.#clock.after(SWEEP_EVERY_MS, () => this.#sweep())
+    this.#timer ??= this.#clock.after(SWEEP_EVERY_MS, () => this.#sweep())
     return bound
   }
 
@@ -101,10 +111,17 @@ export class Server {
     })
   }
 
-  #accept(stream: Stream, dispatcher: Dispatcher): StreamHandler {
+  #accept(stream: Stream, dispatcher: Dispatcher, kind: ListenerKind): StreamHandler {
     const settings = this.#settings()
     const nowMs = this.#clock.monotonicMs()
-    const connection = new Connection(this.#nextId++, stream, dispatcher, nowMs, settings.requirePass === '')
+    const connection = new Connection(
+      this.#nextId++,
+      stream,
+      dispatcher,
+      nowMs,
+      settings.requirePass === '',
+      kind,
+    )
     this.#counters.connectionsReceived++
     const refusal = this.#refusal(stream, settings)
     this.#connections.add(connection)

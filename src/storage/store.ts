@@ -78,6 +78,9 @@ export class Store {
   #probed: Segment | null = null
   /** Whether the key of the last find() may have a shortcut: segments have been asked in vain. */
   #beyondSegments = true
+  /** Where the record of the last append stands; good until the event loop gets its turn. */
+  appendedIn: Buffer = Buffer.alloc(0)
+  appendedAt = 0
   /** After a COLD answer: the table that misses `coldTable.coldBlock`. */
   coldTable: Table | null = null
 
@@ -184,6 +187,11 @@ export class Store {
   /** Not null once a write or sync of the log has failed: entries above durableSequence may be lost. */
   get logFailure(): Error | null {
     return this.#writer.failure
+  }
+
+  /** Whether writes are possible, as far as the log and the disk are concerned. */
+  get health(): { readonly logFailed: boolean; readonly diskIsFull: boolean } {
+    return { logFailed: this.#writer.failure !== null, diskIsFull: this.#maintenance.diskIsFull }
   }
 
   get appendfsync(): AppendFsync {
@@ -404,6 +412,8 @@ export class Store {
     writeEntryHeader(segment.arena, record, sequence, flags, KIND_RECORD)
     segment.endRecord(record, recordBytes, displaced)
     segment.insert(hash.first, slotOfToken(hash.token), record)
+    this.appendedIn = segment.arena
+    this.appendedAt = record
     this.#writer.scheduleCommit()
     return sequence
   }

@@ -1,0 +1,506 @@
+/**
+ * Turns what a command did on this node into something that enough replicas agree on. The server runs commands; this
+ * decides where one runs, and after it has run here, what has to be awaited before its reply may leave:
+ *
+ *     read          digests of what it saw, from R-1 other replicas; where they differ, see read-repair.ts
+ *     blind write   appended here already: the records go to the other replicas, W-1 watermarks
+ *     conditional   proposed with the context it was based on; own append after enough have taken it (proposals.ts)
+ *     elsewhere     sent to the home, which answers with the reply
+ *
+ * What is waited for is an Operation; when it settles, its reply leaves through its sink. Everything has an end: the
+ * tick walks operations from the oldest on and ends those whose time is up, as honestly as can be: -NOREPLICAS where
+ * nothing was applied, -UNCERTAIN where it may have been.
+ */
+import type { Clock } from '../env/clock.js'
+import type { Random } from '../env/random.js'
+import { recordLength } from '../record/layout.js'
+import { Digest } from '../record/digest.js'
+import type { Level } from './consistency.js'
+import { majority, required } from './consistency.js'
+import type { CoordinatorCounters } from './coordinator-counters.js'
+import { KeyGates } from './key-gates.js'
+import type { LocalKeyspace } from './local-keyspace.js'
+import { MODE_HOME } from './messages.js'
+import type { Operation, OperationTable } from './operation.js'
+import { CONFIRMING, FORWARDED, PROPOSING, QUEUED, REPAIRING, WRITING, proposedRecords } from './operation.js'
+import type { Peer } from './peer.js'
+import { OwnAppend } from './own-append.js'
+import { ReadRepair } from './read-repair.js'
+import type { AgreedRecord } from './read-repair.js'
+import type { RecordMerger } from './record-merger.js'
+import type { Topology } from './topology.js'
+import { NOBODY } from './topology.js'
+
+const TICK_MS = 20
+/** A forwarded request may take this much longer than at its home, which is the one to say how it ended. */
+const FORWARD_SLACK_MS = 500
+const RETRY_MIN_MS = 1
+const RETRY_MAX_MS = 128
+
+export interface CoordinatorSettings {
+  readonly writeTimeoutMs: number
+  readonly readTimeoutMs: number
+  readonly speculativeDelayMs: number
+}
+
+/** The server, as far as the coordinator needs it. */
+export interface Runner {
+  /** Runs an operation's request, which has not settled, from its start: the same as a new one, but for its sink. */
+  run(operation: Operation): void
+  /** Renders an error of the store as the operation's reply. */
+  fail(operation: Operation, error: Error): void
+}
+
+export class Coordinator {
+  readonly operations: OperationTable
+  readonly gates = new KeyGates()
+  readonly topology: Topology
+  readonly keyspace: LocalKeyspace
+  readonly merger: RecordMerger
+  readonly counters: CoordinatorCounters
+  readonly clock: Clock
+  readonly #random: Random
+  readonly #settings: () => CoordinatorSettings
+  readonly #digest = new Digest()
+  #runner: Runner | null = null
+  #stopped = false
+
+  constructor(options: {
+    clock: Clock
+    random: Random
+    operations: OperationTable
+    topology: Topology
+    keyspace: LocalKeyspace
+    merger: RecordMerger
+    counters: CoordinatorCounters
+    settings: () => CoordinatorSettings
+  }) {
+    this.clock = options.clock
+    this.#random = options.random
+    this.operations = options.operations
+    this.topology = options.topology
+    this.keyspace = options.keyspace
+    this.merger = options.merger
+    this.counters = options.counters
+    this.#settings = options.settings
+  }
+
+  start(runner: Runner): void {
+    this.#runner = runner
+    this.clock.after(TICK_MS, this.#tick)
+  }
+
+  stop(): void {
+    this.#stopped = true
+  }
+
+  // Rounds.
+
+  /** The records that a blind write has just appended here go to the other replicas of `operation.slot`. */
+  replicate(operation: Operation, level: Level): void {
+    const { journal } = this.keyspace
+    const { ring, self, peers } = this.topology
+    const { slot } = operation
+    operation.state = WRITING
+    operation.needed = required(level, ring.replicas) - 1
+    const listHash = ring.listHash(slot)
+    for (let place = 0; place < ring.replicas; place++) {
+      const member = ring.memberAt(slot, place)
+      const peer = peers[member]
+      if (member === self || peer === null || !peer.isLive) continue
+      let first = -1
+      let last = -1
+      for (let i = 0; i < journal.writes; i++) {
+        const bytes = journal.writtenIn[i]
+        const at = journal.writtenAt[i]
+        last = peer.sendRecord(listHash, bytes, at, at + recordLength(bytes, at))
+        if (last === -1) break
+        if (first === -1) first = last
+      }
+      if (last === -1) continue
+      operation.asked |= 1 << place
+      peer.acks.add(first, last, 1 << place, operation)
+    }
+    this.#judgeWrite(operation)
+  }
+
+  /** What a read has just seen is compared with other replicas'. `key` is bytes[start, end). */
+  confirm(operation: Operation, level: Level): void {
+    const { journal } = this.keyspace
+    const { ring } = this.topology
+    operation.needed = required(level, ring.replicas) - 1
+    if (operation.needed <= 0) return this.operations.settle(operation)
+    operation.level = level
+    if (journal.finds !== 1) {
+      // Its keys have been read by a quorum just before it ran.
+      if (operation.isPrepared) return this.operations.settle(operation)
+      return this.#repair(operation)
+    }
+    operation.state = CONFIRMING
+    this.keyspace.digestFound(0, this.#digest)
+    operation.digestFirst = this.#digest.first
+    operation.digestSecond = this.#digest.second
+    const bytes = journal.keyIn[0]
+    this.#askDigests(operation, bytes, journal.keyStarts[0], journal.keyEnds[0], operation.needed)
+  }
+
+  /** Proposes what the overlay holds. The operation holds the keys until it is decided. */
+  propose(operation: Operation, level: Level): void {
+    const { overlay } = this.keyspace
+    const { ring, self, peers } = this.topology
+    const { slot } = operation
+    const needed = Math.max(required(level, ring.replicas), majority(ring.replicas))
+    operation.state = PROPOSING
+    operation.needed = needed - 1
+    operation.level = level
+    operation.draft = proposedRecords(overlay)
+    for (const keyHash of operation.draft.keyHashes) this.gates.hold(keyHash, operation)
+    this.counters.proposals++
+    const listHash = ring.listHash(slot)
+    for (let place = 0; place < ring.replicas; place++) {
+      const member = ring.memberAt(slot, place)
+      const peer = peers[member]
+      if (member === self || peer === null || !peer.isLive) continue
+      const sequence = peer.sendProposal(listHash, overlay)
+      if (sequence === -1) continue
+      operation.asked |= 1 << place
+      peer.acks.add(sequence, sequence, 1 << place, operation)
+    }
+    overlay.clear()
+    this.#judgeProposal(operation)
+  }
+
+  /** Sends an operation's request to `target`, which coordinates it. */
+  forward(operation: Operation, target: number): void {
+    const peer = this.topology.peers[target]
+    operation.state = FORWARDED
+    operation.target = target
+    operation.linkSequence = peer?.sendCommand(operation, MODE_HOME) ?? -1
+    this.counters.forwardedRequests++
+    if (operation.linkSequence === -1) this.noReplicas(operation)
+  }
+
+  // Settling.
+
+  noReplicas(operation: Operation): void {
+    this.counters.noReplicas++
+    const what = operation.isWrite ? 'write' : 'read'
+    operation.keepError(`NOREPLICAS Not enough good replicas to ${what}.`)
+    this.#end(operation)
+  }
+
+  /** The own store refuses: nothing was applied. */
+  fail(operation: Operation, error: Error): void {
+    this.#runner?.fail(operation, error)
+    this.#end(operation)
+  }
+
+  uncertain(operation: Operation): void {
+    this.counters.uncertainWrites++
+    const needSequence = operation.needSequence
+    operation.keepError(uncertainText(operation.agreed, operation.needed))
+    operation.needSequence = needSequence
+    this.#end(operation)
+  }
+
+  #end(operation: Operation): void {
+    this.operations.settle(operation)
+  }
+
+  // Writes.
+
+  /** A watermark, or a refusal below one. */
+  acked(operation: Operation, bit: number): void {
+    const isRefused = (operation.refused & bit) !== 0
+    const awaits =
+      operation.state === WRITING || operation.state === PROPOSING || operation.state === REPAIRING
+    if (awaits && (operation.asked & bit) !== 0 && (operation.answered & bit) === 0) {
+      operation.answered |= bit
+      if (!isRefused) operation.agreed++
+      this.#judge(operation)
+    }
+    this.operations.unreference(operation)
+  }
+
+  ackLost(operation: Operation, bit: number, mayHaveArrived: boolean): void {
+    const awaits =
+      operation.state === WRITING || operation.state === PROPOSING || operation.state === REPAIRING
+    if (awaits && (operation.asked & bit) !== 0 && (operation.answered & bit) === 0) {
+      if (mayHaveArrived) operation.answered |= bit
+      else operation.asked &= ~bit
+      this.#judge(operation)
+    }
+    this.operations.unreference(operation)
+  }
+
+  #judge(operation: Operation): void {
+    if (operation.state === WRITING) this.#judgeWrite(operation)
+    else if (operation.state === PROPOSING) this.#judgeProposal(operation)
+    else operation.repair?.judge()
+  }
+
+  #judgeWrite(operation: Operation): void {
+    if (operation.agreed >= operation.needed) this.operations.settle(operation)
+    else if (operation.answered === operation.asked) this.uncertain(operation)
+  }
+
+  #judgeProposal(operation: Operation): void {
+    const { agreed, needed, asked, answered, refused } = operation
+    if (agreed >= needed) return this.#appendOwn(operation, true)
+    if (answered !== asked) return
+    if (asked === refused) return this.#refusedByAll(operation)
+    this.#appendOwn(operation, false)
+  }
+
+  /** RULES V10: the home's own append merges into the current record; then the keys are free again. */
+  #appendOwn(operation: Operation, taken: boolean): void {
+    const { draft } = operation
+    if (draft === null) return
+    // Whatever comes from now on changes nothing: the operation is decided.
+    operation.answered = operation.asked
+    operation.state = QUEUED
+    new OwnAppend(this.merger, draft, (sequence, error) => {
+      operation.needSequence = Math.max(operation.needSequence, sequence)
+      const keyHashes = operation.draft?.keyHashes ?? []
+      if (taken && error === null) this.operations.settle(operation)
+      else this.uncertain(operation)
+      for (const keyHash of keyHashes) this.releaseKey(keyHash, operation)
+    }).start()
+  }
+
+  /** Nothing was applied anywhere: what the others hold is read, and the request runs again. */
+  #refusedByAll(operation: Operation): void {
+    this.#releaseKeys(operation)
+    if (operation.asked === 0) return this.noReplicas(operation)
+    this.counters.proposalRetries++
+    const nowMs = this.clock.monotonicMs()
+    const attempt = ++operation.attempts
+    const delayMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(attempt, 16))
+    const { id } = operation
+    operation.state = QUEUED
+    operation.clearRound()
+    if (nowMs - operation.startedAtMs >= this.#settings().writeTimeoutMs) return this.noReplicas(operation)
+    this.clock.after(delayMs / 2 + this.#random.below(Math.ceil(delayMs / 2) + 1), () => {
+      const again = this.operations.find(id)
+      if (again !== null && again.state === QUEUED) this.#repair(again)
+    })
+  }
+
+  #releaseKeys(operation: Operation): void {
+    const { draft } = operation
+    if (draft !== null) for (const keyHash of draft.keyHashes) this.releaseKey(keyHash, operation)
+  }
+
+  /** Gives a key back; who waited for it runs. */
+  releaseKey(keyHash: number, operation: Operation): void {
+    for (const next of this.gates.release(keyHash, operation)) {
+      const isWaiting = next.state === QUEUED
+      this.operations.unreference(next)
+      if (isWaiting) this.runAgain(next)
+    }
+  }
+
+  /** The operation runs once the key is free. */
+  awaitKey(keyHash: number, operation: Operation): void {
+    operation.state = QUEUED
+    operation.references++
+    this.gates.wait(keyHash, operation)
+  }
+
+  runAgain(operation: Operation): void {
+    operation.clearRound()
+    operation.state = QUEUED
+    this.#runner?.run(operation)
+  }
+
+  // Reads.
+
+  #askDigests(operation: Operation, bytes: Buffer, start: number, end: number, count: number): void {
+    const { slot } = operation
+    const { ring, self, peers } = this.topology
+    const listHash = ring.listHash(slot)
+    let left = count
+    for (let place = 0; place < ring.replicas && left > 0; place++) {
+      const member = ring.memberAt(slot, place)
+      const peer = peers[member]
+      const bit = 1 << place
+      if (member === self || peer === null || !peer.isLive || (operation.asked & bit) !== 0) continue
+      if (peer.askDigest(operation.id, listHash, bytes, start, end) === -1) continue
+      operation.asked |= bit
+      left--
+    }
+    const possible = operation.agreed + bitCount(operation.asked & ~operation.answered)
+    if (possible < operation.needed) this.noReplicas(operation)
+  }
+
+  digestIs(peer: Peer, request: number, first: number, second: number): void {
+    const operation = this.operations.find(request)
+    if (operation === null || operation.state !== CONFIRMING) return
+    const bit = this.#bitOf(operation, peer.member)
+    if ((operation.asked & bit) === 0 || (operation.answered & bit) !== 0) return
+    operation.answered |= bit
+    if (first !== operation.digestFirst || second !== operation.digestSecond) {
+      this.counters.readMismatches++
+      return this.#repair(operation)
+    }
+    operation.agreed++
+    if (operation.agreed >= operation.needed) this.operations.settle(operation)
+  }
+
+  /** Reads whole records of the operation's keys from enough replicas, merges them here, and runs the request again. */
+  #repair(operation: Operation): void {
+    const { ring } = this.topology
+    // A conditional write is based on a majority, whatever level it asks for (V10).
+    const asked = required(operation.level, ring.replicas)
+    const needed = operation.isWrite ? Math.max(asked, majority(ring.replicas)) : asked
+    operation.clearRound()
+    operation.state = REPAIRING
+    operation.repair = new ReadRepair(this, operation, this.#keysOfRequest(operation), needed)
+    operation.repair.start()
+  }
+
+  /** Has a conditional write on several keys read all of them before it runs: not all need be among those it proposes. */
+  prepare(operation: Operation, level: Level): void {
+    operation.level = level
+    this.#repair(operation)
+  }
+
+  /** The keys of the operation have been read: it runs again, a read on exactly what the quorum holds. */
+  repaired(operation: Operation, agreed: readonly AgreedRecord[]): void {
+    if (operation.isWrite) operation.isPrepared = true
+    else operation.agreedRecords = agreed
+    this.runAgain(operation)
+  }
+
+  #keysOfRequest(operation: Operation): Buffer[] {
+    const keys: Buffer[] = []
+    const { bytes, offsets, keyFirst, keyLast, keyStep } = operation
+    for (let i = keyFirst; i <= keyLast; i += keyStep) {
+      keys.push(Buffer.from(bytes.subarray(offsets[2 * i], offsets[2 * i + 1])))
+    }
+    return keys
+  }
+
+  recordIs(peer: Peer, request: number, bytes: Buffer, start: number, end: number): void {
+    const operation = this.operations.find(request)
+    if (operation === null || operation.state !== REPAIRING) return
+    operation.repair?.answered(peer.member, Buffer.from(bytes.subarray(start, end)))
+  }
+
+  replyIs(peer: Peer, request: number, bytes: Buffer, start: number, end: number): void {
+    const operation = this.operations.find(request)
+    if (operation === null || operation.state !== FORWARDED || operation.target !== peer.member) return
+    operation.keepReply(bytes, start, end)
+    this.operations.settle(operation)
+  }
+
+  cannot(peer: Peer, request: number, _reason: number): void {
+    const operation = this.operations.find(request)
+    if (operation === null) return
+    if (operation.state === FORWARDED && operation.target === peer.member) return this.#routeAgain(operation)
+    this.#noAnswerFrom(operation, peer)
+  }
+
+  refused(reason: number): void {
+    this.counters.refused(reason)
+  }
+
+  /** Everything that waits for answers of this peer has to do without. */
+  answersLost(peer: Peer, handed: number): void {
+    let operation = this.operations.oldest
+    while (operation !== null) {
+      const { after } = operation
+      if (operation.state === FORWARDED && operation.target === peer.member) {
+        if (operation.isWrite && operation.linkSequence <= handed) this.uncertain(operation)
+        else this.#routeAgain(operation)
+      } else if (operation.state === CONFIRMING || operation.state === REPAIRING) {
+        this.#noAnswerFrom(operation, peer)
+      }
+      operation = after
+    }
+  }
+
+  #noAnswerFrom(operation: Operation, peer: Peer): void {
+    const bit = this.#bitOf(operation, peer.member)
+    if (operation.state === REPAIRING) return operation.repair?.lost(peer.member)
+    if (operation.state !== CONFIRMING) return
+    if ((operation.asked & bit) === 0 || (operation.answered & bit) !== 0) return
+    operation.answered |= bit
+    this.#askAnother(operation)
+  }
+
+  #askAnother(operation: Operation): void {
+    const { bytes, offsets, keyFirst } = operation
+    this.#askDigests(operation, bytes, offsets[2 * keyFirst], offsets[2 * keyFirst + 1], 1)
+  }
+
+  /** The request did not run where it was sent: it is routed anew. */
+  #routeAgain(operation: Operation): void {
+    const timeoutMs = this.#timeoutMs(operation)
+    if (this.clock.monotonicMs() - operation.startedAtMs >= timeoutMs) return this.noReplicas(operation)
+    operation.attempts++
+    operation.state = QUEUED
+    const { id } = operation
+    // Not at once: links and homes settle first, and what is refused at once is not asked again at once.
+    this.clock.after(TICK_MS, () => {
+      const again = this.operations.find(id)
+      if (again !== null && again.state === QUEUED) this.runAgain(again)
+    })
+  }
+
+  #bitOf(operation: Operation, member: number): number {
+    const place = this.topology.ring.placeOf(operation.slot, member)
+    return place === NOBODY ? 0 : 1 << place
+  }
+
+  // Time.
+
+  readonly #tick = (): void => {
+    if (this.#stopped) return
+    this.clock.after(TICK_MS, this.#tick)
+    const nowMs = this.clock.monotonicMs()
+    const { speculativeDelayMs } = this.#settings()
+    let operation = this.operations.oldest
+    while (operation !== null) {
+      const { after } = operation
+      const ageMs = nowMs - operation.startedAtMs
+      if (ageMs < speculativeDelayMs) break
+      if (ageMs >= this.#timeoutMs(operation)) this.#timeOut(operation)
+      else if (operation.state === CONFIRMING && !operation.speculated) this.#speculate(operation)
+      operation = after
+    }
+  }
+
+  #timeoutMs(operation: Operation): number {
+    const { writeTimeoutMs, readTimeoutMs } = this.#settings()
+    const timeoutMs = operation.isWrite ? writeTimeoutMs : readTimeoutMs
+    return operation.state === FORWARDED ? timeoutMs + FORWARD_SLACK_MS : timeoutMs
+  }
+
+  #speculate(operation: Operation): void {
+    operation.speculated = true
+    this.counters.speculativeReads++
+    const before = operation.asked
+    this.#askAnother(operation)
+    if (operation.asked === before) this.counters.speculativeReads--
+  }
+
+  #timeOut(operation: Operation): void {
+    if (operation.state === WRITING) return this.uncertain(operation)
+    if (operation.state === PROPOSING) return this.#appendOwn(operation, false)
+    if (operation.state === FORWARDED && operation.isWrite) return this.uncertain(operation)
+    // An append of its own that is on its way decides by itself.
+    if (operation.draft !== null) return
+    this.noReplicas(operation)
+  }
+}
+
+function uncertainText(agreed: number, needed: number): string {
+  return `UNCERTAIN ${agreed + 1} of ${needed + 1} replicas are known to have the write; it may have been applied`
+}
+
+function bitCount(mask: number): number {
+  let count = 0
+  for (let left = mask; left !== 0; left &= left - 1) count++
+  return count
+}

@@ -1,0 +1,63 @@
+/**
+ * The home's own append of a proposal that has been decided (RULES V10): every record of it is merged into what the node
+ * holds *now*, which may be more than it was based on, because whatever arrived meanwhile was merged. A predecessor that has
+ * left memory in between is loaded first; the keys stay held until all of it is done.
+ */
+import { StoreError } from '../storage/store-error.js'
+import type { LoadedBlocks } from './keyspace.js'
+import type { ProposedRecords } from './operation.js'
+import { MERGE_COLD } from './record-merger.js'
+import type { RecordMerger } from './record-merger.js'
+
+export class OwnAppend {
+  readonly #merger: RecordMerger
+  readonly #draft: ProposedRecords
+  /** With the sequence that has to be durable, or the error that kept the records from being appended. */
+  readonly #done: (sequence: number, error: Error | null) => void
+  #next = 0
+  #sequence = 0
+  #held: LoadedBlocks | null = null
+
+  constructor(
+    merger: RecordMerger,
+    draft: ProposedRecords,
+    done: (sequence: number, error: Error | null) => void,
+  ) {
+    this.#merger = merger
+    this.#draft = draft
+    this.#done = done
+  }
+
+  /** Calls `done` before it returns, unless blocks are missing. */
+  start(): void {
+    const { bytes, starts, keyHashes } = this.#draft
+    try {
+      while (this.#next < keyHashes.length) {
+        const sequence = this.#merger.merge(bytes, starts[this.#next], starts[this.#next + 1])
+        if (sequence === MERGE_COLD) return this.#load()
+        this.#sequence = Math.max(this.#sequence, sequence)
+        this.#next++
+      }
+      this.#end(null)
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      this.#end(error)
+    }
+  }
+
+  #load(): void {
+    const before = this.#held
+    this.#held = null
+    this.#merger.startLoads((load) => {
+      this.#held = load
+      if (load.error === null) this.start()
+      else this.#end(load.error)
+    }, before)
+  }
+
+  #end(error: Error | null): void {
+    this.#held?.release()
+    this.#held = null
+    this.#done(this.#sequence, error)
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * What a read does when replicas do not agree (RULES R1): whole records from enough of them are merged into this node's own,
+ * the result, never the winner alone, is written back to those that lack it until N-R+1 replicas hold it, and the request
+ * runs again on exactly that. From then on no quorum read can miss it, so reads do not go backwards.
+ *
+ * Also what a conditional write does after its proposal was refused, and how commands on several keys read them; then there
+ * are several keys, one after the other. A key costs two round trips. This is the cold path: it allocates freely.
+ */
+import { EntryRef } from '../storage/entry.js'
+import { recordLength } from '../record/layout.js'
+import { encodeRecord } from '../record/record.js'
+import { StoreError } from '../storage/store-error.js'
+import { KeyHash } from '../ring/token.js'
+import type { Coordinator } from './coordinator.js'
+import type { LoadedBlocks } from './keyspace.js'
+import type { Operation } from './operation.js'
+import { MERGE_COLD } from './record-merger.js'
+
+/** A record that the quorum holds, with its key's hashes. */
+export interface AgreedRecord {
+  readonly hash: number
+  readonly token: number
+  readonly bytes: Buffer
+}
+
+const ABSENT = Buffer.alloc(0)
+
+export class ReadRepair {
+  /** One per key: what the request is to be answered from. */
+  readonly agreed: AgreedRecord[] = []
+  readonly #coordinator: Coordinator
+  readonly #operation: Operation
+  readonly #keys: readonly Buffer[]
+  /** Replicas that must be read, this one included. */
+  readonly #required: number
+  #key = 0
+  /** By place in the preference list: what the replica holds. */
+  #records = new Map<number, Buffer>()
+  #held: LoadedBlocks | null = null
+  #isWritingBack = false
+
+  constructor(coordinator: Coordinator, operation: Operation, keys: readonly Buffer[], required: number) {
+    this.#coordinator = coordinator
+    this.#operation = operation
+    this.#keys = keys
+    this.#required = required
+  }
+
+  get #isOver(): boolean {
+    return this.#operation.repair !== this
+  }
+
+  start(): void {
+    this.#ask()
+  }
+
+  /** Asks all live replicas for the current key; the first that answer decide. */
+  #ask(): void {
+    const { operations, topology } = this.#coordinator
+    const { ring, self, peers } = topology
+    const operation = this.#operation
+    const key = this.#keys[this.#key]
+    operation.asked = 0
+    operation.answered = 0
+    operation.refused = 0
+    operation.agreed = 0
+    this.#records = new Map()
+    this.#isWritingBack = false
+    for (let place = 0; place < ring.replicas; place++) {
+      const member = ring.memberAt(operation.slot, place)
+      const peer = peers[member]
+      if (member === self || peer === null || !peer.isLive) continue
+      const sent = peer.askRecord(operation.id, ring.listHash(operation.slot), key, 0, key.length)
+      if (sent !== -1) operation.asked |= 1 << place
+    }
+    if (operations.find(operation.id) === operation) this.#judgeRead()
+  }
+
+  /** A replica's record came; empty when it has none. `bytes` is ours to keep. */
+  answered(member: number, bytes: Buffer): void {
+    const place = this.#coordinator.topology.ring.placeOf(this.#operation.slot, member)
+    const bit = 1 << place
+    const operation = this.#operation
+    if (this.#isWritingBack || (operation.asked & bit) === 0 || (operation.answered & bit) !== 0) return
+    operation.answered |= bit
+    this.#records.set(place, bytes)
+    this.#judgeRead()
+  }
+
+  /** Nothing more comes of this member. */
+  lost(member: number): void {
+    const operation = this.#operation
+    const bit = 1 << this.#coordinator.topology.ring.placeOf(operation.slot, member)
+    if ((operation.asked & bit) === 0 || (operation.answered & bit) !== 0) return
+    operation.asked &= ~bit
+    this.judge()
+  }
+
+  /** What is awaited has changed. */
+  judge(): void {
+    if (this.#isOver) return
+    if (this.#isWritingBack) this.#judgeWriteBack()
+    else this.#judgeRead()
+  }
+
+  #judgeRead(): void {
+    const { asked, answered } = this.#operation
+    if (this.#records.size >= this.#required - 1) return this.#merge()
+    if (asked === answered || this.#records.size + bits(asked & ~answered) < this.#required - 1) {
+      this.#coordinator.noReplicas(this.#operation)
+    }
+  }
+
+  /** Everything that came is merged into the own record; the result goes to those who lack it. */
+  #merge(): void {
+    const { merger } = this.#coordinator
+    this.#isWritingBack = true
+    try {
+      for (const record of this.#records.values()) {
+        if (record.length === 0) continue
+        const sequence = merger.merge(record, 0, record.length)
+        if (sequence === MERGE_COLD) return this.#load()
+        this.#needs(sequence)
+      }
+      const own = this.#readOwn()
+      if (own === null) return this.#load()
+      this.#writeBack(own)
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      this.#coordinator.fail(this.#operation, error)
+    }
+  }
+
+  #needs(sequence: number): void {
+    const operation = this.#operation
+    operation.needSequence = Math.max(operation.needSequence, sequence)
+  }
+
+  /** The own record by now; null when its block is missing. */
+  #readOwn(): Buffer | null {
+    const key = this.#keys[this.#key]
+    const entry = new EntryRef()
+    const sequence = this.#coordinator.merger.find(key, 0, key.length, entry)
+    if (sequence === MERGE_COLD) return null
+    this.#needs(sequence)
+    if (entry.record === 0) return ABSENT
+    return Buffer.from(
+      entry.bytes.subarray(entry.record, entry.record + recordLength(entry.bytes, entry.record)),
+    )
+  }
+
+  #load(): void {
+    const before = this.#held
+    this.#held = null
+    this.#coordinator.merger.startLoads((load) => {
+      if (this.#isOver) return load.release()
+      this.#held = load
+      if (load.error === null) this.#merge()
+      else this.#coordinator.fail(this.#operation, load.error)
+    }, before)
+  }
+
+  #writeBack(own: Buffer): void {
+    this.#held?.release()
+    this.#held = null
+    const { topology, counters } = this.#coordinator
+    const { ring, peers } = topology
+    const operation = this.#operation
+    const { slot } = operation
+    const isMajority = 2 * this.#required > ring.replicas
+    operation.needed = isMajority ? ring.replicas - this.#required : 0
+    operation.agreed = 0
+    operation.asked = 0
+    operation.answered = 0
+    this.#agree(own)
+    for (const [place, record] of this.#records) {
+      const bit = 1 << place
+      if (record.equals(own)) {
+        operation.agreed++
+        continue
+      }
+      const peer = peers[ring.memberAt(slot, place)]
+      const sequence = peer?.sendRecord(ring.listHash(slot), own, 0, own.length) ?? -1
+      if (peer === null || sequence === -1) continue
+      counters.readRepairs++
+      operation.asked |= bit
+      peer.acks.add(sequence, sequence, bit, operation)
+    }
+    this.#judgeWriteBack()
+  }
+
+  #agree(bytes: Buffer): void {
+    const key = this.#keys[this.#key]
+    const hash = new KeyHash()
+    hash.of(key, 0, key.length)
+    const record = bytes.length > 0 ? bytes : encodeRecord({ key, siblings: [], context: [] })
+    this.agreed.push({ hash: hash.first, token: hash.token, bytes: record })
+  }
+
+  #judgeWriteBack(): void {
+    const { agreed, needed, asked, answered } = this.#operation
+    if (agreed >= needed) return this.#nextKey()
+    if (asked === answered) this.#coordinator.noReplicas(this.#operation)
+  }
+
+  #nextKey(): void {
+    if (++this.#key < this.#keys.length) this.#ask()
+    else this.#coordinator.repaired(this.#operation, this.agreed)
+  }
+}
+
+function bits(mask: number): number {
+  let count = 0
+  for (let left = mask; left !== 0; left &= left - 1) count++
+  return count
+}

@@ -1,0 +1,84 @@
+/**
+ * Who is home of what, as this node sees it now: the ring, which is the same everywhere, and who of its members is live and
+ * fit, which is everybody's own judgement. Requests ask for homes all the time and liveness hardly ever changes, so
+ * homes are worked out per range when it does; a lookup is two array reads.
+ */
+import type { Ring } from '../ring/ring.js'
+import type { Peer } from './peer.js'
+
+/** No replica is live and fit. */
+export const NOBODY = -1
+
+export class Topology {
+  readonly ring: Ring
+  readonly self: number
+  /** By member; null at `self`. */
+  readonly peers: readonly (Peer | null)[]
+  /** Whether this node itself may be home (RULES H1). */
+  #selfIsFit = true
+  /** By range of the ring. */
+  readonly #homes: Int16Array
+  readonly #liveReplicas: Uint8Array
+
+  constructor(ring: Ring, self: number, peers: readonly (Peer | null)[]) {
+    this.ring = ring
+    this.self = self
+    this.peers = peers
+    this.#homes = new Int16Array(ring.rangeCount).fill(NOBODY)
+    this.#liveReplicas = new Uint8Array(ring.rangeCount)
+  }
+
+  /** Nobody else holds anything. */
+  get isAlone(): boolean {
+    return this.ring.members.length === 1
+  }
+
+  /** Liveness or fitness may have changed somewhere. */
+  refresh(selfIsFit: boolean): void {
+    this.#selfIsFit = selfIsFit
+    const { ring } = this
+    for (let range = 0; range < ring.rangeCount; range++) {
+      const slot = ring.firstSlots[range]
+      this.#homes[range] = ring.homeOf(slot, (member) => this.isFit(member))
+      let live = 0
+      for (let place = 0; place < ring.replicas; place++) if (this.isLive(ring.memberAt(slot, place))) live++
+      this.#liveReplicas[range] = live
+    }
+  }
+
+  isLive(member: number): boolean {
+    return this.peers[member]?.isLive ?? true
+  }
+
+  isFit(member: number): boolean {
+    return this.peers[member]?.isFit ?? this.#selfIsFit
+  }
+
+  /** H1: the member that coordinates writes of the slot, NOBODY when none can. */
+  homeOf(slot: number): number {
+    return this.#homes[this.ring.rangeOfSlot[slot]]
+  }
+
+  /** Replicas of the slot that are live, this node included. */
+  liveReplicas(slot: number): number {
+    return this.#liveReplicas[this.ring.rangeOfSlot[slot]]
+  }
+
+  /** The place of this node in the slot's preference list, -1 when it is no replica. */
+  ownPlace(slot: number): number {
+    return this.ring.placeOf(slot, this.self)
+  }
+
+  /** Who coordinates reads of the slot: this node where it is a replica, else the home or any live replica. */
+  readerOf(slot: number): number {
+    if (this.ownPlace(slot) !== -1) return this.self
+    const home = this.homeOf(slot)
+    if (home !== NOBODY) return home
+    const { ring } = this
+    for (let place = 0; place < ring.replicas; place++) {
+      const member = ring.memberAt(slot, place)
+      if (this.isLive(member)) return member
+    }
+    return NOBODY
+  }
+}

@@ -1,0 +1,414 @@
+/**
+ * What makes a node a member of a cluster: its links, who is home of what, the coordinator and the replica, put together
+ * over the node's store. A node that is alone has none of it.
+ *
+ *     store -> RecordMerger -> Replica         what peers write here and ask
+ *     links -> Peer -> Topology, Coordinator   what is asked of peers
+ *     KeyedRequests, PeerRequests              commands on keys, of clients and of other nodes
+ */
+import type { Clock, Timer } from '../env/clock.js'
+import type { Log } from '../env/log.js'
+import type { Network } from '../env/network.js'
+import type { Random } from '../env/random.js'
+import { judgeClock } from '../coordinator/clock-judge.js'
+import { Coordinator } from '../coordinator/coordinator.js'
+import { CoordinatorCounters } from '../coordinator/coordinator-counters.js'
+import type { KeyPolicies } from '../coordinator/key-policies.js'
+import type { LocalKeyspace } from '../coordinator/local-keyspace.js'
+import {
+  COMMAND,
+  DIGEST,
+  PROPOSAL,
+  READ,
+  REASON_FLUSHED,
+  REASON_MALFORMED,
+  REASON_NOT_COVERED,
+  REASON_NO_ROOM,
+  REASON_PLACEMENT,
+  REASON_STAMPED_AHEAD,
+  REASON_STOPPING,
+  RECORD,
+} from '../coordinator/messages.js'
+import type { OperationTable } from '../coordinator/operation.js'
+import { Peer } from '../coordinator/peer.js'
+import { RecordMerger } from '../coordinator/record-merger.js'
+import { Replica } from '../coordinator/replica.js'
+import { Topology } from '../coordinator/topology.js'
+import type { CloseReason } from '../link/close-reason.js'
+import type { Hello } from '../link/hello.js'
+import type { IncomingLink, IncomingLinkUser } from '../link/incoming-link.js'
+import type { LinkNode } from '../link/link-node.js'
+import { LINK_DEFAULTS } from '../link/link-node.js'
+import { Links } from '../link/links.js'
+import { CATCHING_UP, CLOCK_IN_DOUBT, DISK_FULL, LOG_NOT_WRITABLE } from '../link/ping.js'
+import { wallMsToHlc } from '../record/hlc.js'
+import type { Ring } from '../ring/ring.js'
+import type { PeerRequests } from '../server/peer-requests.js'
+import type { Store } from '../storage/store.js'
+import { assert } from '../util/assert.js'
+import type { ClusterConfig } from './node-config.js'
+import type {
+  ClusterCounters,
+  ClusterMember,
+  ClusterView,
+  LinkFacts,
+  MemberState,
+  Unfitness,
+} from '../commands/cluster-view.js'
+import { encodePeerState, judgePeer } from './peer-state.js'
+
+const JUDGE_EVERY_MS = 100
+/** A wall clock that moved by more than this against the monotonic one was set, or the machine slept. */
+const JUMP_MS_MIN = 50
+const NO_STATE = Buffer.alloc(0)
+
+export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
+  readonly nodeId: string
+  readonly bootId: number
+  readonly ring: Ring
+  readonly links: Links
+  readonly topology: Topology
+  readonly coordinator: Coordinator
+  readonly merger: RecordMerger
+  readonly replica: Replica
+  readonly #counts = new CoordinatorCounters()
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #store: Store
+  readonly #keyspace: LocalKeyspace
+  readonly config: ClusterConfig
+  readonly policies: KeyPolicies
+  readonly members: readonly ClusterMember[]
+  readonly #helloState: Buffer
+  readonly #peers: (Peer | null)[]
+  #requests: PeerRequests | null = null
+  #inDoubt = false
+  #hasJumped = false
+  #wallAheadMs: number
+  /** How far foreign clocks are believed to be ahead (RULES C2). */
+  #aheadMs = 0
+  #timer: Timer | null = null
+
+  constructor(options: {
+    env: { clock: Clock; log: Log; network: Network; random: Random }
+    store: Store
+    keyspace: LocalKeyspace
+    operations: OperationTable
+    policies: KeyPolicies
+    ring: Ring
+    config: ClusterConfig
+    secret: string
+    directoryId: string
+    announceAddress: string
+  }) {
+    const { env, store, keyspace, config, ring, policies } = options
+    this.#clock = env.clock
+    this.#log = env.log
+    this.#store = store
+    this.#keyspace = keyspace
+    this.config = config
+    this.policies = policies
+    this.ring = ring
+    this.nodeId = config.self.id
+    this.bootId = env.random.next53()
+    this.#wallAheadMs = env.clock.wallMs() - env.clock.monotonicMs()
+    this.#helloState = encodePeerState({
+      name: config.node,
+      list: ring.describe(),
+      directoryId: options.directoryId,
+      announceAddress: options.announceAddress,
+    })
+    this.members = ring.members.map(({ id }) => {
+      const member = config.members.find((one) => one.id === id)
+      assert(member !== undefined, 'the ring is that of the configured members')
+      return id === this.nodeId ? { ...member, address: options.announceAddress } : member
+    })
+    const self = ring.indexOf(this.nodeId)
+    assert(self !== -1, 'a node is a member of its own list')
+    const user = this.#peerUser()
+    this.#peers = ring.members.map((_, member) => (member === self ? null : new Peer(member, user)))
+    this.topology = new Topology(ring, self, this.#peers)
+    this.merger = new RecordMerger(store, env.clock, {
+      policyOf: (bytes, start, end) => policies.of(bytes, start, end).conflicts,
+      witness: (hlc) => keyspace.witness(hlc),
+      onCorruptDots: (_bytes, _start, _end, dots) => {
+        this.#log.error('one dot came with two contents', { dots: dots.length })
+      },
+    })
+    this.coordinator = new Coordinator({
+      clock: env.clock,
+      random: env.random,
+      operations: options.operations,
+      topology: this.topology,
+      keyspace,
+      merger: this.merger,
+      counters: this.#counts,
+      settings: () => config,
+    })
+    this.replica = new Replica(store, this.merger, env.clock, {
+      ring: () => ring,
+      ownIndex: () => self,
+      stampLimit: () => this.#stampLimit(),
+      isHeld: (first) => this.coordinator.gates.isHeld(first),
+    })
+    this.links = new Links(env, this, { ...LINK_DEFAULTS, secret: options.secret }, this)
+  }
+
+  /** Opens the peer port and begins to dial. Rejects with EADDRINUSE and the like. */
+  async start(host: string, port: number, requests: PeerRequests): Promise<number> {
+    this.#requests = requests
+    const user = this.#peers
+    const bound = await this.links.listen(host, port)
+    for (const { id, address, clusterPort } of this.config.members) {
+      const peer = user[this.ring.indexOf(id)]
+      if (peer === null) continue
+      peer.link = this.links.peer(address, clusterPort, peer, id)
+    }
+    this.#refresh()
+    this.#timer = this.#clock.after(JUDGE_EVERY_MS, this.#judge)
+    return bound
+  }
+
+  async stop(): Promise<void> {
+    this.#timer?.cancel()
+    this.#requests?.stop()
+    this.coordinator.stop()
+    await this.links.close()
+  }
+
+  // What commands may see.
+
+  get self(): number {
+    return this.topology.self
+  }
+
+  stateOf(member: number): MemberState {
+    const peer = this.#peers[member]
+    if (peer === null) return 'up'
+    return peer.link.isOpen ? peer.link.state : 'down'
+  }
+
+  unfitnessOf(member: number): readonly Unfitness[] {
+    const flags = this.#peers[member]?.link.fitness ?? this.fitness()
+    const names: Unfitness[] = []
+    if ((flags & CLOCK_IN_DOUBT) !== 0) names.push('clock')
+    if ((flags & LOG_NOT_WRITABLE) !== 0) names.push('log')
+    if ((flags & DISK_FULL) !== 0) names.push('disk')
+    if ((flags & CATCHING_UP) !== 0) names.push('catching-up')
+    return names
+  }
+
+  homeOf(slot: number): number {
+    return this.topology.homeOf(slot)
+  }
+
+  /** Where cluster clients find a member. */
+  smartAddress(member: number): { readonly address: string; readonly port: number } {
+    const { address, smartPort } = this.members[member]
+    return { address, port: smartPort }
+  }
+
+  linksOf(member: number): readonly LinkFacts[] {
+    const peer = this.#peers[member]
+    if (peer === null) return []
+    const { link } = peer
+    return [
+      {
+        direction: 'to',
+        isConnected: link.isOpen,
+        createdAtMs: 0,
+        pingSentAtMs: 0,
+        heardAtMs: 0,
+        sendBufferUsedBytes: link.unsentBytes,
+        sendBufferAllocatedBytes: link.unsentBytes,
+        clockOffsetMs: link.clock.isKnown ? link.clock.offsetMs : NaN,
+        roundTripMs: link.clock.isKnown ? link.clock.roundTripMs : NaN,
+      },
+    ]
+  }
+
+  get counters(): ClusterCounters {
+    const counts = this.#counts
+    return {
+      keysWithSiblings: this.merger.conflicts,
+      keysWithLongVectors: this.merger.longVectors,
+      readMismatches: counts.readMismatches,
+      readRepairs: counts.readRepairs,
+      speculativeReads: counts.speculativeReads,
+      forwardedRequests: counts.forwardedRequests,
+      receivedRequests: counts.receivedRequests,
+      proposals: counts.proposals,
+      proposalRetries: counts.proposalRetries,
+      uncertainWrites: counts.uncertainWrites,
+      noReplicas: counts.noReplicas,
+      clockRefusals: counts.clockRefusals,
+      refusedByPeers: named(counts.refusedByPeers),
+      refusedToPeers: named(new Map([...this.replica.refusals.entries()].filter(([, count]) => count > 0))),
+      linksClosed: this.links.closeCounts,
+    }
+  }
+
+  get readLevel(): number {
+    return this.config.readLevel
+  }
+
+  get writeLevel(): number {
+    return this.config.writeLevel
+  }
+
+  get inDoubt(): boolean {
+    return this.#inDoubt
+  }
+
+  durableAdvanced(): void {
+    this.replica.durableAdvanced()
+    this.#requests?.durableAdvanced()
+  }
+
+  roomChanged(): void {
+    this.replica.roomChanged()
+  }
+
+  logFailed(): void {
+    this.replica.logFailed()
+    this.#refresh()
+  }
+
+  // What links ask of the node.
+
+  ringVersion(): string {
+    return this.ring.version
+  }
+
+  flushMark(): number {
+    return this.#store.flushMark
+  }
+
+  helloState(): Buffer {
+    return this.#helloState
+  }
+
+  pingState(): Uint8Array {
+    return NO_STATE
+  }
+
+  fitness(): number {
+    const facts = this.#store.health
+    return (
+      (this.#inDoubt ? CLOCK_IN_DOUBT : 0) |
+      (facts.logFailed ? LOG_NOT_WRITABLE : 0) |
+      (facts.diskIsFull ? DISK_FULL : 0)
+    )
+  }
+
+  stamp(): number {
+    return this.#keyspace.stamp
+  }
+
+  witness(hlc: number): void {
+    if (hlc <= this.#stampLimit()) this.#keyspace.witness(hlc)
+  }
+
+  #stampLimit(): number {
+    const { maxClockDriftMs } = this.config
+    return wallMsToHlc(this.#clock.wallMs() + this.#aheadMs + 2 * maxClockDriftMs)
+  }
+
+  // What peers ask.
+
+  judge(hello: Hello): string | null {
+    return judgePeer(hello, this.ring)
+  }
+
+  onOpened(_link: IncomingLink): void {}
+
+  onRequest(
+    link: IncomingLink,
+    kind: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    sequence: number,
+  ): void {
+    switch (kind) {
+      case RECORD:
+      case PROPOSAL:
+      case DIGEST:
+      case READ:
+        return this.replica.onRequest(link, kind, bytes, start, end, sequence)
+      case COMMAND:
+        this.#requests?.accept(link, bytes, start, end)
+        return this.replica.passed(link, sequence)
+      default:
+        return this.replica.passed(link, sequence)
+    }
+  }
+
+  onClosed(link: IncomingLink, _reason: CloseReason): void {
+    this.replica.linkClosed(link)
+    this.#requests?.linkClosed(link)
+  }
+
+  #peerUser(): ConstructorParameters<typeof Peer>[1] {
+    return {
+      judge: (hello) => this.judge(hello),
+      peerChanged: () => this.#refresh(),
+      acked: (operation, bit) => this.coordinator.acked(operation, bit),
+      ackLost: (operation, bit, mayHaveArrived) => this.coordinator.ackLost(operation, bit, mayHaveArrived),
+      answersLost: (peer, handed) => this.coordinator.answersLost(peer, handed),
+      digestIs: (peer, request, first, second) => this.coordinator.digestIs(peer, request, first, second),
+      recordIs: (peer, request, bytes, start, end) =>
+        this.coordinator.recordIs(peer, request, bytes, start, end),
+      replyIs: (peer, request, bytes, start, end) =>
+        this.coordinator.replyIs(peer, request, bytes, start, end),
+      cannot: (peer, request, reason) => this.coordinator.cannot(peer, request, reason),
+      refused: (reason) => this.coordinator.refused(reason),
+    }
+  }
+
+  #refresh(): void {
+    this.topology.refresh(this.fitness() === 0)
+  }
+
+  readonly #judge = (): void => {
+    this.#timer = this.#clock.after(JUDGE_EVERY_MS, this.#judge)
+    const wallAheadMs = this.#clock.wallMs() - this.#clock.monotonicMs()
+    if (Math.abs(wallAheadMs - this.#wallAheadMs) > JUMP_MS_MIN) this.#hasJumped = true
+    this.#wallAheadMs = wallAheadMs
+    const offsets: number[] = []
+    for (const peer of this.#peers) {
+      if (peer === null || !peer.isLive || !peer.link.clock.isKnown) continue
+      offsets.push(peer.link.clock.offsetMs)
+    }
+    const { maxClockDriftMs } = this.config
+    const { inDoubt, aheadMs } = judgeClock(offsets, maxClockDriftMs, this.#hasJumped)
+    if (offsets.some((offset) => Math.abs(offset) <= maxClockDriftMs)) this.#hasJumped = false
+    this.#aheadMs = aheadMs
+    if (inDoubt !== this.#inDoubt) {
+      this.#inDoubt = inDoubt
+      if (inDoubt)
+        this.#log.error('this node’s clock is in doubt: it writes nothing', {
+          offsets: offsets.map(Math.round).join(' '),
+        })
+      else
+        this.#log.warn('this node’s clock is no longer in doubt', {
+          offsets: offsets.map(Math.round).join(' '),
+        })
+    }
+    this.#refresh()
+  }
+}
+
+const REASON_NAMES: ReadonlyMap<number, string> = new Map([
+  [REASON_PLACEMENT, 'placement'],
+  [REASON_NOT_COVERED, 'not-covered'],
+  [REASON_STAMPED_AHEAD, 'stamped-ahead'],
+  [REASON_FLUSHED, 'flushed'],
+  [REASON_NO_ROOM, 'no-room'],
+  [REASON_MALFORMED, 'malformed'],
+  [REASON_STOPPING, 'stopping'],
+])
+
+function named(byReason: ReadonlyMap<number, number>): ReadonlyMap<string, number> {
+  return new Map([...byReason].map(([reason, count]) => [REASON_NAMES.get(reason) ?? String(reason), count]))
+}

@@ -1,0 +1,104 @@
+/**
+ * The replies of one connection that are not there yet, in the order of their requests. A reply leaves when it and all
+ * before it are final; the dispatcher takes those from the front, once a turn, in one write.
+ *
+ * While a request is under way elsewhere the queue also knows its key, so that a later request for the same key goes the
+ * same way, or waits (RULES R3).
+ */
+import type { Operation, OperationTable, ReplySink } from '../coordinator/operation.js'
+import { FORWARDED, SETTLED, WRITING } from '../coordinator/operation.js'
+
+/** Nothing of the connection is under way for the key. */
+export const FREE_KEY = -1
+/** A request for the key is under way on this node. */
+export const BUSY_HERE = -2
+/** Requests for the key are under way in more than one place. */
+export const BUSY_SOMEWHERE = -3
+
+export class ReplyQueue implements ReplySink {
+  count = 0
+  readonly #table: OperationTable
+  readonly #onSettled: () => void
+  #front: Operation | null = null
+  #back: Operation | null = null
+  #isDropped = false
+
+  constructor(table: OperationTable, onSettled: () => void) {
+    this.#table = table
+    this.#onSettled = onSettled
+  }
+
+  push(operation: Operation): void {
+    operation.next = null
+    if (this.#back === null) this.#front = operation
+    else this.#back.next = operation
+    this.#back = operation
+    this.count++
+  }
+
+  /** The reply in front when it is final. */
+  get ready(): Operation | null {
+    const front = this.#front
+    return front !== null && front.state === SETTLED ? front : null
+  }
+
+  /** The client does not want the last reply. */
+  suppressLast(): void {
+    if (this.#back !== null) this.#back.isSuppressed = true
+  }
+
+  /** Takes the reply in front off and gives its operation back. */
+  shift(): void {
+    const front = this.#front
+    if (front === null) return
+    this.#front = front.next
+    if (this.#front === null) this.#back = null
+    this.count--
+    this.#table.release(front)
+  }
+
+  /**
+   * Where requests for this key are under way that a further one has to mind: the member that they were forwarded to, or one of
+   * the constants above. Reads do not mind reads; a write that was appended here is seen by whatever comes next.
+   */
+  whereIs(keyHash: number, isWrite: boolean): number {
+    let where = FREE_KEY
+    for (let operation = this.#front; operation !== null; operation = operation.next) {
+      const { state } = operation
+      if (state === SETTLED || state === WRITING || (!isWrite && !operation.isWrite)) continue
+      if (operation.keyHash !== keyHash && !operation.isSplit) continue
+      const here = state === FORWARDED ? operation.target : BUSY_HERE
+      if (where !== FREE_KEY && where !== here) return BUSY_SOMEWHERE
+      where = here
+    }
+    return where
+  }
+
+  /** Whether a request on any keys has to wait for one that is under way. */
+  mustWait(isWrite: boolean): boolean {
+    for (let operation = this.#front; operation !== null; operation = operation.next) {
+      const { state } = operation
+      if (state !== SETTLED && state !== WRITING && (isWrite || operation.isWrite)) return true
+    }
+    return false
+  }
+
+  settled(operation: Operation): void {
+    if (this.#isDropped) this.#table.release(operation)
+    else this.#onSettled()
+  }
+
+  /** The connection is gone: what is under way comes to its end for nobody. */
+  drop(): void {
+    this.#isDropped = true
+    let operation = this.#front
+    while (operation !== null) {
+      const { next } = operation
+      if (operation.state === SETTLED) this.#table.release(operation)
+      operation = next
+    }
+    this.#front = null
+    this.#back = null
+    this.count = 0
+  }
+}
