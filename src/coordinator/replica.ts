@@ -283,7 +283,7 @@ export class Replica {
   #armRoomTimer(): void {
     if (this.#roomTimer !== null || this.#roomless.length === 0) return
     const dueMs = Math.min(...this.#roomless.map(({ sinceMs }) => sinceMs)) + ROOM_MS_MAX
-    this.#roomTimer = this.#clock.after(Math.max(0, dueMs - this.#clock.monotonicMs()), () => {
+    this.#roomTimer = this.#clock.after(Math.max(1, Math.ceil(dueMs - this.#clock.monotonicMs())), () => {
       this.#roomTimer = null
       this.#refuseRoomless()
       this.#armRoomTimer()
