@@ -261,16 +261,22 @@ export class Coordinator {
     operation.state = QUEUED
     new OwnAppend(this.merger, draft, (sequence, error) => {
       operation.needSequence = Math.max(operation.needSequence, sequence)
-      const keyHashes = operation.draft?.keyHashes ?? []
+      const waiting = draft.keyHashes.flatMap((keyHash) => this.gates.release(keyHash, operation))
       if (taken && error === null) this.operations.settle(operation)
       else this.uncertain(operation)
-      for (const keyHash of keyHashes) this.releaseKey(keyHash, operation)
+      this.#runWaiting(waiting)
     }).start()
   }
 
   /** Nothing was applied anywhere: what the others hold is read, and the request runs again. */
   #refusedByAll(operation: Operation): void {
-    this.#releaseKeys(operation)
+    const keyHashes = operation.draft?.keyHashes ?? []
+    const waiting = keyHashes.flatMap((keyHash) => this.gates.release(keyHash, operation))
+    this.#beginAnew(operation)
+    this.#runWaiting(waiting)
+  }
+
+  #beginAnew(operation: Operation): void {
     if (operation.asked === 0) return this.noReplicas(operation)
     this.counters.proposalRetries++
     const nowMs = this.clock.monotonicMs()
@@ -286,14 +292,13 @@ export class Coordinator {
     })
   }
 
-  #releaseKeys(operation: Operation): void {
-    const { draft } = operation
-    if (draft !== null) for (const keyHash of draft.keyHashes) this.releaseKey(keyHash, operation)
-  }
-
   /** Gives a key back; who waited for it runs. */
   releaseKey(keyHash: number, operation: Operation): void {
-    for (const next of this.gates.release(keyHash, operation)) {
+    this.#runWaiting(this.gates.release(keyHash, operation))
+  }
+
+  #runWaiting(waiting: readonly Operation[]): void {
+    for (const next of waiting) {
       const isWaiting = next.state === QUEUED
       this.operations.unreference(next)
       if (isWaiting) this.runAgain(next)

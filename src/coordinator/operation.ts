@@ -44,6 +44,8 @@ export type OperationState =
 export interface ReplySink {
   /** The reply is final. The sink gives the operation back with OperationTable.release() once it has taken the reply. */
   settled(operation: Operation): void
+  /** Its operations hold so many bytes of replies more, or less. */
+  holds(bytes: number): void
 }
 
 /** A buffer of an operation that has become larger than this is not kept. */
@@ -162,6 +164,7 @@ export class Operation {
     const length = end - start
     if (length > this.reply.length) this.reply = Buffer.allocUnsafeSlow(length)
     copyBytes(bytes, start, end, this.reply, 0)
+    this.sink.holds(length - this.replyLength)
     this.replyLength = length
   }
 

@@ -181,8 +181,10 @@ export class Peer implements PeerLinkUser {
     this.#user.peerChanged(this)
   }
 
-  onState(_link: PeerLink, _state: PeerState): void {
+  onState(_link: PeerLink, state: PeerState): void {
     this.#user.peerChanged(this)
+    // What was asked of it may have been done; nobody waits for the answer of a node that is taken for dead.
+    if (state === 'down') this.#user.answersLost(this, Infinity)
   }
 
   onFitness(): void {

@@ -15,6 +15,8 @@ export const CLOCK_IN_DOUBT = 1
 export const LOG_NOT_WRITABLE = 2
 export const DISK_FULL = 4
 export const CATCHING_UP = 8
+/** It is about to leave in order. */
+export const STOPPING = 16
 
 const TOKEN_AT = 0
 const WALL_AT = 8

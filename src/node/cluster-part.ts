@@ -40,7 +40,7 @@ import type { IncomingLink, IncomingLinkUser } from '../link/incoming-link.js'
 import type { LinkNode } from '../link/link-node.js'
 import { LINK_DEFAULTS } from '../link/link-node.js'
 import { Links } from '../link/links.js'
-import { CATCHING_UP, CLOCK_IN_DOUBT, DISK_FULL, LOG_NOT_WRITABLE } from '../link/ping.js'
+import { CATCHING_UP, CLOCK_IN_DOUBT, DISK_FULL, LOG_NOT_WRITABLE, STOPPING } from '../link/ping.js'
 import { wallMsToHlc } from '../record/hlc.js'
 import type { Ring } from '../ring/ring.js'
 import type { PeerRequests } from '../server/peer-requests.js'
@@ -58,6 +58,9 @@ import type {
 import { encodePeerState, judgePeer } from './peer-state.js'
 
 const JUDGE_EVERY_MS = 100
+/** How long it takes until every peer has been told by a ping that this node leaves. */
+const HOMES_MOVE_MS = 250
+const DRAIN_STEP_MS = 10
 /** A wall clock that moved by more than this against the monotonic one was set, or the machine slept. */
 const JUMP_MS_MIN = 50
 const NO_STATE = Buffer.alloc(0)
@@ -84,6 +87,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   #requests: PeerRequests | null = null
   #inDoubt = false
   #hasJumped = false
+  #isStopping = false
   #wallAheadMs: number
   /** How far foreign clocks are believed to be ahead (RULES C2). */
   #aheadMs = 0
@@ -169,11 +173,26 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     return bound
   }
 
+  /**
+   * Leaves in order: says that it is no home any more, ends what is under way, its own and what others have sent, and closes the
+   * links. Takes as long as a write may take.
+   */
   async stop(): Promise<void> {
+    this.#isStopping = true
+    this.#refresh()
+    const deadlineMs = this.#clock.monotonicMs() + this.config.writeTimeoutMs
+    await this.#pause(HOMES_MOVE_MS)
+    while (this.coordinator.operations.underWay > 0 && this.#clock.monotonicMs() < deadlineMs) {
+      await this.#pause(DRAIN_STEP_MS)
+    }
     this.#timer?.cancel()
     this.#requests?.stop()
     this.coordinator.stop()
     await this.links.close()
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.#clock.after(delayMs, resolve))
   }
 
   // What commands may see.
@@ -297,7 +316,8 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     return (
       (this.#inDoubt ? CLOCK_IN_DOUBT : 0) |
       (facts.logFailed ? LOG_NOT_WRITABLE : 0) |
-      (facts.diskIsFull ? DISK_FULL : 0)
+      (facts.diskIsFull ? DISK_FULL : 0) |
+      (this.#isStopping ? STOPPING : 0)
     )
   }
 

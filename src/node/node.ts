@@ -200,8 +200,8 @@ class Node implements RunningNode {
   async #stop(): Promise<void> {
     this.#env.log.info('stopping')
     await this.#server.stopListening()
-    this.#dispatcher.stop()
     await this.#cluster?.stop()
+    this.#dispatcher.stop()
     await this.#closeStore()
     this.#server.closeConnections()
     this.#unlock()

@@ -583,7 +583,8 @@ export class Dispatcher {
 
   /** Commands on the whole keyspace, and those of a transaction, run when everything before them has ended. */
   #mustAwaitReplies(connection: Connection, command: Command, inTransaction: boolean): boolean {
-    if (inTransaction || connection.replies.count >= REPLIES_MAX) return true
+    const { replies } = connection
+    if (inTransaction || replies.count >= REPLIES_MAX || replies.bytes >= OUTPUT_PAUSE_BYTES) return true
     if (command.name === 'exec') return true
     return command.firstKey === 0 && (command.isWrite || command.isReadOnly)
   }

@@ -22,7 +22,7 @@ import { RequestParts } from '../commands/request-parts.js'
 import type { Effect } from '../commands/table/command-row.js'
 import type { Outcome } from '../commands/request.js'
 import type { Level } from '../coordinator/consistency.js'
-import { isLevel, majority, required } from '../coordinator/consistency.js'
+import { QUORUM, isLevel, majority, required } from '../coordinator/consistency.js'
 import type { Coordinator, Runner } from '../coordinator/coordinator.js'
 import type { KeyPolicies } from '../coordinator/key-policies.js'
 import type { LocalKeyspace } from '../coordinator/local-keyspace.js'
@@ -286,10 +286,11 @@ export class KeyedRequests implements Runner {
   ): KeyedResult {
     const topology = this.#topology
     const isWrite = effect !== 'read'
-    const level = this.#levelOf(isWrite, connection ?? operation, first)
     const { replicas } = topology.ring
-    let needed = required(level, replicas)
-    if (effect === 'conditional') needed = Math.max(needed, majority(replicas))
+    let level = this.#levelOf(isWrite, connection ?? operation, first)
+    // A conditional write needs a majority, whatever is asked for (V10).
+    if (effect === 'conditional' && required(level, replicas) < majority(replicas)) level = QUORUM
+    const needed = required(level, replicas)
     if (needed > topology.liveReplicas(slot) || topology.ownPlace(slot) === -1) {
       return this.#refuse(isWrite ? NO_WRITE_TEXT : NO_READ_TEXT)
     }

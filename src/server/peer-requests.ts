@@ -182,6 +182,8 @@ class PeerReplies implements ReplySink {
     this.#coordinator.operations.release(operation)
   }
 
+  holds(): void {}
+
   durableAdvanced(): void {
     if (this.#waiting.length === 0) return
     const waiting = this.#waiting

@@ -17,6 +17,8 @@ export const BUSY_SOMEWHERE = -3
 
 export class ReplyQueue implements ReplySink {
   count = 0
+  /** What its replies hold in memory. */
+  bytes = 0
   readonly #table: OperationTable
   readonly #onSettled: () => void
   #front: Operation | null = null
@@ -54,6 +56,7 @@ export class ReplyQueue implements ReplySink {
     this.#front = front.next
     if (this.#front === null) this.#back = null
     this.count--
+    this.bytes -= front.replyLength
     this.#table.release(front)
   }
 
@@ -86,6 +89,10 @@ export class ReplyQueue implements ReplySink {
   settled(operation: Operation): void {
     if (this.#isDropped) this.#table.release(operation)
     else this.#onSettled()
+  }
+
+  holds(bytes: number): void {
+    this.bytes += bytes
   }
 
   /** The connection is gone: what is under way comes to its end for nobody. */

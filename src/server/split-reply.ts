@@ -39,6 +39,8 @@ export class SplitReply implements ReplySink {
     if (--this.#left === 0) this.#combine()
   }
 
+  holds(): void {}
+
   #combine(): void {
     const whole = this.#whole
     const writer = new ReplyWriter(WRITER_BYTES)
