@@ -234,6 +234,11 @@ t.test('V10 what a FLUSHALL hides need not be covered', async (t) => {
   link.propose({ record: encoded('a', [value(2, now + 1, 'new')]), base: [] })
   t.same(link.refused, [])
   t.equal((await world.machine.get('a'))?.value, 'new')
+  link.record(encoded('half', [value(3, now + 1, 'half')], [{ actor: 1, hlc: now }]))
+  const base = [{ actor: 3, hlc: now + 1 }]
+  link.propose({ record: encoded('half', [value(2, now + 2, 'newer')], base), base })
+  t.same(link.refused, [])
+  t.equal((await world.machine.get('half'))?.value, 'newer')
 })
 
 t.test('V10 the records of one proposal are taken or refused whole', async (t) => {
@@ -465,4 +470,22 @@ t.test('the watermark goes over requests of other kinds', async (t) => {
   const link = world.link()
   world.replica.passed(link, 3)
   t.equal(link.acked, 3)
+})
+
+t.test('R5 what peers bring counts in the partition of its key', async (t) => {
+  const ofSlot = new Uint16Array(16384)
+  ofSlot[slotOfA] = 1
+  const world = await ReplicaWorld.started('partitions', {
+    ...TINY,
+    partitions: { version: 'two', ofSlot, count: 2 },
+  })
+  const link = world.link()
+  const { counts } = world.machine.store
+  link.record(encoded('a', [value(1, world.now, 'a')]))
+  link.record(encoded('b', [value(1, world.now, 'b')]))
+  link.record(encoded('c', [value(1, world.now, 'c')]))
+  t.same(
+    [0, 1].map((partition) => counts.total(world.machine.nowMs, partition)),
+    [2, 1],
+  )
 })
