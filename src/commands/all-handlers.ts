@@ -12,8 +12,10 @@ import { connectionHandlers } from './connection-commands.js'
 import { dataHandlers } from './data-handlers.js'
 import { latencyHandlers } from './latency-command.js'
 import type { CommandStats } from './node-services.js'
+import { quorumHandlers } from './quorum-command.js'
 import { CommandRegistry } from './registry.js'
 import { serverHandlers } from './server-commands.js'
+import { siblingsHandlers } from './siblings-command.js'
 import { slowlogHandlers } from './slowlog-command.js'
 import { transactionHandlers } from './transactions.js'
 import { waitingHandlers } from './waiting-commands.js'
@@ -34,6 +36,8 @@ export function createRegistry(statsOf?: (name: string) => CommandStats): Comman
       ...slowlogHandlers,
       ...latencyHandlers,
       ...aclHandlers(() => registry),
+      ...siblingsHandlers,
+      ...quorumHandlers(() => registry),
       ...absentFeatureHandlers,
     },
     { statsOf },

@@ -5,6 +5,7 @@
  * Members go by their index in `ring.members`, which is good for this ring only: a command takes `ring` and `members`
  * once and keeps neither.
  */
+import type { Level } from '../coordinator/consistency.js'
 import type { Ring } from '../ring/ring.js'
 
 export interface ClusterView {
@@ -22,9 +23,9 @@ export interface ClusterView {
   homeOf(slot: number): number
   /** Facts of the connections with a member, in both directions, as far as there are any. Empty for this node. */
   linksOf(member: number): readonly LinkFacts[]
-  /** The levels that hold for requests of a connection that has not set its own (LEVEL_ONE …). */
-  readonly readLevel: number
-  readonly writeLevel: number
+  /** The levels that hold for requests of a connection that has not set its own, unless the key's prefix has others. */
+  readonly readLevel: Level
+  readonly writeLevel: Level
   readonly counters: ClusterCounters
 }
 

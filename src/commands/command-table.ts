@@ -9,6 +9,7 @@ import { CONNECTION_ROWS } from './table/connection-rows.js'
 import { DIAGNOSTIC_ROWS } from './table/diagnostic-rows.js'
 import { KEY_ROWS } from './table/key-rows.js'
 import { KEYSPACE_ROWS } from './table/keyspace-rows.js'
+import { VERSION_ROWS } from './table/version-rows.js'
 import { SERVER_ROWS } from './table/server-rows.js'
 import { STRING_ROWS } from './table/string-rows.js'
 import { TRANSACTION_ROWS } from './table/transaction-rows.js'
@@ -24,4 +25,5 @@ export const COMMAND_ROWS: readonly CommandRow[] = [
   ...SERVER_ROWS,
   ...DIAGNOSTIC_ROWS,
   ...CLUSTER_ROWS,
+  ...VERSION_ROWS,
 ]

@@ -2,7 +2,7 @@
  * Commands about the connection itself. HELLO is what most clients open with, and some of them give up when a field of
  * its answer is missing or its order of checks differs; both are Redis 7.0's.
  */
-import { LEVEL_DEFAULT } from '../coordinator/consistency-level.js'
+import { LEVEL_DEFAULT } from '../coordinator/consistency.js'
 import type { ReplyWriter } from '../resp/reply-writer.js'
 import { integerOf, isWord } from './args.js'
 import { answerLogin, auth, logIn, refuseLogin } from './authentication.js'

@@ -19,7 +19,8 @@ export function movedText(slot: number, address: string, port: number): string {
 }
 
 const NO_SLOT = -1
-const ARGUMENT_OF_FIRST_OPTION = 3
+/** KV.SIBLINGS key, which only shows. */
+const ARGUMENTS_OF_SIBLINGS = 2
 /** Clears the bit that tells a small ASCII letter from its capital. */
 const TO_UPPER = 0xdf
 
@@ -59,15 +60,24 @@ export function lastKeyOf({ lastKey }: Command, argc: number): number {
   return lastKey < 0 ? argc + lastKey : lastKey
 }
 
-/** What a request does to its keys: the command's effect, but for a SET whose options make it depend on the old value. */
+/**
+ * What a request does to its keys: the command's effect, but for a SET or a RESOLVE whose options make it depend on the old
+ * value, and for KV.SIBLINGS that only shows.
+ */
 export function effectOf(command: Command, bytes: Uint8Array, offsets: Int32Array, argc: number): Effect {
-  if (command.effect !== 'blind-write' || argc <= ARGUMENT_OF_FIRST_OPTION || command.name !== 'set') {
-    return command.effect
-  }
-  for (let i = ARGUMENT_OF_FIRST_OPTION; i < argc; i++) {
+  if (command.effect !== 'blind-write') return command.effect
+  if (command.name === 'kv.siblings' && argc === ARGUMENTS_OF_SIBLINGS) return 'read'
+  const first = firstOption(command.name)
+  for (let i = first; i < argc; i++) {
     if (isCondition(bytes, offsets[2 * i], offsets[2 * i + 1])) return 'conditional'
   }
   return 'blind-write'
+}
+
+/** Argument number of a blind write's first option. */
+function firstOption(command: string): number {
+  if (command === 'set') return 3
+  return command === 'kv.siblings' ? 6 : Infinity
 }
 
 function isCondition(bytes: Uint8Array, start: number, end: number): boolean {

@@ -64,6 +64,8 @@ export interface RuntimeSettings {
   readonly enableDebugCommand: boolean
   readonly protoMaxBulkLenBytes: number
   readonly port: number
+  /** How far ahead of this node's clock a stamp may lie (RULES V3, C1). */
+  readonly maxClockDriftMs: number
 }
 
 export interface NodeStats {

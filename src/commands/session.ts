@@ -2,6 +2,8 @@
  * The state of one client connection that commands read and change. The server creates it on accept and acts on what
  * commands leave in it (close, reply mode, queue) after each command.
  */
+import type { LEVEL_DEFAULT, Level } from '../coordinator/consistency.js'
+
 export interface Session {
   /** CLIENT ID: unique on this node since its start, ascending. */
   readonly id: number
@@ -29,9 +31,9 @@ export interface Session {
   noTouch: boolean
   /** CLUSTER clients' READONLY: any replica may answer this connection's reads without a MOVED. */
   readsFromReplicas: boolean
-  /** Levels that KV.QUORUM has set for the connection (coordinator/consistency-level.ts), LEVEL_DEFAULT for none. */
-  readLevel: number
-  writeLevel: number
+  /** Levels that KV.QUORUM has set for the connection. */
+  readLevel: SessionLevel
+  writeLevel: SessionLevel
   /** Set by QUIT, CLIENT KILL of oneself and the like: close after the reply has left. */
   closing: boolean
   /** MULTI: the queued requests, null outside a transaction. */
@@ -44,6 +46,9 @@ export interface Session {
   /** Closes the connection from outside (CLIENT KILL, timeouts). Replies that are already rendered may be lost. */
   kill(): void
 }
+
+/** LEVEL_DEFAULT: what the key's prefix or the settings say. */
+export type SessionLevel = Level | typeof LEVEL_DEFAULT
 
 /** 'plain': everything is proxied; 'smart': MOVED and CROSSSLOT, as in Redis Cluster. */
 export type Listener = 'plain' | 'smart'

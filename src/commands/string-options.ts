@@ -62,6 +62,17 @@ export function readGetexOptions(request: Request): boolean {
   return true
 }
 
+/** Reads a time to live or KEEPTTL from argument `from` on; false when the error has been rendered. */
+export function readTimeToLive(request: Request, from: number): boolean {
+  reset()
+  for (let index = from; index < request.argc; index++) {
+    const last = index === request.argc - 1
+    if (isWord(request, index, 'KEEPTTL') && acceptExpiry(KEEP_EXPIRY, 0)) continue
+    if (last || !acceptExpiryPair(request, index++)) return refuse(request)
+  }
+  return true
+}
+
 /**
  * The time of death that the options ask for, in milliseconds since 1970; 0 when they name none; NaN when the error has
  * been rendered. `command` is named in it.

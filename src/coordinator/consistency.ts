@@ -7,6 +7,8 @@
  */
 import { unreachable } from '../util/assert.js'
 
+/** Where a level may be left open: what the key's prefix or the settings say. */
+export const LEVEL_DEFAULT = 0
 export const ONE = 1
 export const TWO = 2
 export const QUORUM = 3

@@ -8,6 +8,9 @@
  * for every one of them even after the first COLD: the loads then run side by side), then decides, then writes, in one
  * synchronous step.
  */
+import type { CapExceeded } from '../record/caps.js'
+import type { RecordValue, SiblingKind } from '../record/record.js'
+import type { VersionVector } from '../record/version-vector.js'
 
 /** What find() answers. Numbers, because the hot path compares them millions of times a second. */
 export const ABSENT = 0
@@ -53,6 +56,28 @@ export interface Keyspace {
   ): void
   /** Deletes a key that find() has answered LIVE for in this same step. Throws like set(). */
   delete(bytes: Buffer, keyStart: number, keyEnd: number): void
+  /**
+   * The whole record of the key that the last find() answered LIVE or ABSENT for, with all its siblings but flushed ones;
+   * null when there is none. Its bytes are valid until the command returns.
+   */
+  foundRecord(): RecordValue | null
+  /**
+   * Replaces exactly what the writer has seen of a key that find() has answered LIVE or ABSENT for in this same step, and
+   * leaves everything else beside it (RULES V3). `context` is what the writer was given with the siblings; the caller has
+   * checked that it is not ahead of the clock. `kind` is KIND_VALUE or KIND_DELETION, whose value is empty. Null when done,
+   * else why nothing was written (RULES V8). Throws like set().
+   */
+  resolve(
+    bytes: Buffer,
+    keyStart: number,
+    keyEnd: number,
+    context: VersionVector,
+    kind: SiblingKind,
+    value: Buffer,
+    valueStart: number,
+    valueEnd: number,
+    expireAtMs: number,
+  ): CapExceeded | null
   /**
    * Makes sure that the next writes, of `writes` keys and `payloadBytes` of keys and values together, reach the log as
    * one unit: after a crash all of them are there or none. Called before the first of several writes.

@@ -12,7 +12,9 @@
  */
 import type { Clock } from '../env/clock.js'
 import type { Random } from '../env/random.js'
-import { maxHlc } from '../record/death.js'
+import { capExceeded } from '../record/caps.js'
+import type { CapExceeded } from '../record/caps.js'
+import { deathTime, maxHlc } from '../record/death.js'
 import type { Digest } from '../record/digest.js'
 import { Hlc, hlcToWallMs } from '../record/hlc.js'
 import {
@@ -20,10 +22,17 @@ import {
   HEADER_BYTES,
   KIND_DELETION,
   KIND_VALUE,
+  NEVER_DIES,
   SIBLING_BYTES,
 } from '../record/layout.js'
 import { keyLength, keyStart, recordLength } from '../record/layout.js'
 import { singleRecordBytes, writeSingleRecord } from '../record/record-writer.js'
+import { flush } from '../record/merge.js'
+import { decodeRecord, deletionSibling, encodeRecord, encodedBytes, valueSibling } from '../record/record.js'
+import type { RecordValue, SiblingKind } from '../record/record.js'
+import { resolveRecord } from '../record/resolve.js'
+import { newestHlc } from '../record/version-vector.js'
+import type { VersionVector } from '../record/version-vector.js'
 import { KeyHash, slotOfToken, TOKEN_END } from '../ring/token.js'
 import { EntryRef, entrySequence, FLAG_SHADOWS, outlives } from '../storage/entry.js'
 import { DISPLACED_FOREVER, DISPLACED_NOTHING, ENTRY_FRAME_BYTES } from '../storage/log/segment-format.js'
@@ -473,6 +482,83 @@ export class LocalKeyspace implements Keyspace {
       this.#displaced,
     )
     if (this.journal.mode !== OFF) this.journal.wrote(this.#store.appendedIn, this.#store.appendedAt)
+  }
+
+  foundRecord(): RecordValue | null {
+    if (this.#foundIn === null || this.#predecessor === null) return null
+    const { flushMark } = this.#store
+    const record = flush(decodeRecord(this.#predecessor, this.#entry.record), flushMark)
+    return record.siblings.length === 0 && newestHlc(record.context) <= flushMark ? null : record
+  }
+
+  resolve(
+    bytes: Buffer,
+    keyFrom: number,
+    keyTo: number,
+    context: VersionVector,
+    kind: SiblingKind,
+    value: Buffer,
+    valueStart: number,
+    valueEnd: number,
+    expireAtMs: number,
+  ): CapExceeded | null {
+    this.#refind(bytes, keyFrom, keyTo)
+    const held = this.foundRecord()
+    const floor = Math.max(newestHlc(held?.context ?? []), newestHlc(context))
+    const dot = { actor: this.#actor, hlc: this.#hlc.mint(this.#nowMs, floor) }
+    const isValue = kind === KIND_VALUE
+    const sibling = isValue
+      ? valueSibling(dot, value.subarray(valueStart, valueEnd), expireAtMs)
+      : deletionSibling(dot)
+    const record = resolveRecord(bytes.subarray(keyFrom, keyTo), held, context, sibling)
+    const exceeded = capExceeded(record.siblings.length, encodedBytes(record))
+    if (exceeded !== null) return exceeded
+    const encoded = encodeRecord(record)
+    if (this.journal.mode === DRAFT) {
+      this.#draftWhole(bytes, keyFrom, keyTo, encoded)
+      return null
+    }
+    const displaced = this.#displaced
+    const slot = slotOfToken(this.#hash.token)
+    this.#appendWhole(encoded)
+    if (isValue) this.#store.counts.wrote(slot, displaced, expireAtMs)
+    else this.#store.counts.deleted(slot, displaced)
+    return null
+  }
+
+  /** Appends an encoded record over what was found. */
+  #appendWhole(record: Buffer): void {
+    const predecessor = this.#predecessor
+    const dies = deathTime(record, 0)
+    const shadows =
+      predecessor !== null && dies !== NEVER_DIES && outlives(predecessor, this.#entry.record, dies)
+    this.needSequence = this.#store.appendRecord(
+      this.#hash,
+      record,
+      0,
+      record.length,
+      shadows ? FLAG_SHADOWS : 0,
+      this.#displaced,
+    )
+    if (this.journal.mode !== OFF) this.journal.wrote(this.#store.appendedIn, this.#store.appendedAt)
+  }
+
+  /** Puts an encoded record into the overlay, over what was found. */
+  #draftWhole(bytes: Buffer, keyFrom: number, keyTo: number, record: Buffer): void {
+    const { first, token } = this.#hash
+    const { overlay } = this
+    const at = overlay.put(
+      first,
+      token,
+      bytes,
+      keyFrom,
+      keyTo,
+      record.length,
+      this.#predecessor,
+      this.#entry.record,
+    )
+    record.copy(overlay.bytes, at)
+    this.#foundIn = null
   }
 
   reserve(writes: number, payloadBytes: number): void {

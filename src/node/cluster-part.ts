@@ -11,6 +11,7 @@ import type { Log } from '../env/log.js'
 import type { Network } from '../env/network.js'
 import type { Random } from '../env/random.js'
 import { judgeClock } from '../coordinator/clock-judge.js'
+import type { Level } from '../coordinator/consistency.js'
 import { Coordinator } from '../coordinator/coordinator.js'
 import { CoordinatorCounters } from '../coordinator/coordinator-counters.js'
 import type { KeyPolicies } from '../coordinator/key-policies.js'
@@ -267,11 +268,11 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     }
   }
 
-  get readLevel(): number {
+  get readLevel(): Level {
     return this.config.readLevel
   }
 
-  get writeLevel(): number {
+  get writeLevel(): Level {
     return this.config.writeLevel
   }
 

@@ -13,6 +13,8 @@ import type { KnobValue } from './knob-type.js'
 import type { NodeConfig } from './node-config.js'
 
 const IMMUTABLE = "can't set immutable config"
+/** As a cluster's default: a single node has no setting for it. */
+const SINGLE_NODE_CLOCK_DRIFT_MAX_MS = 500
 const FIXED = new Map(FIXED_SETTINGS.map((setting) => [setting.name, setting.value]))
 const NAMES: readonly string[] = [...KNOBS.map(knobName), ...FIXED.keys()].sort()
 
@@ -88,6 +90,10 @@ export class NodeSettings implements RuntimeSettings {
 
   get port(): number {
     return this.#current.port
+  }
+
+  get maxClockDriftMs(): number {
+    return this.#current.cluster?.maxClockDriftMs ?? SINGLE_NODE_CLOCK_DRIFT_MAX_MS
   }
 
   #apply(name: string, value: KnobValue): void {

@@ -21,12 +21,14 @@ export const SIBLINGS_MAX = 64
 /** Longest record that may be minted. */
 export const RECORD_BYTES_MAX = 576 * 2 ** 20
 
+export type CapExceeded = 'too-many-siblings' | 'too-many-bytes'
+
 /** Why a record may not be minted; null when it may. `lengthBytes` is that of the whole record. */
 export function capExceeded(
   siblings: number,
   lengthBytes: number,
   lengthBytesMax: number = RECORD_BYTES_MAX,
-): 'too-many-siblings' | 'too-many-bytes' | null {
+): CapExceeded | null {
   if (siblings > SIBLINGS_MAX) return 'too-many-siblings'
   return lengthBytes > lengthBytesMax ? 'too-many-bytes' : null
 }

@@ -6,8 +6,8 @@
  * The connection only keeps state; the dispatcher decides.
  */
 import type { Stream, StreamHandler } from '../env/network.js'
-import { LEVEL_DEFAULT } from '../coordinator/consistency-level.js'
-import type { Listener, QueuedRequest, Session, Transaction } from '../commands/session.js'
+import { LEVEL_DEFAULT } from '../coordinator/consistency.js'
+import type { Listener, QueuedRequest, Session, SessionLevel, Transaction } from '../commands/session.js'
 import type { PartialRequest } from '../resp/partial-request.js'
 import type { Dispatcher } from './dispatcher.js'
 import type { OutputBuffer } from './output-buffer.js'
@@ -34,8 +34,8 @@ export class Connection implements Session, StreamHandler {
   noEvict = false
   noTouch = false
   readsFromReplicas = false
-  readLevel = LEVEL_DEFAULT
-  writeLevel = LEVEL_DEFAULT
+  readLevel: SessionLevel = LEVEL_DEFAULT
+  writeLevel: SessionLevel = LEVEL_DEFAULT
   closing = false
   transaction: Transaction | null = null
   expansion: readonly QueuedRequest[] | null = null

@@ -6,8 +6,16 @@ import { parseReply } from './reply-value.js'
 import type { ReplyValue } from './reply-value.js'
 import { PrivateRedis } from '../../support/private-redis.js'
 
-/** Commands that Redis 7.0 does not have: they came with later versions of Redis or Valkey. */
-const NEWER_THAN_7_0 = ['delex', 'delifeq', 'client|setinfo', 'client|no-touch', 'client|capa']
+/** Commands that Redis 7.0 does not have: they came with later versions of Redis or Valkey, or are our own. */
+const NEWER_THAN_7_0 = [
+  'delex',
+  'delifeq',
+  'kv.siblings',
+  'kv.quorum',
+  'client|setinfo',
+  'client|no-touch',
+  'client|capa',
+]
 
 const NAME = 0
 const KEY_SPECS = 8

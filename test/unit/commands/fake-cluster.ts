@@ -7,7 +7,8 @@ import type {
   MemberState,
   Unfitness,
 } from '../../../src/commands/cluster-view.js'
-import { LEVEL_QUORUM } from '../../../src/coordinator/consistency-level.js'
+import { QUORUM } from '../../../src/coordinator/consistency.js'
+import type { Level } from '../../../src/coordinator/consistency.js'
 import { Ring } from '../../../src/ring/ring.js'
 import { membersOf } from '../../support/ring-members.js'
 
@@ -31,8 +32,8 @@ export class FakeCluster implements ClusterView {
   readonly ring: Ring
   readonly members: readonly ClusterMember[]
   readonly self: number
-  readLevel = LEVEL_QUORUM
-  writeLevel = LEVEL_QUORUM
+  readLevel: Level = QUORUM
+  writeLevel: Level = QUORUM
   readonly states = new Map<number, MemberState>()
   readonly unfit = new Map<number, readonly Unfitness[]>()
   readonly links = new Map<number, readonly LinkFacts[]>()

@@ -1,7 +1,7 @@
 /** A node and its connections as plain values, for the tests of commands that ask for them; time stands still until told. */
 import type { ClusterView } from '../../../src/commands/cluster-view.js'
 import { LoginBrake } from '../../../src/commands/login-brake.js'
-import { LEVEL_DEFAULT } from '../../../src/coordinator/consistency-level.js'
+import { LEVEL_DEFAULT } from '../../../src/coordinator/consistency.js'
 import type { Clock, Timer } from '../../../src/env/clock.js'
 import { LatencyHistogram } from '../../../src/commands/latency-histogram.js'
 import type {
@@ -13,7 +13,7 @@ import type {
   Slowlog,
   SlowlogEntry,
 } from '../../../src/commands/node-services.js'
-import type { Listener, Session, Transaction } from '../../../src/commands/session.js'
+import type { Listener, Session, SessionLevel, Transaction } from '../../../src/commands/session.js'
 
 export class ManualClock implements Clock {
   #nowMs = 0
@@ -98,6 +98,8 @@ export class FakeSettings implements RuntimeSettings {
     return 512 * 1024 * 1024
   }
 
+  readonly maxClockDriftMs = 500
+
   get port(): number {
     return Number(this.get('port'))
   }
@@ -122,8 +124,8 @@ export class FakeSession implements Session {
   noTouch = false
   listener: Listener = 'plain'
   readsFromReplicas = false
-  readLevel = LEVEL_DEFAULT
-  writeLevel = LEVEL_DEFAULT
+  readLevel: SessionLevel = LEVEL_DEFAULT
+  writeLevel: SessionLevel = LEVEL_DEFAULT
   closing = false
   transaction: Transaction | null = null
   expansion: Session['expansion'] = null

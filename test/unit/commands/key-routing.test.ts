@@ -78,8 +78,8 @@ t.test('a command writes exactly when it is flagged so, and has keys exactly whe
     const flags = row.flags.split(' ')
     const writes = row.effect === 'blind-write' || row.effect === 'conditional'
     if (flags.includes('readonly')) t.ok(row.effect === 'read' || row.effect === 'keyspace', row.name)
-    // FUNCTION FLUSH: there are no functions.
-    if (row.name === 'flush') continue
+    // FUNCTION FLUSH has nothing to flush; KV.QUORUM is what the command in it is.
+    if (row.name === 'flush' || row.name === 'kv.quorum') continue
     if (row.effect === 'keyspace') t.equal(row.keys, undefined, row.name)
     else t.equal(flags.includes('write'), writes, row.name)
     if (writes || row.effect === 'read') t.ok(row.keys !== undefined, `${row.name} has keys`)
@@ -104,14 +104,23 @@ t.test('a write is blind only when neither its reply nor its effect depends on t
     return effectOf(command, bytes, offsets, argc)
   }
   const blind =
-    'set k v|SET k v EX 10|set k v PXAT 1000|set k NX|set GET IFEQ|setex k 1 v|psetex k 1 v|mset k v'
+    'set k v|SET k v EX 10|set k v PXAT 1000|set k NX|set GET IFEQ|setex k 1 v|psetex k 1 v|mset k v|kv.siblings k RESOLVE c VALUE KEEPTTL EX 10|kv.siblings k RESOLVE c DELETE'
   for (const line of blind.split('|')) t.equal(effect(line), 'blind-write', line)
   const conditional =
-    'set k v NX|set k v xx|set k v Get|set k v EX 10 nx|set k v IFEQ w|set k v keepttl|setnx k v|getset k v|' +
+    'set k v NX|set k v xx|kv.siblings k RESOLVE c VALUE v keepttl|set k v Get|set k v EX 10 nx|set k v IFEQ w|set k v keepttl|setnx k v|getset k v|' +
     'getdel k|getex k|msetnx k v|append k v|incr k|decrby k 1|incrbyfloat k 1|setbit k 1 1|setrange k 0 v|' +
     'del k|unlink k|delex k|delifeq k v|expire k 1|pexpireat k 1|persist k|rename k l|renamenx k l|copy k l'
   for (const line of conditional.split('|')) t.equal(effect(line), 'conditional', line)
-  for (const line of ['get k', 'mget k', 'ttl k', 'exists k', 'lcs k l', 'touch k', 'object freq k']) {
+  for (const line of [
+    'get k',
+    'mget k',
+    'ttl k',
+    'exists k',
+    'lcs k l',
+    'touch k',
+    'object freq k',
+    'kv.siblings k',
+  ]) {
     t.equal(effect(line), 'read', line)
   }
   for (const line of ['dbsize', 'keys *', 'scan 0', 'randomkey', 'flushall', 'flushdb']) {

@@ -119,6 +119,14 @@ export class MapKeyspace implements Keyspace {
     this.#sorted = null
   }
 
+  foundRecord(): null {
+    throw new Error('a map has values, not records')
+  }
+
+  resolve(): null {
+    throw new Error('a map has values, not records')
+  }
+
   reserve(writes: number, payloadBytes: number): void {
     assert(!this.#metCold && this.#attemptWrites === 0, 'reserve() after COLD or after a write')
     this.reservations++

@@ -1,0 +1,31 @@
+/** Our own commands: versions of a key, and how many replicas have to agree. `since` is Kindred's version. */
+import type { CommandRow } from './command-row.js'
+
+export const VERSION_ROWS: readonly CommandRow[] = [
+  {
+    name: 'kv.siblings',
+    syntax:
+      'key [RESOLVE context ((VALUE value [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]) | DELETE)]',
+    arity: -2,
+    flags: 'write denyoom',
+    effect: 'blind-write',
+    categories: 'string',
+    keys: [{ flags: 'RW access update', first: 1 }],
+    group: 'cluster',
+    since: '0.1.0',
+    complexity: 'O(N) in the number of siblings',
+    summary: 'Shows every value that concurrent writes have left of a key, or replaces exactly those seen.',
+  },
+  {
+    name: 'kv.quorum',
+    syntax: '[[READ level] [WRITE level] | level command-and-arguments...]',
+    arity: -1,
+    flags: 'write',
+    effect: 'node',
+    categories: 'connection',
+    group: 'cluster',
+    since: '0.1.0',
+    complexity: 'O(1), and that of the command',
+    summary: 'Shows or sets how many replicas must agree, for this connection or for one command.',
+  },
+]
