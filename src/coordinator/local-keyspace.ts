@@ -33,6 +33,7 @@ import type { RecordValue, SiblingKind } from '../record/record.js'
 import { resolveRecord } from '../record/resolve.js'
 import { newestHlc } from '../record/version-vector.js'
 import type { VersionVector } from '../record/version-vector.js'
+import type { TokenRange } from '../ring/slot-range.js'
 import { KeyHash, slotOfToken, TOKEN_END } from '../ring/token.js'
 import { EntryRef, entrySequence, FLAG_SHADOWS, outlives } from '../storage/entry.js'
 import { DISPLACED_FOREVER, DISPLACED_NOTHING, ENTRY_FRAME_BYTES } from '../storage/log/segment-format.js'
@@ -49,6 +50,7 @@ import { ABSENT, COLD, COLD_SCAN, LIVE } from './keyspace.js'
 import type { Found, Keyspace, KeyVisitor, LoadedBlocks, Lookup } from './keyspace.js'
 import { RecordOverlay } from './record-overlay.js'
 import { DRAFT, OFF, RequestJournal } from './request-journal.js'
+import { localScanPage } from './local-scan.js'
 
 /** A step of a walk visits at most so many keys, whatever COUNT says: it is one piece of work on the event loop. */
 const WALK_VISITS_MAX = 1000
@@ -585,6 +587,19 @@ export class LocalKeyspace implements Keyspace {
     this.#foundIn = null
     if (next === -1) return COLD_SCAN
     return next === TOKEN_END ? 0 : next
+  }
+
+  /**
+   * A page of at most about `count` keys for a scan over the cluster (scan-page.ts); null when blocks have to be loaded
+   * first. It may leave once the store is durable up to needSequence, as any reply.
+   */
+  scanPage(range: TokenRange, count: number): Buffer | null {
+    const page = localScanPage(this.#store, this.#clock.wallMs(), range, count, (table, block) =>
+      this.#noteColdRun(table, block, count),
+    )
+    if (page === null) return null
+    if (page.needSequence > this.#store.durableSequence) this.#needs(page.needSequence)
+    return page.bytes
   }
 
   count(): number {

@@ -155,10 +155,12 @@ export interface WalkLimits {
   readonly visits: number
   /** Entries looked at, dead ones included, after which it ends likewise: a step is bounded work. */
   readonly entries: number
+  /** The token before which the walk ends in any case; TOKEN_END unless said. */
+  readonly end?: number
 }
 
 /**
- * Walks from token `from` (inclusive). Answers the token to go on from, TOKEN_END after the last key, or -1 when blocks
+ * Walks from token `from` (inclusive). Answers the token to go on from, `limits.end` after the last key, or -1 when blocks
  * are missing (`cold` has been told about them; visits already made are void).
  */
 export function walkKeys(
@@ -169,9 +171,10 @@ export function walkKeys(
   visit: EntryVisitor,
   cold: ColdVisitor,
 ): number {
+  const { end = TOKEN_END } = limits
   const sources: Source[] = segments.map((order) => new SegmentSource(order, from, limits.visits + 1))
   const stored = tableSources(tables, from)
-  const missing = stored.filter((source) => source.cold !== null)
+  const missing = stored.filter((source) => source.cold !== null && source.token < end)
   for (const source of missing) if (source.cold !== null) cold(source.cold, source.coldBlock)
   if (missing.length > 0) return -1
   sources.push(...stored)
@@ -181,7 +184,7 @@ export function walkKeys(
   let last = -1
   for (;;) {
     const newest = pickNewest(sources)
-    if (newest === null) return TOKEN_END
+    if (newest === null || newest.token >= end) return end
     if (newest.token !== last && (visits >= limits.visits || entries >= limits.entries)) return newest.token
     last = newest.token
     entries++

@@ -54,6 +54,43 @@ t.test('R4 a step never ends among equal tokens, and starts anywhere', async (t)
   t.pass('20 trees')
 })
 
+t.test(
+  'R4 a walk ends before a token when it is told to, and loads nothing for what lies behind',
+  async (t) => {
+    let reads = 0
+    for (let seed = 1; seed <= 20; seed++) {
+      const tree = new Tree(seed, 1000 * BLOCK_BYTES)
+      const entries = tree.expected.entries()
+      for (const { token: end } of entries) {
+        const from = Math.max(0, end - new Seeded(seed).below(2 ** 32) * 2 ** 20)
+        const seen: string[] = []
+        let next = from
+        while (next < end) {
+          const step = tree.step(next, { visits: 1000, entries: 1000, end })
+          seen.push(...step.seen)
+          next = step.next
+        }
+        const expected = entries.filter(({ token }) => token >= from && token < end)
+        const shown = expected.map(({ key, sequence }) => `${key}@${sequence}`)
+        if (next !== end || seen.join() !== shown.join()) t.same({ next, seen }, { next: end, seen: shown })
+        reads += seen.length
+      }
+      const cold = new Tree(seed, 0)
+      t.same(cold.step(0, { visits: 1, entries: 1, end: 0 }), { seen: [], next: 0 })
+      const limits = { visits: 1, entries: 1, end: entries[0].token }
+      walkKeys(
+        cold.orders,
+        cold.tables,
+        0,
+        limits,
+        () => true,
+        () => t.fail('nothing lies before the first key'),
+      )
+    }
+    t.ok(reads > 10_000)
+  },
+)
+
 t.test('R4 a step over the dead ends too', async (t) => {
   const segment = new Segment(HEADER, '/log', new SegmentMemory(256 * 1024))
   const writer = new SegmentWriter(segment)
