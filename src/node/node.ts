@@ -389,7 +389,7 @@ function storeOptions(config: NodeConfig, ring: Ring | null): StoreOptions {
     writeDelayMaxMs: storage.writeStallDelayMaxMs,
     diskReserveBytes: storage.diskReserveBytes,
     syncsOnEventLoop: true,
-    ...(ring === null ? {} : { partitions: partitionsOf(ring) }),
+    ...(ring === null ? {} : { partitions: partitionsOf(ring), keepsDead: ring.members.length > 1 }),
   }
 }
 

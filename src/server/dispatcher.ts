@@ -18,6 +18,8 @@ import type { Clock } from '../env/clock.js'
 import type { Command } from '../commands/command.js'
 import { arityFits } from '../commands/command.js'
 import type { NodeServices } from '../commands/node-services.js'
+import { innerOf } from '../commands/quorum-command.js'
+import type { QuorumInner } from '../commands/quorum-command.js'
 import type { CommandRegistry } from '../commands/registry.js'
 import { COLD_BLOCKS, DEFERRED, DONE } from '../commands/request.js'
 import type { Outcome, Request } from '../commands/request.js'
@@ -540,9 +542,15 @@ export class Dispatcher {
       return this.#queueForExec(connection, command, mark)
     }
     connection.lastCommand = command.name
+    if (this.#keyed !== null && command.name === 'kv.quorum') {
+      const inner = innerOf(this.#registry, request)
+      if (inner !== null && isKeyed(inner.command)) {
+        return this.#runAtLevel(this.#keyed, connection, inner, mark, parked, inTransaction)
+      }
+    }
     if (connection.replies.count > 0 && this.#mustAwaitReplies(connection, command, inTransaction))
       return NOT_YET
-    if (this.#keyed !== null && command.firstKey > 0 && (command.isWrite || command.isReadOnly)) {
+    if (this.#keyed !== null && isKeyed(command)) {
       return this.#runKeyed(this.#keyed, connection, command, mark, parked)
     }
     let result: Result
@@ -581,12 +589,38 @@ export class Dispatcher {
     return DONE
   }
 
+  /** KV.QUORUM level command: the command, at that level for this once. */
+  #runAtLevel(
+    keyed: KeyedRequests,
+    connection: Connection,
+    { level, command, offsets, argc }: QuorumInner,
+    mark: number,
+    parked: ParkedRequest | undefined,
+    inTransaction: boolean,
+  ): Result {
+    if (connection.replies.count > 0 && this.#mustAwaitReplies(connection, command, inTransaction))
+      return NOT_YET
+    const request = this.#request
+    const { offsets: offsetsOfAll, argc: argcOfAll } = request
+    const { readLevel, writeLevel } = connection
+    request.offsets = offsets
+    request.argc = argc
+    connection.readLevel = level
+    connection.writeLevel = level
+    const result = this.#runKeyed(keyed, connection, command, mark, parked)
+    connection.readLevel = readLevel
+    connection.writeLevel = writeLevel
+    request.offsets = offsetsOfAll
+    request.argc = argcOfAll
+    return result
+  }
+
   /** Commands on the whole keyspace, and those of a transaction, run when everything before them has ended. */
   #mustAwaitReplies(connection: Connection, command: Command, inTransaction: boolean): boolean {
     const { replies } = connection
     if (inTransaction || replies.count >= REPLIES_MAX || replies.bytes >= OUTPUT_PAUSE_BYTES) return true
     if (command.name === 'exec') return true
-    return command.firstKey === 0 && (command.isWrite || command.isReadOnly)
+    return command.effect === 'keyspace'
   }
 
   /** A request for keys in a cluster. */
@@ -929,6 +963,11 @@ function runsInMulti(command: Command): boolean {
     default:
       return false
   }
+}
+
+/** Whether the command's requests go where their keys are. */
+function isKeyed({ firstKey, effect }: Command): boolean {
+  return firstKey > 0 && effect !== 'node' && effect !== 'keyspace'
 }
 
 function copyOf(bytes: Buffer, offsets: Int32Array, argc: number): QueuedRequest {

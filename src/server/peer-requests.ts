@@ -5,6 +5,7 @@
 import type { Clock } from '../env/clock.js'
 import type { CommandRegistry } from '../commands/registry.js'
 import { arityFits } from '../commands/command.js'
+import { effectOf, lastKeyOf } from '../commands/key-routing.js'
 import { isLevel } from '../coordinator/consistency.js'
 import type { Coordinator } from '../coordinator/coordinator.js'
 import {
@@ -95,10 +96,10 @@ export class PeerRequests {
     const writeLevel = bytes[start + 7]
     operation.readLevel = isLevel(readLevel) ? readLevel : 0
     operation.writeLevel = isLevel(writeLevel) ? writeLevel : 0
-    operation.isWrite = command.isWrite
+    operation.isWrite = effectOf(command, bytes, offsets, argc) !== 'read'
     const first = command.firstKey
     operation.keyFirst = first
-    operation.keyLast = Math.min(command.lastKey < 0 ? argc + command.lastKey : command.lastKey, argc - 1)
+    operation.keyLast = lastKeyOf(command, argc)
     operation.keyStep = command.keyStep
     operation.slot = slotOf(bytes, offsets[2 * first], offsets[2 * first + 1])
     operation.keyHash = keyHashOf(bytes, offsets[2 * first], offsets[2 * first + 1])

@@ -89,6 +89,7 @@ export class Compactions {
       })
     }
     const nowMs = this.#env.clock.wallMs()
+    const purgeableUntilMs = this.#options.keepsDead === true ? 0 : nowMs
     const pick = pickCompaction(
       {
         tables: this.#files.tables.manifestTables(),
@@ -96,14 +97,14 @@ export class Compactions {
         busy: NOTHING_BUSY,
         damaged: this.#damaged,
         cursors: this.#cursors,
-        purgeableUntilMs: nowMs,
+        purgeableUntilMs,
         flushMark: this.#files.state.flushMark,
       },
       this.#options.compaction,
     )
     this.#host.onLook()
     if (pick === null) return
-    this.#run(this.#carryOut(pick, nowMs), (error) => this.#failed(pick, error))
+    this.#run(this.#carryOut(pick, purgeableUntilMs), (error) => this.#failed(pick, error))
   }
 
   #run(work: Promise<void>, failed: (error: unknown) => void): void {
@@ -125,7 +126,7 @@ export class Compactions {
     await this.#files.record({ removeTables: numbersOf(removed), flushMark: mark }, { removed })
   }
 
-  async #carryOut(pick: CompactionPick, nowMs: number): Promise<void> {
+  async #carryOut(pick: CompactionPick, purgeableUntilMs: number): Promise<void> {
     const inputs = pick.inputs.map((table) => this.#files.opened(table))
     const removeTables = numbersOf(inputs)
     if (pick.kind === 'move') {
@@ -133,7 +134,7 @@ export class Compactions {
     } else if (pick.kind === 'drop') {
       await this.#files.record({ removeTables }, { removed: inputs })
     } else {
-      const outputs = await this.#merge(pick, nowMs)
+      const outputs = await this.#merge(pick, purgeableUntilMs)
       if (this.#stopped) return
       const added = this.#files.openAll(outputs, pick.outputLevel)
       await this.#warmUp.merged(added, inputs)
@@ -149,7 +150,7 @@ export class Compactions {
     return this.#files.record({ removeTables: numbersOf(tables) }, { added, replaced: tables })
   }
 
-  async #merge(pick: CompactionPick, nowMs: number): Promise<readonly WrittenTable[]> {
+  async #merge(pick: CompactionPick, purgeableUntilMs: number): Promise<readonly WrittenTable[]> {
     const { directory, tableTargetBytes } = this.#options
     const inputBytes = pick.inputs.reduce((sum, table) => sum + table.sizeBytes, 0)
     const count = fileNumbersFor(inputBytes, tableTargetBytes)
@@ -157,7 +158,7 @@ export class Compactions {
       directory,
       inputs: pick.inputs,
       others: pick.others,
-      purgeableUntilMs: nowMs,
+      purgeableUntilMs,
       flushMark: this.#files.state.flushMark,
       fileNumbers: { first: this.#files.takeNumbers(count), count },
       targetBytes: tableTargetBytes,

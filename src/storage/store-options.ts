@@ -32,6 +32,11 @@ export interface StoreOptions {
   readonly diskReserveBytes: number
   /** Under always, syncs that prove quick are made on the event loop; off unless said, for simulations. */
   readonly syncsOnEventLoop?: boolean
+  /**
+   * Nothing leaves the disk because it is dead. With replicas a deletion may only go when every one of them is known to have it
+   * (RULES P1), or the one that missed it brings the value back.
+   */
+  readonly keepsDead?: boolean
   /** How keys are told apart when they are counted; all together unless said. Counted anew at a start when it changed. */
   readonly partitions?: Partitions
 }
