@@ -4,7 +4,8 @@
 #   docker run -p 7001:7001 -v kindred-data:/data kindred --requirepass <password>
 #
 # What follows the image's name goes to "kindred server". Without a password protected mode refuses everybody from
-# outside the container.
+# outside the container. A member of a cluster gets its configuration file as a volume (--config /etc/kindred/node.yaml; see
+# cluster-config/three-nodes) and needs a cluster-secret; its members' addresses are those of the containers.
 
 FROM node:20-bookworm-slim AS build
 WORKDIR /build
@@ -26,7 +27,8 @@ COPY LICENSE ./
 RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data
-EXPOSE 7001
+# Clients, cluster clients, and the other nodes of a cluster.
+EXPOSE 7001 8001 17001
 # An orderly stop: requests under way are answered and the log is synced before the process ends.
 STOPSIGNAL SIGTERM
 # A start may have to read a long log first; a node that asks for a password counts as healthy.

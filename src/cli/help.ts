@@ -7,9 +7,9 @@ export const OVERVIEW = `Kindred: a Redis-protocol key-value server.
 
 Usage: kindred <command> [options]
 
-  up       start a node on this machine, with its data under ./data, and say how to try it
+  up       start three nodes on this machine, with their data under ./data, and say how to try them
   server   start a node; logs JSON lines to standard output
-  status   ask a running node how it is
+  status   ask a running node how it and its cluster are
   inspect  print a log, table or manifest file of a data directory
   help     explain a command: kindred help server
 
@@ -17,7 +17,8 @@ Usage: kindred <command> [options]
 
 const STATUS = `Usage: kindred status [options]
 
-Asks a running node how it is. Ends with 0 when the node answers, with 1 when it does not.
+Asks a running node how it is, and how it sees the other members of its cluster. Ends with 0 when the node answers, with 1
+when it does not.
 
   --host <host>          default 127.0.0.1
   --port <port>          default 7001
@@ -38,10 +39,18 @@ const NODE_INTRODUCTION: Readonly<Record<'server' | 'up', string>> = {
   server: `Usage: kindred server [--config FILE] [--name value ...]
 
 Starts a node. Flags go over the file, the file over the defaults; cluster-config/node.yaml shows every setting.`,
-  up: `Usage: kindred up [--config FILE] [--name value ...]
+  up: `Usage: kindred up [--nodes COUNT] [--name value ...]
 
-Starts a node in the foreground and says how to try it; Ctrl-C stops it. Takes the settings of "kindred server"; other
-defaults are --dir ./data/node-1 and --loglevel warning.`,
+Starts nodes in the foreground and says how to try them; Ctrl-C stops them all. Takes the settings of "kindred server" and
+passes them on to every node. --port, --smart-port and --cluster-port are the first node's, the next one has the next
+number; --dir holds a folder for each (default ./data), with the node's configuration file in it. The default of --loglevel
+is warning. A node that ends by itself is said and not restarted.
+
+With --nodes 1, or with --config FILE, it starts a single node, in ./data/node-1 unless --dir says where.
+
+  --nodes COUNT
+      How many nodes to start.
+      Default 3; allowed: an integer from 1 to 16.`,
 }
 
 /** The help for a subcommand, or undefined when there is none of that name. */

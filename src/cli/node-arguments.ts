@@ -15,6 +15,8 @@ export interface NodeArguments {
   readonly settings: readonly Setting[]
   /** Path as given with --config. */
   readonly configFile: string | undefined
+  /** As given with --nodes; only `up` knows that flag. */
+  readonly nodes: string | undefined
   readonly helpWanted: boolean
   readonly problems: readonly string[]
 }
@@ -25,10 +27,16 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
 } as const
 
-export function parseNodeArguments(args: readonly string[]): NodeArguments {
+const UP_OPTIONS = { ...OPTIONS, nodes: { type: 'string' } } as const
+
+export function parseNodeArguments(
+  args: readonly string[],
+  command: 'server' | 'up' = 'server',
+): NodeArguments {
+  const options = command === 'up' ? UP_OPTIONS : OPTIONS
   const { tokens } = parseArgs({
     args,
-    options: OPTIONS,
+    options,
     strict: false,
     allowPositionals: true,
     tokens: true,
@@ -41,15 +49,18 @@ export function parseNodeArguments(args: readonly string[]): NodeArguments {
     if (token.kind === 'positional') {
       problems.push(`${token.value}: not expected here; a configuration file is given with --config`)
     } else if (token.name === 'help') helpWanted = true
-    else if (!Object.hasOwn(OPTIONS, token.name)) problems.push(unknownFlag(token.name, token.rawName))
-    else if (token.value === undefined || (!token.inlineValue && token.value.startsWith('--'))) {
+    else if (!Object.hasOwn(options, token.name)) {
+      problems.push(unknownFlag(token.name, token.rawName, Object.keys(options)))
+    } else if (token.value === undefined || (!token.inlineValue && token.value.startsWith('--'))) {
       problems.push(`--${token.name}: needs a value`)
     } else values.set(token.name, joined(token.name, values.get(token.name), token.value))
   }
   const configFile = values.get('config')
+  const nodes = values.get('nodes')
   values.delete('config')
+  values.delete('nodes')
   const settings = [...values].map(([name, value]) => settingOf(name, value))
-  return { settings, configFile, helpWanted, problems }
+  return { settings, configFile, nodes, helpWanted, problems }
 }
 
 function joined(name: string, earlier: string | undefined, value: string): string {
@@ -61,7 +72,7 @@ function settingOf(name: string, value: string): Setting {
   return { path: knobByName(name)?.path ?? name, value, where: `--${name}` }
 }
 
-function unknownFlag(name: string, rawName: string): string {
-  const meant = rawName.startsWith('--') ? nearestName(name, Object.keys(OPTIONS)) : undefined
+function unknownFlag(name: string, rawName: string, known: readonly string[]): string {
+  const meant = rawName.startsWith('--') ? nearestName(name, known) : undefined
   return `${rawName}: no such flag${meant === undefined ? '' : `; did you mean --${meant}?`}`
 }

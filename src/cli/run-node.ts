@@ -16,6 +16,7 @@ import { startNode } from '../node/node.js'
 import type { NodeEnv, RunningNode } from '../node/running-node.js'
 import { WorkerJobs } from '../storage/jobs/worker-jobs.js'
 import type { Output } from './output.js'
+import { StopSignals } from './stop-signals.js'
 
 /** Redis's names for how much is said, in the log's own levels; the log knows no step between debug and info. */
 const EVENT_LEVELS: Readonly<Record<LogLevel, EventLevel>> = {
@@ -74,35 +75,6 @@ function nodeEnv(config: NodeConfig, log: NodeLog): NodeEnv {
     process: new NodeProcessFacts(),
     lockDirectory,
     startJobs: (rate) => new WorkerJobs(clock, rate),
-  }
-}
-
-/** npm passes on the signal that the terminal has sent already: the same one again within this time is not meant anew. */
-const ECHO_MS = 1000
-
-/** Listens from before the start, so that Ctrl-C during a long recovery is not lost; the stop then follows the start. */
-class StopSignals {
-  #first: { readonly signal: NodeJS.Signals; readonly atMs: number } | undefined
-  #stop: (() => void) | undefined
-
-  constructor() {
-    process.on('SIGINT', (signal) => this.#receive(signal, 130))
-    process.on('SIGTERM', (signal) => this.#receive(signal, 143))
-  }
-
-  onFirst(stop: () => void): void {
-    this.#stop = stop
-    if (this.#first !== undefined) stop()
-  }
-
-  #receive(signal: NodeJS.Signals, forcedExitCode: number): void {
-    const atMs = performance.now()
-    if (this.#first === undefined) {
-      this.#first = { signal, atMs }
-      this.#stop?.()
-    } else if (signal !== this.#first.signal || atMs - this.#first.atMs > ECHO_MS) {
-      process.exit(forcedExitCode)
-    }
   }
 }
 

@@ -1,9 +1,11 @@
 /**
- * `kindred status`: asks a node for INFO and shows the lines that matter, or all of them as JSON. A node that answers
+ * `kindred status`: asks a node for INFO and KV.STATUS and shows the lines that matter, or everything as JSON. A node that answers
  * but asks for a password is up; a health check should not need the password to know that.
  */
 import { parseArgs } from 'node:util'
 import type { Reply } from '../resp/reply-parser.js'
+import { addressText, clusterTable, parseClusterStatus } from './cluster-status.js'
+import type { ClusterStatus } from './cluster-status.js'
 import type { Output } from './output.js'
 import { ask } from './resp-client.js'
 import type { Address } from './resp-client.js'
@@ -28,7 +30,7 @@ export async function statusCommand(args: readonly string[], output: Output): Pr
   if (options.help) return printHelp('status', output)
   const { address, json } = options
   try {
-    const answer = await askForInfo(address, options.timeoutMs)
+    const answer = await askForStatus(address, options.timeoutMs)
     for (const line of json ? [JSON.stringify(answer, null, 2)] : statusTable(answer)) output.out(line)
     return 0
   } catch (error) {
@@ -45,6 +47,8 @@ export interface NodeStatus {
   readonly state: 'up' | 'up, asks for a password'
   /** Section, then field, as INFO has them. */
   readonly info: Readonly<Record<string, Readonly<Record<string, string>>>>
+  /** What KV.STATUS says; null for a single node. */
+  readonly cluster: ClusterStatus | null
 }
 
 interface StatusOptions {
@@ -72,15 +76,20 @@ function parseOptions(args: readonly string[]): StatusOptions | string {
   }
 }
 
-async function askForInfo(address: Address, timeoutMs: number): Promise<NodeStatus> {
+async function askForStatus(address: Address, timeoutMs: number): Promise<NodeStatus> {
   const password = process.env.REDISCLI_AUTH
-  const commands = password === undefined || password === '' ? [['INFO']] : [['AUTH', password], ['INFO']]
-  const info = (await ask(address, commands, timeoutMs)).at(-1)
+  const login = password === undefined || password === '' ? [] : [['AUTH', password]]
+  const [info, cluster] = (await ask(address, [...login, ['INFO'], ['KV.STATUS']], timeoutMs)).slice(-2)
   if (info instanceof Error) {
     if (!info.message.startsWith('NOAUTH')) throw info
-    return { address: addressText(address), state: 'up, asks for a password', info: {} }
+    return { address: addressText(address), state: 'up, asks for a password', info: {}, cluster: null }
   }
-  return { address: addressText(address), state: 'up', info: parseInfo(info) }
+  return {
+    address: addressText(address),
+    state: 'up',
+    info: parseInfo(info),
+    cluster: parseClusterStatus(cluster),
+  }
 }
 
 /** INFO's `# Section` and `field:value` lines. */
@@ -115,18 +124,18 @@ function statusTable(status: NodeStatus): string[] {
     const value = status.info[section]?.[field]
     if (value !== undefined) rows.push([label, value + unit])
   }
-  if (status.state === 'up') rows.push(['keys', keysText(status.info.keyspace?.db0)])
-  return textTable(['node', status.address], rows)
+  if (status.state !== 'up') return textTable(['node', status.address], rows)
+  rows.push(['keys', keysText(status.info.keyspace?.db0)])
+  const { cluster } = status
+  if (cluster === null) rows.push(['cluster', 'none: it is a single node'])
+  const table = textTable(['node', status.address], rows)
+  return cluster === null ? table : [...table, '', ...clusterTable(cluster)]
 }
 
 /** INFO has no line for an empty database. */
 function keysText(database = 'keys=0,expires=0'): string {
   const [, keys, expiring] = /keys=(\d+),expires=(\d+)/.exec(database) ?? []
   return keys === undefined ? database : `${keys}, of which ${expiring} expire`
-}
-
-function addressText({ host, port }: Address): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 /** Node reports a refused connection to a name of several addresses as an error without a message. */

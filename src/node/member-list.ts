@@ -11,6 +11,7 @@ import type { Log } from '../env/log.js'
 import type { Member } from '../ring/member.js'
 import { Ring } from '../ring/ring.js'
 import { loadMembers, saveMembers } from './member-list-file.js'
+import type { SavedMembers } from './member-list-file.js'
 import type { ClusterConfig, ClusterMember } from './node-config.js'
 
 /** The configured list cannot follow the kept one; the message is for the operator and names both. */
@@ -24,20 +25,30 @@ export class MemberListError extends Error {
  */
 export function openMemberList(disk: Disk, log: Log, directory: string, cluster: ClusterConfig): Ring {
   const saved = loadMembers(disk, directory)
+  const ring = placed(saved, cluster)
   if (saved === null) {
-    const ring = new Ring(cluster.members.map(joining), cluster.replicas)
     disk.makeDirectory(directory)
     save(disk, directory, cluster, ring)
     log.info('member list made', { list: ring.describe() })
     return ring
   }
   const before = new Ring(saved.members, saved.replicas)
-  const ring = new Ring(continued(before, cluster), cluster.replicas)
   if (ring.version !== before.version) {
     save(disk, directory, cluster, ring)
     log.warn('member list changed: no data has moved', { before: before.describe(), now: ring.describe() })
   }
   return ring
+}
+
+/** The ring that a node with this directory and configuration has, without a change on disk. Throws as openMemberList. */
+export function placedMembers(disk: Disk, directory: string, cluster: ClusterConfig): Ring {
+  return placed(loadMembers(disk, directory), cluster)
+}
+
+function placed(saved: SavedMembers | null, cluster: ClusterConfig): Ring {
+  const { members, replicas } = cluster
+  if (saved === null) return new Ring(members.map(joining), replicas)
+  return new Ring(continued(new Ring(saved.members, saved.replicas), cluster), replicas)
 }
 
 function save(disk: Disk, directory: string, { replicas }: ClusterConfig, { members }: Ring): void {

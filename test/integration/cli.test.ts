@@ -73,7 +73,7 @@ t.test('a port in use is named together with the way to change it', async (t) =>
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
   t.teardown(() => taken.close())
   const { port } = taken.address() as AddressInfo
-  const ended = await runKindred(['up', '--port', String(port), '--dir', t.testdir()])
+  const ended = await runKindred(['up', '--nodes', '1', '--port', String(port), '--dir', t.testdir()])
   t.equal(ended.code, 1)
   t.equal(ended.out, '')
   t.match(ended.error, new RegExp(`^kindred: port ${port} on 127\\.0\\.0\\.1 is in use already.*--port`))

@@ -57,7 +57,7 @@ t.test('every npm script runs a file that exists', (t) => {
 })
 
 t.test('npm run up builds, starts a node and stops cleanly on Ctrl-C', async (t) => {
-  const args = ['run', '--silent', 'up', '--', '--port', '0', '--dir', t.testdir()]
+  const args = ['run', '--silent', 'up', '--', '--nodes', '1', '--port', '0', '--dir', t.testdir()]
   // As from a terminal, where Ctrl-C reaches npm and the node alike.
   const npm = new KindredProcess('npm', args, { detached: true })
   await npm.printed(/Ctrl-C stops it/)

@@ -55,9 +55,18 @@ export class KindredProcess {
   }
 
   /** Resolves with the match once standard output has it; rejects when the process ends without. */
-  async printed(pattern: RegExp): Promise<RegExpExecArray> {
+  printed(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#has(pattern, () => this.#out)
+  }
+
+  /** The same for standard error. */
+  printedError(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#has(pattern, () => this.#error)
+  }
+
+  async #has(pattern: RegExp, text: () => string): Promise<RegExpExecArray> {
     for (;;) {
-      const match = pattern.exec(this.#out)
+      const match = pattern.exec(text())
       if (match !== null) return match
       if (this.#process.exitCode !== null || this.#process.signalCode !== null) {
         const { out, error, code } = await this.ended
@@ -88,13 +97,13 @@ export function runKindred(args: readonly string[], options: StartOptions = {}):
   return kindred(args, options).ended
 }
 
-/** `kindred up` on a free port, which ends with the test `t` at the latest; resolves when it serves. */
+/** `kindred up` with a single node on a free port, which ends with the test `t` at the latest; resolves when it serves. */
 export async function up(
   t: Test,
   directory: string,
   args: readonly string[] = [],
 ): Promise<{ readonly node: KindredProcess; readonly port: number }> {
-  const node = kindred(['up', '--port', '0', '--dir', directory, ...args])
+  const node = kindred(['up', '--nodes', '1', '--port', '0', '--dir', directory, ...args])
   t.teardown(() => node.kill('SIGKILL'))
   const [, port] = await node.printed(/^\S+:(\d+) [\s\S]*Ctrl-C stops it/m)
   return { node, port: Number(port) }

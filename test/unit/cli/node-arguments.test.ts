@@ -57,6 +57,19 @@ t.test('all mistakes are listed, unknown flags with the nearest known one', (t) 
   t.end()
 })
 
+t.test('--nodes is a flag of up alone', (t) => {
+  t.match(parseNodeArguments(['--nodes', '5', '--port', '1'], 'up'), {
+    nodes: '5',
+    problems: [],
+    settings: { length: 1 },
+  })
+  t.same(parseNodeArguments(['--nodes', '5']).problems, [
+    '--nodes: no such flag; did you mean --node?',
+    '5: not expected here; a configuration file is given with --config',
+  ])
+  t.end()
+})
+
 t.test('--config and --help are not settings', (t) => {
   t.match(parseNodeArguments(['--config', 'f.yaml', '-h']), {
     settings: [],

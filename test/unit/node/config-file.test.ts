@@ -121,3 +121,43 @@ t.test('cluster-config/node.yaml says of every key of a member and of a policy w
   }
   t.end()
 })
+
+t.test(
+  'cluster-config/three-nodes are three members of one cluster, who differ in nothing but who they are',
+  (t) => {
+    const configs = [1, 2, 3].map((i) => {
+      const name = `cluster-config/three-nodes/node-${i}.yaml`
+      const { settings, problems } = parseConfigFile(readFileSync(name, 'utf8'), name)
+      t.same(problems, [])
+      const loaded = loadConfig([settings], ORIGIN)
+      if (loaded.kind === 'refused') throw new Error(loaded.problems.join('\n'))
+      return loaded.config
+    })
+    t.same(
+      configs.map(({ cluster, dir, port, smartPort, clusterPort }) => [
+        cluster?.node,
+        dir,
+        port,
+        smartPort,
+        clusterPort,
+      ]),
+      [1, 2, 3].map((i) => [`node-${i}`, `/data/node-${i}`, 7000 + i, 8000 + i, 17000 + i]),
+    )
+    const shared = configs.map(({ cluster, ...config }) => {
+      const [dir, port, smartPort, clusterPort] = ['', 0, 0, 0]
+      return { ...config, dir, port, smartPort, clusterPort, cluster: { ...cluster, node: '', self: null } }
+    })
+    t.same(shared[1], shared[0])
+    t.same(shared[2], shared[0])
+    t.match(shared[0].cluster, { replicas: 3, members: { length: 3 }, policies: { length: 2 } })
+    t.end()
+  },
+)
+
+t.test('cluster-config/three-nodes says what to change on three machines', (t) => {
+  const text = readFileSync('cluster-config/three-nodes/node-1.yaml', 'utf8')
+  for (const word of ['cluster-secret', 'cluster-announce-ip', 'bind', 'address', 'host', 'rack']) {
+    t.match(text, new RegExp(`^ *#.*\\b${word}\\b`, 'm'), word)
+  }
+  t.end()
+})

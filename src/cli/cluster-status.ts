@@ -1,0 +1,86 @@
+/** What a node knows of its cluster, as KV.STATUS answers it, and the table of it. */
+import { SLOT_COUNT } from '../ring/slot.js'
+import type { Reply } from '../resp/reply-parser.js'
+import { textTable } from './text-table.js'
+
+export interface MemberStatus {
+  readonly name: string
+  readonly id: string
+  readonly address: string
+  readonly port: number
+  readonly smartPort: number
+  /** As the asked node sees it: up, suspicious or down. */
+  readonly state: string
+  /** Why it is not fit; empty when it is. */
+  readonly fitness: readonly string[]
+  readonly primarySlots: number
+  readonly replicaSlots: number
+  readonly homeSlots: number
+  readonly clockOffsetMs?: number | null
+  readonly keys?: number
+  readonly bytes?: number
+}
+
+/** Fields beside these are passed on in JSON and not looked at. */
+export interface ClusterStatus {
+  /** Name of the node that was asked. */
+  readonly node: string
+  readonly members: readonly MemberStatus[]
+}
+
+/** Reads the reply to KV.STATUS; null from a node that is in no cluster, which answers with an error. */
+export function parseClusterStatus(reply: Reply | undefined): ClusterStatus | null {
+  if (!Buffer.isBuffer(reply)) return null
+  return JSON.parse(reply.toString('utf8')) as ClusterStatus
+}
+
+/** Whether the asked node is linked with every member. */
+export function isWhole(status: ClusterStatus): boolean {
+  return status.members.every(({ state }) => state === 'up')
+}
+
+/** 'up', or what is the matter: 'up, unfit: disk full'. */
+export function healthOf({ state, fitness }: MemberStatus): string {
+  return fitness.length === 0 ? state : `${state}, unfit: ${fitness.join(', ')}`
+}
+
+/** Slots as a share of all. */
+export function shareText(slots: number): string {
+  return `${((100 * slots) / SLOT_COUNT).toFixed(1)} %`
+}
+
+export function clusterTable({ node, members }: ClusterStatus): string[] {
+  const header = ['member', 'address', 'smart port', 'state', 'home of', 'primary of', 'copies of']
+  const rows = members.map((member) => [
+    member.name === node ? `${member.name} (asked)` : member.name,
+    addressText({ host: member.address, port: member.port }),
+    String(member.smartPort),
+    healthOf(member),
+    ...[member.homeSlots, member.primarySlots, member.replicaSlots].map(shareText),
+  ])
+  for (const [name, cell] of EXTRA_COLUMNS) {
+    if (!members.some((member) => cell(member) !== '')) continue
+    header.push(name)
+    rows.forEach((row, i) => row.push(cell(members[i])))
+  }
+  return textTable(header, rows)
+}
+
+/** Shown where the node that was asked knows them of any member. */
+const EXTRA_COLUMNS: readonly (readonly [string, (member: MemberStatus) => string])[] = [
+  ['keys', ({ keys }) => textOf(keys)],
+  ['bytes', ({ bytes }) => textOf(bytes)],
+  [
+    'clock',
+    ({ clockOffsetMs }) => (typeof clockOffsetMs === 'number' ? `${clockOffsetMs.toFixed(1)} ms` : ''),
+  ],
+]
+
+function textOf(count: number | undefined): string {
+  return count === undefined ? '' : String(count)
+}
+
+/** host:port, an IPv6 address in brackets. */
+export function addressText({ host, port }: { readonly host: string; readonly port: number }): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
