@@ -67,6 +67,8 @@ export class PeerLink implements ChannelOwner {
   hello: Hello | null = null
   fitness = 0
   pingState: Buffer = Buffer.alloc(0)
+  /** clock.monotonicMs() of the first ping that has not been answered; 0 when all have. */
+  pingSentAtMs = 0
   readonly #host: PeerLinkHost
   readonly #user: PeerLinkUser
   readonly #expectedNodeId: string | null
@@ -100,6 +102,15 @@ export class PeerLink implements ChannelOwner {
   /** Where begin() puts a request. Changes with every begin(). */
   get bytes(): Buffer {
     return this.#open.outbox.bytes
+  }
+
+  /** clock.monotonicMs() when the connection was made, and when anything last came on it; 0 without one. */
+  get connectedAtMs(): number {
+    return this.#channel?.startedAtMs ?? 0
+  }
+
+  get heardAtMs(): number {
+    return this.#channel?.lastHeardMs ?? 0
   }
 
   /** Bytes of requests that are not known to have been dealt with. */
@@ -180,6 +191,7 @@ export class PeerLink implements ChannelOwner {
     if (channel === null) return
     channel.tick(nowMs)
     if (channel.state !== 'open') return
+    if (this.pingSentAtMs === 0) this.pingSentAtMs = nowMs
     channel.ping()
     this.#judge(nowMs)
   }
@@ -244,6 +256,7 @@ export class PeerLink implements ChannelOwner {
     this.hello = hello
     this.#backoffMs = BACKOFF_MS_MIN
     this.#unacknowledged = new Unacknowledged()
+    this.pingSentAtMs = 0
     const nowMs = channel.lastHeardMs
     this.#phi = new PhiAccrual(this.#host.settings.phi, nowMs)
     this.#user.onConnected(this, hello)
@@ -277,6 +290,7 @@ export class PeerLink implements ChannelOwner {
     const { clock } = this.#host.env
     const roundTripMs = clock.monotonicMs() - pingToken(body, start) / 1000
     if (roundTripMs < 0) return false
+    this.pingSentAtMs = 0
     this.clock.add(pingWallMs(body, start), clock.wallMs(), roundTripMs)
     const fitness = pingFitness(body, start)
     const stateAt = start + PING_FIXED_BYTES

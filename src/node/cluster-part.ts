@@ -232,19 +232,40 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     const peer = this.#peers[member]
     if (peer === null) return []
     const { link } = peer
-    return [
+    const facts: LinkFacts[] = [
       {
         direction: 'to',
         isConnected: link.isOpen,
-        createdAtMs: 0,
-        pingSentAtMs: 0,
-        heardAtMs: 0,
-        sendBufferUsedBytes: link.unsentBytes,
+        createdAtMs: this.#wall(link.connectedAtMs),
+        pingSentAtMs: this.#wall(link.pingSentAtMs),
+        heardAtMs: this.#wall(link.heardAtMs),
+        sendBufferUsedBytes: link.unacknowledgedBytes,
         sendBufferAllocatedBytes: link.unsentBytes,
         clockOffsetMs: link.clock.isKnown ? link.clock.offsetMs : NaN,
         roundTripMs: link.clock.isKnown ? link.clock.roundTripMs : NaN,
       },
     ]
+    for (const incoming of this.links.incoming) {
+      if (incoming.hello?.nodeId !== this.members[member].id) continue
+      facts.push({
+        direction: 'from',
+        isConnected: incoming.isOpen,
+        createdAtMs: this.#wall(incoming.channel.startedAtMs),
+        pingSentAtMs: 0,
+        heardAtMs: this.#wall(incoming.channel.lastHeardMs),
+        sendBufferUsedBytes: incoming.unsentBytes,
+        sendBufferAllocatedBytes: incoming.unsentBytes,
+        clockOffsetMs: NaN,
+        roundTripMs: NaN,
+      })
+    }
+    return facts
+  }
+
+  /** The wall clock at a time of the monotonic one; 0 stays 0. */
+  #wall(monotonicMs: number): number {
+    if (monotonicMs === 0) return 0
+    return Math.round(this.#clock.wallMs() - this.#clock.monotonicMs() + monotonicMs)
   }
 
   get counters(): ClusterCounters {
