@@ -33,7 +33,13 @@ import { HANDSHAKE_HEADER_BYTES, handshakeHeaderIsSound, printable, shortText } 
 import { parseHello, writeHello } from './hello.js'
 import type { Hello } from './hello.js'
 import { LargeMessage } from './large-message.js'
-import { ANSWERS_PAUSE_BYTES, HANDSHAKE_DEADLINE_MS, REASON_BYTES_MAX, SILENT_MS_MAX } from './limits.js'
+import {
+  ANSWERS_PAUSE_BYTES,
+  HANDSHAKE_DEADLINE_MS,
+  MESSAGES_ANNOUNCED,
+  REASON_BYTES_MAX,
+  SILENT_MS_MAX,
+} from './limits.js'
 import type { LinkEnv, LinkNode, LinkSettings } from './link-node.js'
 import { Outbox } from './outbox.js'
 import type { OutboxOwner } from './outbox.js'
@@ -50,6 +56,8 @@ export interface ChannelOwner {
   /** The peer's HELLO; answers why it is not wanted, null when it is. The channel is open afterwards. */
   onHello(channel: Channel, hello: Hello): string | null
   onOpen(channel: Channel, hello: Hello): void
+  /** Messages of a batch follow, each with its header, in bytes[start, end); nobody has checked them. */
+  onBatch?(bytes: Buffer, start: number, end: number): void
   /** The bytes are the owner's until it returns. */
   onMessage(
     channel: Channel,
@@ -369,7 +377,12 @@ export class Channel implements StreamHandler, FrameTarget, OutboxOwner {
     if (this.#large.isOpen) return 'malformed'
     if (sequence !== (this.#received + 1) % TWO_32) return 'sequence'
     let at = start
+    let announced = 0
     while (at < end) {
+      if (announced-- === 0) {
+        announced = MESSAGES_ANNOUNCED - 1
+        this.#owner.onBatch?.(bytes, at, end)
+      }
       if (end - at < MESSAGE_HEADER_BYTES) return 'malformed'
       const from = at + MESSAGE_HEADER_BYTES
       const to = from + readU24(bytes, at + 1)

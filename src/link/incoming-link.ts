@@ -15,6 +15,8 @@ export interface IncomingLinkUser {
   /** Why this peer is not wanted; null when it is. Comes before anything else of it (RULES P4). */
   judge(hello: Hello): string | null
   onOpened(link: IncomingLink): void
+  /** Requests follow, each with the header of a message, in bytes[start, end); nobody has checked them. */
+  onBatch?(bytes: Buffer, start: number, end: number): void
   onRequest(
     link: IncomingLink,
     kind: number,
@@ -129,6 +131,10 @@ export class IncomingLink implements ChannelOwner {
   onOpen(_channel: Channel, hello: Hello): void {
     this.#host.accepted(this, hello)
     this.#user.onOpened(this)
+  }
+
+  onBatch(bytes: Buffer, start: number, end: number): void {
+    this.#user.onBatch?.(bytes, start, end)
   }
 
   onMessage(

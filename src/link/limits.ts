@@ -44,3 +44,6 @@ export const SILENT_MS_MAX = 5000
 export const CONNECT_TIMEOUT_MS = 2000
 export const BACKOFF_MS_MIN = 50
 export const BACKOFF_MS_MAX = 1000
+
+/** Of a batch, so many messages are announced before they are handed out, so that their keys can be fetched together. */
+export const MESSAGES_ANNOUNCED = 32

@@ -10,6 +10,7 @@ import type { Clock, Timer } from '../env/clock.js'
 import type { Log } from '../env/log.js'
 import type { Network } from '../env/network.js'
 import type { Random } from '../env/random.js'
+import { BatchGlance } from '../coordinator/batch-glance.js'
 import { judgeClock } from '../coordinator/clock-judge.js'
 import type { Level } from '../coordinator/consistency.js'
 import { Coordinator } from '../coordinator/coordinator.js'
@@ -85,6 +86,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   readonly members: readonly ClusterMember[]
   readonly #helloState: Buffer
   readonly #peers: (Peer | null)[]
+  readonly #glance: BatchGlance
   #requests: PeerRequests | null = null
   #inDoubt = false
   #hasJumped = false
@@ -110,6 +112,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     this.#clock = env.clock
     this.#log = env.log
     this.#store = store
+    this.#glance = new BatchGlance(store)
     this.#keyspace = keyspace
     this.config = config
     this.policies = policies
@@ -304,6 +307,8 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   durableAdvanced(): void {
     this.replica.durableAdvanced()
     this.#requests?.durableAdvanced()
+    // Now, and not at the end of a turn that is just ending: somebody's client waits for it.
+    for (const link of this.links.incoming) link.flush()
   }
 
   roomChanged(): void {
@@ -363,6 +368,10 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   }
 
   onOpened(_link: IncomingLink): void {}
+
+  onBatch(bytes: Buffer, start: number, end: number): void {
+    this.#glance.at(bytes, start, end)
+  }
 
   onRequest(
     link: IncomingLink,
