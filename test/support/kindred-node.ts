@@ -17,6 +17,8 @@ const START_DEADLINE_MS = 60_000
 export interface NodeOptions {
   /** Flags of `kindred server`, but for --port and --dir. */
   readonly flags?: readonly string[]
+  /** A settings file, which then says the ports. */
+  readonly config?: string
   /** Where the data lie; default a directory that goes away with the test. */
   readonly directory?: string
   readonly env?: NodeJS.ProcessEnv
@@ -32,6 +34,7 @@ export const SMALL_STORAGE: readonly string[] = [
 export class KindredNode {
   readonly directory: string
   #flags: readonly string[]
+  readonly #config: string | null
   readonly #env: NodeJS.ProcessEnv
   #process!: KindredProcess
   #running = false
@@ -40,15 +43,21 @@ export class KindredNode {
   private constructor(directory: string, options: NodeOptions) {
     this.directory = directory
     this.#flags = options.flags ?? []
+    this.#config = options.config ?? null
     this.#env = options.env ?? {}
   }
 
   /** Starts a node that ends with the test `t`. */
   static async start(t: Test, options: NodeOptions = {}): Promise<KindredNode> {
-    const directory = options.directory ?? temporaryDirectory(t)
-    const node = new KindredNode(directory, options)
-    t.teardown(() => node.kill9())
+    const node = KindredNode.make(t, options)
     await node.#start()
+    return node
+  }
+
+  /** The same without its start: startAgain() is the first one. */
+  static make(t: Test, options: NodeOptions = {}): KindredNode {
+    const node = new KindredNode(options.directory ?? temporaryDirectory(t), options)
+    t.teardown(() => node.kill9())
     return node
   }
 
@@ -73,6 +82,16 @@ export class KindredNode {
     await this.#process.ended
   }
 
+  /** SIGSTOP: the process does nothing, and its connections stay open. */
+  pause(): void {
+    this.#process.kill('SIGSTOP')
+  }
+
+  /** SIGCONT. */
+  goOn(): void {
+    this.#process.kill('SIGCONT')
+  }
+
   /** SIGTERM; resolves when the process is gone. */
   async stop(): Promise<Ended> {
     this.#running = false
@@ -94,9 +113,14 @@ export class KindredNode {
   /** Starts the process and does not wait for it to serve. */
   spawn(port = 0): void {
     const { directory } = this
-    const args = ['server', '--port', String(port), '--dir', directory, ...this.#flags]
-    this.#process = kindred(args, { env: this.#env })
+    const place = this.#config === null ? ['--port', String(port)] : ['--config', this.#config]
+    this.#process = kindred(['server', ...place, '--dir', directory, ...this.#flags], { env: this.#env })
     this.#running = true
+  }
+
+  /** What the process has printed so far. */
+  get said(): string {
+    return this.#process.said
   }
 
   /** The facts of the log's first line with `event` (letters and spaces), once it is there. */

@@ -54,6 +54,11 @@ export class KindredProcess {
     return this.#process.pid
   }
 
+  /** What it has printed so far. */
+  get said(): string {
+    return this.#out + this.#error
+  }
+
   /** Resolves with the match once standard output has it; rejects when the process ends without. */
   printed(pattern: RegExp): Promise<RegExpExecArray> {
     return this.#has(pattern, () => this.#out)
