@@ -80,6 +80,8 @@ export class Operation {
   writeLevel = 0
   /** Whether running it may change anything. */
   isWrite = false
+  /** It writes whatever its keys hold, and its reply does not depend on it. */
+  isBlind = false
   /** Another node has sent it here: it runs here, or nowhere. */
   isFromPeer = false
   /** Its keys are those of other operations, its parts. */
@@ -186,6 +188,7 @@ export class Operation {
     this.target = -1
     this.attempts = 0
     this.tag = 0
+    this.isBlind = false
     this.isFromPeer = false
     this.isPrepared = false
     this.isSplit = false

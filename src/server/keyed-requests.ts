@@ -138,15 +138,14 @@ export class KeyedRequests implements Runner {
     const effect = effectOf(command, bytes, offsets, argc)
     const isWrite = effect !== 'read'
     const { topology, operations } = this.#coordinator
-    let target = isWrite ? topology.homeOf(slot) : topology.readerOf(slot)
+    const target = isWrite ? topology.homeOf(slot) : topology.readerOf(slot)
     if (target === NOBODY) return this.#refuse(isWrite ? NO_WRITE_TEXT : NO_READ_TEXT)
     if (!operations.hasRoom(1)) return this.#refuse(TOO_MANY_TEXT)
     const { replies } = connection
     if (replies.count > 0) {
       const keyHash = keyHashOf(bytes, offsets[2 * first], offsets[2 * first + 1])
-      const where = replies.whereIs(keyHash, isWrite)
-      if (where >= 0 && (!isWrite || where === target)) target = where
-      else if (where !== FREE_KEY) return NOT_YET
+      const where = replies.whereIs(keyHash, isWrite, effect === 'blind-write')
+      if (where !== FREE_KEY && where !== target) return NOT_YET
     }
     if (target !== topology.self) {
       const operation = this.#take(command, effect, connection, slot, first, last)
@@ -253,6 +252,7 @@ export class KeyedRequests implements Runner {
     const operation = this.#coordinator.operations.take(connection.replies, QUEUED, this.#clock.monotonicMs())
     operation.keepRequest(bytes, offsets, argc)
     operation.isWrite = effect !== 'read'
+    operation.isBlind = effect === 'blind-write'
     operation.slot = slot
     operation.keyFirst = first
     operation.keyLast = last

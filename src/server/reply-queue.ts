@@ -2,18 +2,16 @@
  * The replies of one connection that are not there yet, in the order of their requests. A reply leaves when it and all
  * before it are final; the dispatcher takes those from the front, once a turn, in one write.
  *
- * While a request is under way elsewhere the queue also knows its key, so that a later request for the same key goes the
- * same way, or waits (RULES R3).
+ * While a request is under way the queue also knows its key, so that a later request for the same key goes the same way, or
+ * waits (RULES R3).
  */
 import type { Operation, OperationTable, ReplySink } from '../coordinator/operation.js'
 import { FORWARDED, SETTLED, WRITING } from '../coordinator/operation.js'
 
 /** Nothing of the connection is under way for the key. */
 export const FREE_KEY = -1
-/** A request for the key is under way on this node. */
-export const BUSY_HERE = -2
-/** Requests for the key are under way in more than one place. */
-export const BUSY_SOMEWHERE = -3
+/** A further request for the key has to wait for one that is under way. */
+export const BUSY_KEY = -2
 
 export class ReplyQueue implements ReplySink {
   count = 0
@@ -61,18 +59,20 @@ export class ReplyQueue implements ReplySink {
   }
 
   /**
-   * Where requests for this key are under way that a further one has to mind: the member that they were forwarded to, or one of
-   * the constants above. Reads do not mind reads; a write that was appended here is seen by whatever comes next.
+   * Where a further request for this key may go although others are under way: FREE_KEY where it likes, the member that all
+   * others were forwarded to, or BUSY_KEY. Reads do not mind reads; a write that was appended here is seen by whatever comes
+   * next. Of what was forwarded only blind writes follow each other by themselves, because the home appends them as they come:
+   * a read may be answered from what a later write has left, and a proposal that is refused comes again later.
    */
-  whereIs(keyHash: number, isWrite: boolean): number {
+  whereIs(keyHash: number, isWrite: boolean, isBlind: boolean): number {
     let where = FREE_KEY
     for (let operation = this.#front; operation !== null; operation = operation.next) {
       const { state } = operation
       if (state === SETTLED || state === WRITING || (!isWrite && !operation.isWrite)) continue
       if (operation.keyHash !== keyHash && !operation.isSplit) continue
-      const here = state === FORWARDED ? operation.target : BUSY_HERE
-      if (where !== FREE_KEY && where !== here) return BUSY_SOMEWHERE
-      where = here
+      if (state !== FORWARDED || !isBlind || !operation.isBlind) return BUSY_KEY
+      if (where !== FREE_KEY && where !== operation.target) return BUSY_KEY
+      where = operation.target
     }
     return where
   }
