@@ -183,7 +183,8 @@ class SimEvent {
   }
 }
 
-function microtasks(): Promise<void> {
+/** One real turn of Node's loop: every microtask that is due has run then. */
+export function microtasks(): Promise<void> {
   return new Promise((resolve) => realLoop.endOfTurn(resolve))
 }
 

@@ -11,13 +11,15 @@ const START_WALL_MS = Date.UTC(2026, 0, 1)
 
 export class SimClock implements Clock {
   readonly #queue: EventQueue
-  #wallOffsetMs = START_WALL_MS
+  #wallOffsetMs: number
   #stopped = false
   /** What fell due during a pause; null while there is none. */
   #deferred: (() => void)[] | null = null
 
-  constructor(queue: EventQueue) {
+  /** `before`: the clock of the machine before it was started again; its wall clock goes on where that one was. */
+  constructor(queue: EventQueue, before?: SimClock) {
     this.#queue = queue
+    this.#wallOffsetMs = before === undefined ? START_WALL_MS : before.#wallOffsetMs
   }
 
   wallMs(): number {

@@ -29,7 +29,11 @@ export class SimEnv {
 
   static fromSeed(seed: number | string, settings: DiskSettings = {}): SimEnv {
     const random = new SimRandom(seed)
-    const queue = new EventQueue(random)
+    return SimEnv.among(new EventQueue(random), random, settings)
+  }
+
+  /** One of several machines on the same virtual time; `random` is its own. */
+  static among(queue: EventQueue, random: SimRandom, settings: DiskSettings = {}): SimEnv {
     const clock = new SimClock(queue)
     return new SimEnv(random, queue, clock, new SimDisk({ random, clock, ...settings }))
   }
@@ -37,7 +41,7 @@ export class SimEnv {
   /** Ends this world and returns the next one; `random` decides what a random crash keeps. */
   reboot(mode: CrashMode, random?: SimRandom): SimEnv {
     this.clock.stop()
-    const clock = new SimClock(this.queue)
+    const clock = new SimClock(this.queue, this.clock)
     const disk = this.disk.clone(clock)
     this.disk.powerOff()
     disk.crash(mode, random)
