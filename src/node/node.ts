@@ -331,6 +331,7 @@ class Node implements RunningNode {
       storageLines: [
         ['storage_sequence', facts.sequence],
         ['storage_segments', facts.segments],
+        ['storage_retained_bytes', facts.retainedBytes],
         ['storage_tables', facts.tables],
         ['storage_tables_by_level', facts.tablesByLevel.join(',')],
         ['storage_index_filter_bytes', facts.residentBytes],

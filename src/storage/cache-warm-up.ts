@@ -1,11 +1,12 @@
 /**
- * Takes blocks of tables that a job has just written into the block cache, before the tables are used. Without it each flush
- * turns keys that were in memory into cold ones, and each compaction turns everything that it touched cold at once: the
- * tens of thousands of blocks are then read and checked on the event loop by the next requests, which all wait.
+ * Takes blocks of tables into the block cache before lookups come to them. Without it keys that were in memory turn cold by
+ * the hundred thousand: when a segment that was retained for its tables goes, and when a compaction has rewritten what
+ * the cache held. Their blocks would be read and checked on the event loop by the next requests, which all wait.
  *
- * What is worth it: all that a flush writes, because memory held it until then; of what a compaction writes, the blocks
- * in whose place the oldest input, from which most of the entries come, was in memory; the inputs' blocks there lose what
- * protects them from eviction, so that the new ones take their place. Both within a share of the cache.
+ * What is worth it: all tables of the segment that goes next, because memory held what is in them; of what a compaction
+ * writes, before it is used, the blocks in whose place the oldest input, from which most of the entries come, was in memory,
+ * be it in the cache or in a retained segment; the inputs' blocks there lose what protects them from eviction, so that
+ * the new ones take their place. Both within a share of the cache.
  *
  * A worker reads and checks the blocks, a piece at a time, and the event loop copies the piece into the cache between
  * requests. Whatever goes wrong only leaves blocks cold, for the next reader to find out.
@@ -15,6 +16,7 @@ import type { Log } from '../env/log.js'
 import type { BlockCache } from './block-cache.js'
 import type { StorageJobs } from './jobs/storage-jobs.js'
 import type { StoreEnv } from './store-options.js'
+import type { RetainedSegments } from './retained-segments.js'
 import type { LiveTable } from './table-set.js'
 import type { Table } from './table/table.js'
 
@@ -22,56 +24,61 @@ import type { Table } from './table/table.js'
 const PIECE_BYTES = 1024 * 1024
 /** Blocks of which the event loop asks in one go whether they are wanted: where none is, that is all it does. */
 const BLOCKS_LOOKED_AT_MAX = 1024
-/** Of the cache, what one flush or compaction may bring in: the divisor. */
+/** Of the cache, what one segment that goes or one compaction may bring in: the divisor. */
 const CACHE_SHARE = 2
 
 export class CacheWarmUp {
   readonly #jobs: StorageJobs
   readonly #clock: Clock
   readonly #log: Log
+  readonly #retained: RetainedSegments
   readonly #budgetBytes: number
 
-  constructor({ jobs, clock, log }: StoreEnv, cache: BlockCache) {
+  constructor({ jobs, clock, log }: StoreEnv, cache: BlockCache, retained: RetainedSegments) {
     this.#jobs = jobs
     this.#clock = clock
     this.#log = log
+    this.#retained = retained
     this.#budgetBytes = cache.sizeBytes / CACHE_SHARE
   }
 
-  /** After a flush: every block. Never rejects. */
-  async flushed(tables: readonly LiveTable[]): Promise<void> {
+  /** Before a retained segment goes, the tables for which it has answered: every block. Never rejects. */
+  async leaving(tables: readonly Table[]): Promise<void> {
     await this.#takeIn(tables, () => true)
   }
 
   /** After a merge of `inputs`, which are still in use. Never rejects. */
   async merged(tables: readonly LiveTable[], inputs: readonly LiveTable[]): Promise<void> {
     const oldestFirst = [...inputs].sort((a, b) => b.facts.level - a.facts.level)
-    await this.#takeIn(tables, (token) => {
+    const written = tables.map(({ table }) => table)
+    await this.#takeIn(written, (token) => {
       let wanted: boolean | null = null
       for (const { table } of oldestFirst) {
         if (!covers(table, token)) continue
-        wanted ??= table.hasInMemory(token)
+        wanted ??= this.#retained.tables.has(table) || table.hasInMemory(token)
         table.demote(token)
       }
       return wanted === true
     })
   }
 
-  async #takeIn(tables: readonly LiveTable[], wants: (firstToken: number) => boolean): Promise<void> {
+  async #takeIn(tables: readonly Table[], wants: (firstToken: number) => boolean): Promise<void> {
     const piece = new SharedArrayBuffer(Math.min(PIECE_BYTES, this.#budgetBytes))
     let left = this.#budgetBytes
-    try {
-      for (const { table } of tables) {
-        for (let block = 0; block < table.index.blockCount && left > 0;) {
+    for (const table of tables) {
+      try {
+        for (let block = 0; block < table.index.blockCount && left > 0 && !table.isRetired;) {
           const { blocks, bytes, next } = choosePiece(table, block, piece.byteLength, wants)
           if (blocks.length > 0) await this.#takePiece(table, blocks, piece)
           else await this.#nextTurn()
           block = next
           left -= bytes
         }
+      } catch (error) {
+        // One that was compacted away meanwhile has no file any more, and nobody who would ask it.
+        if (table.isRetired) continue
+        return this.#log.warn('a table not taken into the cache', { error: String(error) })
       }
-    } catch (error) {
-      this.#log.warn('new tables not taken into the cache', { error: String(error) })
     }
   }
 

@@ -16,13 +16,14 @@ import { applyEdit, encodeManifest, leftovers, Manifest, ManifestWriteError } fr
 import type { ManifestEdit, ManifestState, ManifestTable, WrittenTable } from './manifest.js'
 import type { LoadedStore, SealedSegment } from './open-store.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
+import { RetainedSegments } from './retained-segments.js'
 import { Table } from './table/table.js'
 import { TableSet } from './table-set.js'
 import type { LiveTable } from './table-set.js'
 
 export interface LiveFilesHost {
-  /** Tables and sealed segments (youngest first) have changed. */
-  install(tables: TableSet, sealed: readonly SealedSegment[]): void
+  /** Tables, sealed segments or retained ones (youngest first) have changed. */
+  install(tables: TableSet, sealed: readonly SealedSegment[], retained: readonly Segment[]): void
   active(): Segment
 }
 
@@ -33,18 +34,21 @@ export interface FileChange {
   readonly removed?: readonly LiveTable[]
   /** These go without being closed: they come again, on another level, among `added`. */
   readonly replaced?: readonly LiveTable[]
-  /** Leaves memory. */
+  /** Became `added`, and is only retained from now on. */
   readonly flushed?: SealedSegment
 }
 
 export class LiveFiles {
   readonly #env: StoreEnv
   readonly #directory: string
+  readonly #segmentBytes: number
+  readonly #segmentsMax: number
   readonly #host: LiveFilesHost
   readonly #cache: BlockCache
   #state: ManifestState
   #tables: TableSet
   #sealed: readonly SealedSegment[]
+  readonly #retained = new RetainedSegments()
   #nextNumber: number
   /** Ends when the last edit that was asked for has. */
   #lastEdit: Promise<void> = Promise.resolve()
@@ -54,15 +58,17 @@ export class LiveFiles {
   /** What only the manifest names that may or may not have been written. */
   readonly #doubtful: string[] = []
 
-  constructor(env: StoreEnv, { directory }: StoreOptions, loaded: LoadedStore, host: LiveFilesHost) {
+  constructor(env: StoreEnv, options: StoreOptions, loaded: LoadedStore, host: LiveFilesHost) {
     this.#env = env
-    this.#directory = directory
+    this.#directory = options.directory
+    this.#segmentBytes = options.segmentBytes
+    this.#segmentsMax = options.segmentsMax
     this.#host = host
     this.#cache = loaded.cache
     this.#state = loaded.state
     this.#tables = loaded.tables
     this.#sealed = [...loaded.segments].reverse()
-    this.#nextNumber = nextFreeNumber(env, directory, loaded.state)
+    this.#nextNumber = nextFreeNumber(env, options.directory, loaded.state)
   }
 
   get state(): ManifestState {
@@ -81,6 +87,29 @@ export class LiveFiles {
   /** The active segment has been given up; its successor is the host's active() from now on. */
   addSealed(segment: SealedSegment): void {
     this.#sealed = [segment, ...this.#sealed]
+  }
+
+  /** Segments that tables hold, kept as the cache of those tables. */
+  get retained(): RetainedSegments {
+    return this.#retained
+  }
+
+  /** A segment that was begun now would be one more than segments-max in memory. */
+  get memoryIsUsedUp(): boolean {
+    return this.#segmentsInMemory >= this.#segmentsMax
+  }
+
+  get #segmentsInMemory(): number {
+    return this.#sealed.length + 1 + this.#retained.count
+  }
+
+  /** The oldest retained segment is searched no more; answers it. Its memory may be reused once this step is over. */
+  giveUpRetained(): Segment | null {
+    const { oldest } = this.#retained
+    if (oldest === undefined) return null
+    this.#retained.removeOldest()
+    this.#install(this.#tables.all)
+    return oldest.segment
   }
 
   get isInDoubt(): boolean {
@@ -202,10 +231,26 @@ export class LiveFiles {
 
   #switchOver({ added = [], removed = [], replaced = [], flushed }: FileChange): void {
     const gone = new Set([...removed, ...replaced].map(({ table }) => table))
-    this.#tables = new TableSet([...this.#tables.all.filter(({ table }) => !gone.has(table)), ...added])
     this.#sealed = this.#sealed.filter((one) => one !== flushed)
-    this.#host.install(this.#tables, this.#sealed)
+    if (flushed !== undefined) this.#retain(flushed.segment, added)
+    this.#install([...this.#tables.all.filter(({ table }) => !gone.has(table)), ...added])
     for (const { table } of removed) table.retire(true)
+  }
+
+  #install(tables: readonly LiveTable[]): void {
+    this.#tables = new TableSet(tables, this.#retained.tables)
+    this.#host.install(this.#tables, this.#sealed, this.#retained.segments)
+  }
+
+  /** Memory of another size serves no later segment: it goes, and with it what is older. */
+  #retain(segment: Segment, tables: readonly LiveTable[]): void {
+    if (segment.memory.capacityBytes !== this.#segmentBytes) return this.#retained.clear()
+    this.#retained.add(
+      segment,
+      tables.map(({ table }) => table),
+    )
+    while (this.#retained.count > 0 && this.#segmentsInMemory > this.#segmentsMax)
+      this.#retained.removeOldest()
   }
 
   /**

@@ -1,7 +1,7 @@
 /**
  * The files and the memory of log segments: the next one is made ahead by a job (the spare), so that a change of segments
- * costs the request path nothing, and the memory of a flushed one is kept for reuse. Numbers order logs, so a spare that is
- * passed over must not be used later.
+ * costs the request path nothing. Its memory is that of a retained segment (retained-segments.ts), taken away between
+ * requests, because one may still use an entry of it. Numbers order logs, so a spare that is passed over must not be used later.
  */
 import { takingRoom } from './disk-space.js'
 import { logFileName, pathOf } from './file-names.js'
@@ -10,8 +10,6 @@ import { Segment, SegmentMemory } from './log/segment.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
 
 const RETRY_AFTER_MS = 1000
-/** Idle segment memory kept for the next rotation. */
-const SPARE_MEMORIES = 1
 
 export interface NewSegment {
   readonly segment: Segment
@@ -37,7 +35,8 @@ export class LogFiles {
   #preparing = false
   #trouble: string | null = null
   #stopped = false
-  readonly #memories: SegmentMemory[] = []
+  /** Of a segment that is retained no more; counts among segmentsMax. */
+  #idle: SegmentMemory | null = null
 
   constructor(env: StoreEnv, options: StoreOptions, files: LiveFiles, host: LogFilesHost) {
     this.#env = env
@@ -48,6 +47,11 @@ export class LogFiles {
 
   get hasSpare(): boolean {
     return this.#spare !== null
+  }
+
+  /** Whether there is memory for the next segment; else it is up to makeMemory(). */
+  get hasMemory(): boolean {
+    return this.#idle !== null || !this.#files.memoryIsUsedUp
   }
 
   /** Why the spare could not be made, at the last attempt; null once it could. */
@@ -120,12 +124,14 @@ export class LogFiles {
     )
   }
 
-  /** A segment is flushed: its file goes, its memory may serve again. */
+  /** Sees to it that there is memory for the next segment, if any is retained. To be called between requests. */
+  makeMemory(): void {
+    if (!this.hasMemory) this.#idle = this.#files.giveUpRetained()?.memory ?? null
+  }
+
+  /** A segment is flushed: its file goes. */
   release(segment: Segment): void {
     this.#files.unlink(logFileName(segment.header.fileNumber))
-    const { memory } = segment
-    if (memory.capacityBytes !== this.#options.segmentBytes || this.#memories.length >= SPARE_MEMORIES) return
-    this.#memories.push(memory)
   }
 
   #dropSpare(): void {
@@ -164,10 +170,14 @@ export class LogFiles {
   }
 
   #takeMemory(capacityBytes: number): SegmentMemory {
-    const fitting = this.#memories.findIndex((memory) => memory.capacityBytes === capacityBytes)
-    if (fitting === -1) return new SegmentMemory(capacityBytes)
-    const [memory] = this.#memories.splice(fitting, 1)
-    memory.clear()
-    return memory
+    const idle = this.#idle
+    this.#idle = null
+    if (idle?.capacityBytes === capacityBytes) {
+      idle.clear()
+      return idle
+    }
+    // A rotation that nobody foresaw: what is retained makes room, but an entry of it may be in use in this step.
+    if (idle === null && this.#files.memoryIsUsedUp) this.#files.giveUpRetained()
+    return new SegmentMemory(capacityBytes)
   }
 }

@@ -3,8 +3,10 @@
  * ahead (log-files.ts), disk space is watched (disk-space.ts), and the manifest records it all (live-files.ts). The work
  * itself runs in jobs (worker threads); this class decides when, flushes, and tells the store how writers are to be treated.
  *
- * Nothing here grows without bound: at most `segmentsMax` segments are in memory, at most `stopDepth` tables of level 0 lie
- * over each other beside what those segments become, and a rotation waits (WRITE_LATER) where there would be more. One flush and one compaction run at a time. A job that fails changed nothing and is tried again later.
+ * Nothing here grows without bound: at most `segmentsMax` segments are in memory, the flushed ones that are retained
+ * included, at most `stopDepth` tables of level 0 lie over each other beside what those segments become, and a rotation
+ * waits (WRITE_LATER) where there would be more. One flush and one compaction run at a time. A job that fails changed
+ * nothing and is tried again later.
  */
 import type { Timer } from '../env/clock.js'
 import { assert } from '../util/assert.js'
@@ -27,8 +29,8 @@ const RETRY_AFTER_MS = 1000
 const WATCH_EVERY_MS = 1000
 
 export interface MaintenanceHost {
-  /** Tables and sealed segments (youngest first) have changed. */
-  install(tables: TableSet, sealed: readonly SealedSegment[]): void
+  /** Tables, sealed segments or retained ones (youngest first) have changed. */
+  install(tables: TableSet, sealed: readonly SealedSegment[], retained: readonly Segment[]): void
   active(): Segment
   onRoom(): void
   writeDelayChanged(): void
@@ -48,7 +50,10 @@ export interface MaintenanceFacts {
   readonly tableBytes: number
   readonly tablesByLevel: readonly number[]
   readonly residentBytes: number
+  /** Not flushed yet. */
   readonly segments: number
+  /** Flushed and still in memory. */
+  readonly retainedSegments: number
   readonly logBytes: number
   readonly writeDelayMs: number
   readonly lastJobError: string
@@ -63,6 +68,7 @@ export class Maintenance {
   readonly #compactions: Compactions
   readonly #space: DiskSpace
   #flushing = false
+  #makingMemory = false
   #stopped = false
   #timer: Timer | null = null
   writeDelayMs = 0
@@ -80,14 +86,14 @@ export class Maintenance {
     this.#options = options
     this.#host = host
     const active = (): Segment => host.active()
-    this.#warmUp = new CacheWarmUp(env, loaded.cache)
     this.#files = new LiveFiles(env, options, loaded, {
       active,
-      install: (tables, sealed) => {
-        host.install(tables, sealed)
+      install: (tables, sealed, retained) => {
+        host.install(tables, sealed, retained)
         this.#followLevelZero()
       },
     })
+    this.#warmUp = new CacheWarmUp(env, loaded.cache, this.#files.retained)
     this.#logs = new LogFiles(env, options, this.#files, {
       active,
       onSpare: () => host.onRoom(),
@@ -144,7 +150,23 @@ export class Maintenance {
 
   /** Whether the active segment may be given up for a new one now. */
   get canRotate(): boolean {
-    return this.#logs.hasSpare && !this.#levelZeroIsFull && this.sealed.length + 1 < this.#options.segmentsMax
+    return this.#logs.hasSpare && this.#logs.hasMemory && !this.#levelZeroIsFull && this.#maySealAnother
+  }
+
+  get #maySealAnother(): boolean {
+    return this.sealed.length + 1 < this.#options.segmentsMax
+  }
+
+  /** Has a segment's memory ready for the next one by the end of this turn, unless all of it holds what is not flushed. */
+  makeMemory(): void {
+    if (this.#logs.hasMemory || !this.#maySealAnother || this.#makingMemory) return
+    this.#makingMemory = true
+    this.#env.clock.endOfTurn(() => {
+      this.#makingMemory = false
+      if (this.#stopped) return
+      this.#logs.makeMemory()
+      this.#host.onRoom()
+    })
   }
 
   /** Why the next log file could not be made, at the last attempt; null while all is well. */
@@ -214,6 +236,7 @@ export class Maintenance {
       tablesByLevel: Array.from(byLevel, (count) => count ?? 0),
       residentBytes,
       segments: this.sealed.length + 1,
+      retainedSegments: this.#files.retained.count,
       logBytes: this.sealed.reduce((sum, { segment }) => sum + segment.tail, this.#host.active().tail),
       writeDelayMs: this.writeDelayMs,
       lastJobError: this.#lastJobError,
@@ -280,7 +303,11 @@ export class Maintenance {
     if (this.#stopped) return
     const previousCounts = this.#files.state.countsFile
     const added = this.#files.openAll(result.tables, 0, countsFile)
-    await this.#warmUp.flushed(added)
+    if (this.#files.memoryIsUsedUp) {
+      // The next rotation takes away the oldest segment that is retained, this one included.
+      const leaving = this.#files.retained.oldest?.tables ?? added.map(({ table }) => table)
+      await this.#warmUp.leaving(leaving)
+    }
     if (this.#stopped) return closeAll(added)
     await this.#files.record(
       { countsFile, lastSequence: segment.maxSequence, flushMark },

@@ -4,13 +4,14 @@
  * after a crash in open-store.ts.
  *
  *     write   record -> arena of the active segment (memtable and log in one) -> log file at the end of the turn
- *     full    active segment -> sealed, synced -> flushed to tables of level 0 by a worker -> log file removed
- *     read    active segment, sealed segments, tables: newest first; COLD when a block is not in memory
+ *     full    active segment -> sealed, synced -> flushed to tables of level 0 by a worker -> log file removed -> retained
+ *     read    active segment, sealed and retained segments, tables: newest first; COLD when a block is not in memory
  *
  * The store knows sequences, not dots: who writes (actor, HLC) and what a key's value means is the coordinator's.
  *
- * Invariant: every entry in a segment has a higher sequence than every entry in a table, because segments are flushed in
- * order; so a hit in a segment is the newest. Among tables, sequences are compared.
+ * Invariant: every entry in a segment has a higher sequence than every entry in a table that a younger segment was not
+ * flushed to, because segments are flushed in order, and what is younger than a retained segment is in memory too
+ * (retained-segments.ts); so a hit in the youngest segment is the newest. Among tables, sequences are compared.
  */
 import { assert } from '../util/assert.js'
 import { KIND_VALUE, keyLength, keyStart } from '../record/layout.js'
@@ -59,6 +60,12 @@ export class Store {
   #active!: Segment
   /** Youngest first, the active one not included. */
   #sealed: readonly SealedSegment[] = []
+  /** Flushed segments that still answer for their tables, youngest first. */
+  #retained: readonly Segment[] = []
+  /** Where lookups go on behind the active segment: sealed and retained ones, youngest first. */
+  #older: readonly Segment[] = []
+  /** Tail of the active segment at which memory for the next one is made. */
+  #makeMemoryAt = 0
   #tables!: TableSet
   #cache!: BlockCache
   #shortcuts!: Shortcuts
@@ -103,10 +110,7 @@ export class Store {
   async #load(): Promise<void> {
     const loaded = await loadStore(this.#env, this.#options, this.#env.random.next53())
     const maintenance = new Maintenance(this.#env, this.#options, loaded, {
-      install: (tables, sealed) => {
-        this.#tables = tables
-        this.#sealed = sealed
-      },
+      install: (tables, sealed, retained) => this.#install(tables, sealed, retained),
       active: () => this.#active,
       onRoom: () => this.#events.onRoom(),
       writeDelayChanged: () => this.#events.onRoom(),
@@ -120,8 +124,7 @@ export class Store {
     }
     this.#goOver(loaded, maintenance)
     this.#writer = this.#startWriter()
-    this.#active = first.segment
-    this.#writer.add(first.segment, first.file)
+    this.#activate(first)
     maintenance.setCompactionRate(this.#compactionRate)
   }
 
@@ -130,8 +133,7 @@ export class Store {
     const { sequence, maxHlc, cutBytes, logBytes } = loaded
     this.#loaded = { sequence, maxHlc, cutBytes, logBytes }
     this.#maintenance = maintenance
-    this.#tables = maintenance.tables
-    this.#sealed = maintenance.sealed
+    this.#install(maintenance.tables, maintenance.sealed, [])
     this.#cache = loaded.cache
     this.#shortcuts = new Shortcuts(loaded.cache)
     this.#counts = loaded.counts
@@ -139,6 +141,19 @@ export class Store {
     this.#flushMark = loaded.flushMark
     this.#flushMarkSequence = 0
     this.#drop = null
+  }
+
+  #install(tables: TableSet, sealed: readonly SealedSegment[], retained: readonly Segment[]): void {
+    this.#tables = tables
+    this.#sealed = sealed
+    this.#retained = retained
+    this.#older = [...sealed.map(({ segment }) => segment), ...retained]
+  }
+
+  #activate({ segment, file }: NewSegment): void {
+    this.#writer.add(segment, file)
+    this.#active = segment
+    this.#makeMemoryAt = segment.arena.length * FULLNESS_FORESEEN
   }
 
   #startWriter(): LogWriter {
@@ -221,9 +236,9 @@ export class Store {
       into.record = record
       return FOUND
     }
-    const sealed = this.#sealed
-    for (let i = 0; i < sealed.length; i++) {
-      const segment = sealed[i].segment
+    const older = this.#older
+    for (let i = 0; i < older.length; i++) {
+      const segment = older[i]
       record = segment.find(hash.first, bytes, start, end)
       if (record !== 0) {
         into.bytes = segment.arena
@@ -247,8 +262,8 @@ export class Store {
    */
   prefetchPlace(first: number): number {
     let seen = this.#active.glance(first) ^ this.#shortcuts.glance(first)
-    const sealed = this.#sealed
-    for (let i = 0; i < sealed.length; i++) seen ^= sealed[i].segment.glance(first)
+    const older = this.#older
+    for (let i = 0; i < older.length; i++) seen ^= older[i].glance(first)
     return seen
   }
 
@@ -257,11 +272,10 @@ export class Store {
     const { arena } = this.#active
     const record = this.#active.likelyRecord(first)
     if (record !== 0) return glanceAt(arena, record)
-    const sealed = this.#sealed
-    for (let i = 0; i < sealed.length; i++) {
-      const { segment } = sealed[i]
-      const older = segment.likelyRecord(first)
-      if (older !== 0) return glanceAt(segment.arena, older)
+    const older = this.#older
+    for (let i = 0; i < older.length; i++) {
+      const likely = older[i].likelyRecord(first)
+      if (likely !== 0) return glanceAt(older[i].arena, likely)
     }
     return glanceAt(this.#cache.bytes, this.#shortcuts.glance(first))
   }
@@ -282,6 +296,7 @@ export class Store {
     const { logTrouble, canRotate } = this.#maintenance
     if (canRotate && !this.#mustAwaitLarge(bytes)) return WRITE_NOW
     if (logTrouble !== null) throw new StoreError('log-failed', logTrouble)
+    this.#maintenance.makeMemory()
     return WRITE_LATER
   }
 
@@ -414,6 +429,7 @@ export class Store {
     segment.insert(hash.first, slotOfToken(hash.token), record)
     this.appendedIn = segment.arena
     this.appendedAt = record
+    if (segment.tail >= this.#makeMemoryAt) this.#foreseeRotation()
     this.#writer.scheduleCommit()
     return sequence
   }
@@ -463,6 +479,7 @@ export class Store {
       appendfsync: this.#writer.policy,
       logFailure: this.#writer.failure?.message ?? this.#maintenance.logTrouble,
       logPendingBytes: this.#writer.pendingBytes,
+      retainedBytes: this.#retained.reduce((sum, { tail }) => sum + tail, 0),
       memtableBytes: this.#sealed.reduce((sum, { segment }) => sum + segment.tail, this.#active.tail),
       cacheBytes: this.#cache.stats.usedBytes,
       cacheHits: this.#cache.stats.hits,
@@ -506,11 +523,15 @@ export class Store {
       synced: false,
     }
     this.#maintenance.addSealed(sealed)
-    this.#sealed = this.#maintenance.sealed
-    this.#writer.add(next.segment, next.file)
-    this.#active = next.segment
+    this.#install(this.#tables, this.#maintenance.sealed, this.#retained)
+    this.#activate(next)
     this.#writer.scheduleCommit()
     return next.segment
+  }
+
+  #foreseeRotation(): void {
+    this.#makeMemoryAt = Infinity
+    this.#maintenance.makeMemory()
   }
 
   #nextSegment(recordBytes: number): NewSegment {
@@ -561,6 +582,8 @@ function glanceAt(bytes: Buffer, record: number): number {
 }
 
 const CACHE_LINE_BYTES = 64
+/** Of the active segment, at which memory for the next one is made; nobody waits for it who does not write the rest in one turn. */
+const FULLNESS_FORESEEN = 7 / 8
 /** More than a record takes beside key, value and the context that it takes over. */
 const RECORD_OVERHEAD_BYTES = 256
 const REOPEN_EVERY_MS = 1000
@@ -573,7 +596,10 @@ export interface StoreFacts extends MaintenanceFacts {
   /** Why the log, or the next log file, could not be written at the last attempt. */
   readonly logFailure: string | null
   readonly logPendingBytes: number
+  /** Segments not flushed yet. */
   readonly memtableBytes: number
+  /** Flushed segments that are still in memory. */
+  readonly retainedBytes: number
   readonly cacheBytes: number
   readonly cacheHits: number
   readonly cacheMisses: number

@@ -46,16 +46,20 @@ export class TableSet {
   coldTable: Table | null = null
   /** Newest first. */
   readonly level0: readonly Table[]
+  /** Those of level 0 that find() asks. */
+  readonly #asked: readonly Table[]
   readonly levels: readonly SortedLevel[]
   readonly #all: readonly LiveTable[]
   readonly #scratch = new EntryRef()
 
-  constructor(all: readonly LiveTable[]) {
+  /** Tables of level 0 among `answered` are not asked by find(): the caller has asked what has all their keys in vain. */
+  constructor(all: readonly LiveTable[], answered: ReadonlySet<Table> = new Set()) {
     this.#all = all
     this.level0 = all
       .filter((one) => one.facts.level === 0)
       .map((one) => one.table)
       .sort((a, b) => b.summary.maxSequence - a.summary.maxSequence)
+    this.#asked = this.level0.filter((table) => !answered.has(table))
     const deepest = all.reduce((highest, one) => Math.max(highest, one.facts.level), 0)
     const levels: SortedLevel[] = []
     for (let level = 1; level <= deepest; level++) {
@@ -78,9 +82,9 @@ export class TableSet {
   /** The newest entry of a key, dead or alive. COLD sets coldTable and leaves `into` alone. */
   find(hash: KeyHash, bytes: Buffer, start: number, end: number, into: EntryRef): TableLookup {
     let newest = -1
-    const level0 = this.level0
-    for (let i = 0; i < level0.length; i++) {
-      const table = level0[i]
+    const asked = this.#asked
+    for (let i = 0; i < asked.length; i++) {
+      const table = asked[i]
       if (table.summary.maxSequence <= newest) continue
       newest = this.#probe(table, hash, bytes, start, end, newest, into)
       if (newest === COLD_PROBE) return COLD

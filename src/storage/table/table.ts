@@ -222,6 +222,11 @@ export class Table {
     this.#insert(block, buffer)
   }
 
+  /** No version contains it any more. */
+  get isRetired(): boolean {
+    return this.#isRetired
+  }
+
   /** Whether the place of this token, which lies within the table, is in memory. */
   hasInMemory(token: number): boolean {
     return this.#places[this.#index.lastAtMost(token)] !== NOWHERE
