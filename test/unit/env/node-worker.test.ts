@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startWorker, type WorkerEvents } from '../../../src/env/node-worker.js'
+import { startWorker, YOUNG_GENERATION_MB, type WorkerEvents } from '../../../src/env/node-worker.js'
 
 const IMPORTS = "import { parentPort, workerData } from 'node:worker_threads';"
 
@@ -25,6 +25,14 @@ t.test('a thread gets its data, hears and answers, and ends when it is told to',
   thread.setBusy(false)
   await thread.terminate()
   t.match(await ended, /ended with code/)
+})
+
+t.test('a thread has a small young generation', async (t) => {
+  const { events, message } = listen()
+  const code = 'import { resourceLimits } from "node:worker_threads";'
+  const limits = moduleOf(`${code} parentPort.postMessage(resourceLimits.maxYoungGenerationSizeMb)`)
+  startWorker(limits, null, events).setBusy(true)
+  t.equal(await message, YOUNG_GENERATION_MB)
 })
 
 t.test('shared memory is shared', async (t) => {
