@@ -63,13 +63,16 @@ export const latency: Benchmark = {
 
 function load(server: ServerProcess, keys: number, seconds: number, rate: number | null): OpenLoopOptions {
   return {
-    port: server.port,
+    ports: [server.port],
+    homes: null,
     connections: CONNECTIONS,
     groupSize: GROUP,
     requestsPerSecond: rate,
     warmUpSeconds: 1,
     seconds,
     writeShare: 0.5,
+    wait: 'none',
+    prologue: [],
     keys,
     valueBytes: VALUE_BYTES,
   }

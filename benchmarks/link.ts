@@ -3,11 +3,10 @@
  * batches of 1, 16 and 64 a turn. Two processes, so that the CPU time of each side can be read; a few batches are in flight at a
  * time, as many connections' requests are in a node.
  */
-import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import type { Benchmark, BenchmarkOptions } from './benchmark.js'
 import { scaled } from './benchmark.js'
+import { messageOf, startChild } from './load/child.js'
 import type { LinkTurn, LinkTurnResult } from './load/link-sender.js'
 import { figureAtMost } from './measure/comparison.js'
 import type { Comparison } from './measure/comparison.js'
@@ -30,9 +29,9 @@ export const link: Benchmark = {
   summary: 'messages between two nodes: rate and CPU of either side, in batches of 1, 16 and 64 a turn',
   minutes: 1,
   async run(options) {
-    const receiver = start('link-receiver-entry.js')
-    const port = await firstMessage<number>(receiver)
-    const sender = start('link-sender-entry.js')
+    const receiver = startChild('link-receiver-entry.js')
+    const port = await messageOf<number>(receiver)
+    const sender = startChild('link-sender-entry.js')
     try {
       await run(sender, { port, batch: 64, messages: 500_000, messageBytes: MESSAGE_BYTES, inFlight: 4 })
       const contenders = BATCHES.map((batch) => contender(batch, port, sender, options))
@@ -89,16 +88,5 @@ function contender(batch: number, port: number, sender: ChildProcess, options: B
 
 function run(sender: ChildProcess, turn: LinkTurn): Promise<LinkTurnResult> {
   sender.send(turn)
-  return firstMessage<LinkTurnResult>(sender)
-}
-
-function start(entry: string): ChildProcess {
-  return fork(fileURLToPath(new URL(`./load/${entry}`, import.meta.url)))
-}
-
-function firstMessage<T>(child: ChildProcess): Promise<T> {
-  return new Promise((resolve, reject) => {
-    child.once('message', (message) => resolve(message as T))
-    child.once('exit', (code) => reject(new Error(`a process of the benchmark ended with ${code}`)))
-  })
+  return messageOf<LinkTurnResult>(sender)
 }

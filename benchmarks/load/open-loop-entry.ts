@@ -1,6 +1,11 @@
-/** The generator in a process of its own: options as JSON in the first argument, the result as JSON on standard output. */
+/** The generator in a process of its own: is sent the options, sends 'measuring' when the warm-up is over, then the result. */
 import { runOpenLoop } from './open-loop.js'
 import type { OpenLoopOptions } from './open-loop.js'
 
-const options = JSON.parse(process.argv[2]) as OpenLoopOptions
-process.stdout.write(JSON.stringify(await runOpenLoop(options)))
+process.once('message', (options) => {
+  const onMeasuring = (): void => void process.send?.('measuring')
+  void runOpenLoop(options as OpenLoopOptions, onMeasuring).then((result) => {
+    process.send?.(result, () => process.exit())
+  })
+})
+process.on('disconnect', () => process.exit())

@@ -6,21 +6,27 @@
  * Without a rate it is closed-loop, to find the highest throughput of the same mixture.
  *
  * Requests arrive in groups on one connection, as from a client that pipelines; a group is all SETs or all GETs, at random.
- * Every key exists and values have one size, so replies have known lengths: they are counted, not parsed, and only each
- * first byte is checked. It speaks plain RESP2 and treats every server alike.
+ * Every key exists and values have one size, so replies have known lengths: they are counted, not parsed. It speaks
+ * plain RESP2 and treats every server alike. Connections are spread over the ports; as a cluster client, one asks its node
+ * only for keys that have their home there.
  *
  * Between turns of its event loop it sleeps 50 us instead of spinning, which leaves the cores to the server. That, and
  * whatever else delays the generator itself, is part of the latencies: they are upper bounds.
  */
-import { connect } from 'node:net'
-import { once } from 'node:events'
-import type { Socket } from 'node:net'
-import { assert } from '../../src/util/assert.js'
+import type { SlotRange } from '../../src/ring/slot-range.js'
 import { LatencyHistogram } from '../measure/statistics.js'
+import { keysByHome } from './home-keys.js'
+import { LoadConnection } from './load-connection.js'
+import type { ConnectionEvents, WaitMode } from './load-connection.js'
+import { LoadTally } from './load-tally.js'
+import type { LatencySummary, SecondFigures } from './load-tally.js'
 import { Requests, seededRandom } from './requests.js'
 
 export interface OpenLoopOptions {
-  readonly port: number
+  /** Connection i goes to port i modulo their number. */
+  readonly ports: readonly number[]
+  /** For cluster clients, the slots whose home each port's node is; null when any node is asked for any key. */
+  readonly homes: readonly (readonly SlotRange[])[] | null
   readonly connections: number
   /** Requests that arrive together on one connection. */
   readonly groupSize: number
@@ -30,107 +36,120 @@ export interface OpenLoopOptions {
   readonly seconds: number
   /** Share of SETs, 0 to 1. */
   readonly writeShare: number
+  /** Where SETs are followed by WAIT 1 0: nowhere, at the end of a group, after each. */
+  readonly wait: WaitMode
+  /** A command that each connection begins with, to be answered +OK; empty for none. */
+  readonly prologue: readonly string[]
   /** Keys 0 to keys - 1 must exist, with values of this size. */
   readonly keys: number
   readonly valueBytes: number
 }
 
 export interface OpenLoopResult {
+  /** Without errors. */
   readonly requestsPerSecond: number
   readonly read: LatencySummary
   readonly write: LatencySummary
+  /** Good replies from the start to the last one, the warm-up's included: what the servers' CPU time was spent on. */
+  readonly answered: number
+  /** Requests that came to nothing, by the error's text; the warm-up's included. */
+  readonly errors: Readonly<Record<string, number>>
+  /** The measured time, second by second. */
+  readonly series: readonly SecondFigures[]
   /** CPU seconds of the generator per second, all threads. */
   readonly cpuShare: number
   /** How late the generator itself sent what was due: 99th percentile, in milliseconds; 0 in a closed loop. */
   readonly lateP99Ms: number
 }
 
-export interface LatencySummary {
-  readonly p50Ms: number
-  readonly p99Ms: number
-  readonly p999Ms: number
-  readonly maxMs: number
-}
-
-/** Groups that may be under way on one connection; more means that the server is hopelessly behind. */
-const GROUPS_MAX = 1 << 14
 const READ_BUFFER_BYTES = 256 * 1024
 const SLEEP_MS = 0.05
 const DRAIN_LIMIT_MS = 20_000
 const SEED = 11
 
-const PLUS = 43
-const DOLLAR = 36
-const MINUS = 45
-
-export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopResult> {
+/** `onMeasuring` is called when the warm-up is over. */
+export async function runOpenLoop(
+  options: OpenLoopOptions,
+  onMeasuring: () => void = () => {},
+): Promise<OpenLoopResult> {
   const generator = new OpenLoop(options)
-  return generator.run()
+  return generator.run(onMeasuring)
 }
 
-class OpenLoop {
+class OpenLoop implements ConnectionEvents {
   readonly #options: OpenLoopOptions
   readonly #random = seededRandom(SEED)
   readonly #requests: Requests
-  readonly #connections: Connection[] = []
-  readonly #reads = new LatencyHistogram()
-  readonly #writes = new LatencyHistogram()
+  readonly #connections: LoadConnection[] = []
+  /** Draws a key for each connection. */
+  readonly #drawKey: (() => number)[]
   readonly #late = new LatencyHistogram()
   readonly #sleeper = new Int32Array(new SharedArrayBuffer(4))
+  #tally = new LoadTally({ paced: false, measureFromMs: 0, endMs: 0 })
   #measureFromMs = 0
   #endMs = 0
-  #answered = 0
   #failure: Error | null = null
 
   constructor(options: OpenLoopOptions) {
     this.#options = options
     this.#requests = new Requests(options.valueBytes, this.#random)
+    this.#drawKey = this.#keyDrawers()
   }
 
-  async run(): Promise<OpenLoopResult> {
+  async run(onMeasuring: () => void): Promise<OpenLoopResult> {
     const { warmUpSeconds, seconds, requestsPerSecond } = this.#options
     await this.#connect()
     const startMs = performance.now()
     this.#measureFromMs = startMs + warmUpSeconds * 1000
     this.#endMs = this.#measureFromMs + seconds * 1000
+    const paced = requestsPerSecond !== null
+    this.#tally = new LoadTally({ paced, measureFromMs: this.#measureFromMs, endMs: this.#endMs })
+    setTimeout(onMeasuring, warmUpSeconds * 1000)
     const cpuFrom = process.cpuUsage()
-    if (requestsPerSecond === null) await this.#closedLoop()
-    else await this.#openLoop(startMs, requestsPerSecond)
+    if (paced) await this.#openLoop(startMs, requestsPerSecond)
+    else await this.#closedLoop()
     const { user, system } = process.cpuUsage(cpuFrom)
-    const cpuShare = (user + system) / 1e6 / (warmUpSeconds + seconds)
     await this.#drain()
     for (const connection of this.#connections) connection.close()
+    const tally = this.#tally
     return {
-      requestsPerSecond: this.#answered / seconds,
-      read: summary(this.#reads),
-      write: summary(this.#writes),
-      cpuShare,
+      requestsPerSecond: tally.answeredPerSecond,
+      read: tally.reads,
+      write: tally.writes,
+      answered: tally.answeredInAll,
+      errors: tally.errors,
+      series: tally.seconds,
+      cpuShare: (user + system) / 1e6 / (warmUpSeconds + seconds),
       lateP99Ms: this.#late.percentileMs(0.99),
     }
   }
 
+  #keyDrawers(): (() => number)[] {
+    const { ports, homes, keys } = this.#options
+    if (homes === null) return ports.map(() => () => Math.floor(this.#random() * keys))
+    return keysByHome(keys, homes).map((own, node) => {
+      if (own.length === 0) throw new Error(`the node on port ${ports[node]} is the home of no key`)
+      return () => own[Math.floor(this.#random() * own.length)]
+    })
+  }
+
   async #connect(): Promise<void> {
     const into = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
-    for (let i = 0; i < this.#options.connections; i++) {
-      const connection = new Connection(this.#options.port, into, this.#requests, this.#options.groupSize, {
-        answered: (connection, isWrite, dueMs, nowMs, times) =>
-          this.#record(connection, isWrite, dueMs, nowMs, times),
-        groupDone: (connection) => this.#groupDone(connection),
-        failed: (error) => (this.#failure ??= error),
-      })
-      await connection.ready
-      this.#connections.push(connection)
+    const { ports, connections, groupSize, wait, prologue } = this.#options
+    for (let index = 0; index < connections; index++) {
+      const options = { index, port: ports[index % ports.length], groupSize, wait, prologue, into }
+      this.#connections.push(await LoadConnection.open(options, this.#requests, this))
     }
   }
 
-  #addGroup(connection: Connection, dueMs: number): void {
+  #addGroup(index: number, dueMs: number): void {
     const isWrite = this.#random() < this.#options.writeShare
-    connection.addGroup(isWrite, dueMs, () => Math.floor(this.#random() * this.#options.keys))
+    this.#connections[index].addGroup(isWrite, dueMs, this.#drawKey[index % this.#drawKey.length])
   }
 
   async #closedLoop(): Promise<void> {
-    for (const connection of this.#connections) {
-      this.#addGroup(connection, performance.now())
+    for (const [index, connection] of this.#connections.entries()) {
+      this.#addGroup(index, performance.now())
       connection.flush()
     }
     while (performance.now() < this.#endMs) {
@@ -139,10 +158,10 @@ class OpenLoop {
     }
   }
 
-  #groupDone(connection: Connection): void {
+  groupDone(connection: LoadConnection): void {
     const nowMs = performance.now()
     if (this.#options.requestsPerSecond !== null || nowMs >= this.#endMs) return
-    this.#addGroup(connection, nowMs)
+    this.#addGroup(connection.index, nowMs)
     connection.flush()
   }
 
@@ -153,7 +172,7 @@ class OpenLoop {
       const nowMs = performance.now()
       let dueMs = startMs + group * everyMs
       for (; dueMs <= nowMs && dueMs < this.#endMs; dueMs = startMs + group * everyMs) {
-        this.#addGroup(connections[group % connections.length], dueMs)
+        this.#addGroup(group % connections.length, dueMs)
         if (dueMs >= this.#measureFromMs) this.#late.record(nowMs - dueMs, 1)
         group++
       }
@@ -165,155 +184,32 @@ class OpenLoop {
     }
   }
 
-  /** Open loop: what was due while measuring counts, whenever it is answered. Closed: what was answered meanwhile. */
-  #record(_: Connection, isWrite: boolean, dueMs: number, nowMs: number, times: number): void {
-    const atMs = this.#options.requestsPerSecond === null ? nowMs : dueMs
-    if (atMs < this.#measureFromMs || atMs >= this.#endMs) return
-    this.#answered += times
-    const histogram = isWrite ? this.#writes : this.#reads
-    histogram.record(nowMs - dueMs, times)
+  answered(isWrite: boolean, dueMs: number, nowMs: number, times: number): void {
+    this.#tally.answered(isWrite, dueMs, nowMs, times)
   }
 
+  refused(text: string, nowMs: number, times: number): void {
+    this.#tally.failed(text, nowMs, times)
+  }
+
+  failed(error: Error): void {
+    this.#failure ??= error
+  }
+
+  /** Waits for the replies that are still to come; those that never do are errors. */
   async #drain(): Promise<void> {
     const limitMs = performance.now() + DRAIN_LIMIT_MS
-    while (this.#connections.some((connection) => connection.groups > 0)) {
+    while (this.#connections.some((connection) => connection.groups > 0) && performance.now() < limitMs) {
       this.#check()
-      if (performance.now() > limitMs) throw new Error('the server left requests unanswered')
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
+    const groups = this.#connections.reduce((sum, connection) => sum + connection.groups, 0)
+    if (groups === 0) return
+    const text = `not answered ${DRAIN_LIMIT_MS / 1000} s after the end`
+    this.#tally.failed(text, this.#endMs, groups * this.#options.groupSize)
   }
 
   #check(): void {
     if (this.#failure !== null) throw this.#failure
-  }
-}
-
-function summary(histogram: LatencyHistogram): LatencySummary {
-  return {
-    p50Ms: histogram.percentileMs(0.5),
-    p99Ms: histogram.percentileMs(0.99),
-    p999Ms: histogram.percentileMs(0.999),
-    maxMs: histogram.maxMs,
-  }
-}
-
-interface ConnectionEvents {
-  answered(connection: Connection, isWrite: boolean, dueMs: number, nowMs: number, times: number): void
-  groupDone(connection: Connection): void
-  failed(error: Error): void
-}
-
-/** One socket and the groups that are under way on it, oldest first in a ring. */
-class Connection {
-  readonly ready: Promise<unknown>
-  readonly #socket: Socket
-  readonly #requests: Requests
-  readonly #groupSize: number
-  readonly #events: ConnectionEvents
-  readonly #due = new Float64Array(GROUPS_MAX)
-  readonly #isWrite = new Uint8Array(GROUPS_MAX)
-  #first = 0
-  groups = 0
-  /** Bytes of the first group's replies that are still to come. */
-  #left = 0
-  #out: Buffer
-  #outEnd = 0
-  #closed = false
-
-  constructor(port: number, into: Buffer, requests: Requests, groupSize: number, events: ConnectionEvents) {
-    this.#requests = requests
-    this.#groupSize = groupSize
-    this.#events = events
-    this.#out = Buffer.allocUnsafeSlow(requests.setBytes * groupSize * 4)
-    const onread = {
-      buffer: into,
-      callback: (bytes: number, buffer: Uint8Array) => this.#read(buffer, bytes),
-    }
-    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, onread })
-    this.#socket.on('error', (error) => events.failed(error))
-    this.#socket.on('close', () => {
-      if (!this.#closed) events.failed(new Error('the server closed a connection'))
-    })
-    this.ready = once(this.#socket, 'connect')
-  }
-
-  addGroup(isWrite: boolean, dueMs: number, nextKey: () => number): void {
-    if (this.groups === GROUPS_MAX) return this.#events.failed(new Error('the server is far behind the pace'))
-    const slot = (this.#first + this.groups++) % GROUPS_MAX
-    this.#due[slot] = dueMs
-    this.#isWrite[slot] = isWrite ? 1 : 0
-    if (this.groups === 1) this.#beginFirst()
-    const requests = this.#requests
-    if (this.#outEnd + requests.setBytes * this.#groupSize > this.#out.length) this.flush()
-    for (let i = 0; i < this.#groupSize; i++) {
-      const key = nextKey()
-      this.#outEnd = isWrite
-        ? requests.writeSet(this.#out, this.#outEnd, key)
-        : requests.writeGet(this.#out, this.#outEnd, key)
-    }
-  }
-
-  flush(): void {
-    if (this.#outEnd === 0) return
-    this.#socket.write(this.#out.subarray(0, this.#outEnd))
-    this.#outEnd = 0
-    // What the kernel did not take at once still belongs to the socket.
-    if (this.#socket.writableLength !== 0) this.#out = Buffer.allocUnsafeSlow(this.#out.length)
-  }
-
-  close(): void {
-    this.#closed = true
-    this.#socket.destroy()
-  }
-
-  #replyBytes(): number {
-    return this.#isWrite[this.#first] === 1 ? this.#requests.setReplyBytes : this.#requests.getReplyBytes
-  }
-
-  #beginFirst(): void {
-    this.#left = this.#replyBytes() * this.#groupSize
-  }
-
-  #read(buffer: Uint8Array, length: number): boolean {
-    const nowMs = performance.now()
-    let at = 0
-    while (at < length) {
-      if (this.groups === 0) return this.#refuse(buffer, at, length)
-      const replyBytes = this.#replyBytes()
-      const taken = Math.min(this.#left, length - at)
-      const first = at + (this.#left % replyBytes)
-      for (let reply = first; reply < at + taken; reply += replyBytes) {
-        if (!this.#isGood(buffer, reply, length)) return this.#refuse(buffer, reply, length)
-      }
-      const before = Math.ceil(this.#left / replyBytes)
-      this.#left -= taken
-      at += taken
-      const answered = before - Math.ceil(this.#left / replyBytes)
-      const isWrite = this.#isWrite[this.#first] === 1
-      if (answered > 0) this.#events.answered(this, isWrite, this.#due[this.#first], nowMs, answered)
-      if (this.#left === 0) this.#endFirst()
-    }
-    return true
-  }
-
-  #isGood(buffer: Uint8Array, at: number, length: number): boolean {
-    if (this.#isWrite[this.#first] === 1) return buffer[at] === PLUS
-    return buffer[at] === DOLLAR && (at + 1 === length || buffer[at + 1] !== MINUS)
-  }
-
-  #endFirst(): void {
-    assert(this.groups > 0, 'a group that ends has begun')
-    this.#first = (this.#first + 1) % GROUPS_MAX
-    this.groups--
-    if (this.groups > 0) this.#beginFirst()
-    this.#events.groupDone(this)
-  }
-
-  #refuse(buffer: Uint8Array, at: number, length: number): boolean {
-    const text = Buffer.from(buffer.subarray(at, Math.min(length, at + 80))).toString('latin1')
-    this.#events.failed(new Error(`not the reply that was due: ${JSON.stringify(text)}`))
-    this.#closed = true
-    this.#socket.destroy()
-    return false
   }
 }

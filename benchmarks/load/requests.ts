@@ -1,18 +1,21 @@
 /**
- * Writes SET and GET requests, with keys as redis-benchmark names them (`key:` and twelve digits) and values of one size,
+ * Writes SET, GET and WAIT requests, with keys as redis-benchmark names them (`key:` and twelve digits) and values of one size,
  * straight into a buffer: a template is copied and the digits and a window of noise are put in. Replies have known
  * lengths then, so a generator needs no parser.
  */
 
 const KEY_DIGITS = 12
-const KEY_BYTES = 4 + KEY_DIGITS
+const KEY_PREFIX = 'key:'
+export const KEY_BYTES = KEY_PREFIX.length + KEY_DIGITS
+/** One replica, however long it takes. */
+const WAIT = Buffer.from('*3\r\n$4\r\nWAIT\r\n$1\r\n1\r\n$1\r\n0\r\n')
 const DIGIT_ZERO = 48
 const NOISE_BYTES = 1 << 16
 
 export class Requests {
   readonly setBytes: number
   readonly getBytes: number
-  readonly setReplyBytes = '+OK\r\n'.length
+  readonly waitBytes = WAIT.length
   readonly getReplyBytes: number
   readonly #set: Buffer
   readonly #get: Buffer
@@ -24,7 +27,7 @@ export class Requests {
 
   /** Values are printable noise: nothing compresses them to nothing. */
   constructor(valueBytes: number, random: () => number) {
-    const key = `$${KEY_BYTES}\r\nkey:${'0'.repeat(KEY_DIGITS)}\r\n`
+    const key = `$${KEY_BYTES}\r\n${KEY_PREFIX}${'0'.repeat(KEY_DIGITS)}\r\n`
     const setHead = `*3\r\n$3\r\nSET\r\n${key}`
     const getHead = `*2\r\n$3\r\nGET\r\n${key}`
     this.#set = Buffer.from(`${setHead}$${valueBytes}\r\n${' '.repeat(valueBytes)}\r\n`)
@@ -55,6 +58,18 @@ export class Requests {
     putDigits(into, at + this.#getKeyEnd, key)
     return at + this.getBytes
   }
+
+  writeWait(into: Buffer, at: number): number {
+    WAIT.copy(into, at)
+    return at + WAIT.length
+  }
+}
+
+/** The key alone, KEY_BYTES long. */
+export function writeKey(into: Buffer, at: number, key: number): void {
+  into.write(KEY_PREFIX, at, 'latin1')
+  into.fill(DIGIT_ZERO, at + KEY_PREFIX.length, at + KEY_BYTES)
+  putDigits(into, at + KEY_BYTES, key)
 }
 
 function putDigits(into: Buffer, end: number, number: number): void {

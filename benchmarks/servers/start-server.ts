@@ -23,14 +23,18 @@ export async function startKindred(
   })
 }
 
-/** Redis with the defaults of its AOF (a rewrite when it has doubled), without snapshots. */
-export async function startRedis(directory: string, appendfsync: AppendFsync): Promise<ServerProcess> {
+/** Redis with the defaults of its AOF (a rewrite when it has doubled), without snapshots; `more`: further arguments. */
+export async function startRedis(
+  directory: string,
+  appendfsync: AppendFsync,
+  ...more: readonly string[]
+): Promise<ServerProcess> {
   const port = await freePort()
   const settings = ['--port', String(port), '--dir', directory, '--appendonly', 'yes']
   return ServerProcess.start({
     name: 'Redis',
     program: 'redis-server',
-    args: [...settings, '--appendfsync', appendfsync, '--save', '', '--daemonize', 'no'],
+    args: [...settings, '--appendfsync', appendfsync, '--save', '', '--daemonize', 'no', ...more],
     port,
     isBusy: (info) =>
       info.get('aof_rewrite_in_progress') === '1' ||
