@@ -7,6 +7,8 @@ export interface Benchmark {
   readonly summary: string
   /** About how long it takes in full, in minutes. */
   readonly minutes: number
+  /** Turns unless told, where the usual number would take too long. */
+  readonly turns?: number
   run(options: BenchmarkOptions): Promise<Report>
 }
 
@@ -16,7 +18,7 @@ export interface BenchmarkOptions {
   readonly quick: boolean
   /** Where servers put their data; on the disk to be measured. */
   readonly directory: string
-  /** Folder of the prototypes memory.js, durable.js and table.js; null when there is none. */
+  /** Folder of the prototypes, such as memory.js and quorum.js; null when there is none. */
   readonly prototypes: string | null
 }
 

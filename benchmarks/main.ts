@@ -13,6 +13,10 @@ import { machineFacts } from './measure/machine.js'
 import { progress } from './measure/turns.js'
 import { printReport } from './measure/report.js'
 import { prototypes } from './prototypes.js'
+import { quorumLatency } from './quorum-latency.js'
+import { quorumPause } from './quorum-pause.js'
+import { quorumReads } from './quorum-reads.js'
+import { quorum } from './quorum.js'
 import { recovery } from './recovery.js'
 import { redisBenchmarks } from './redis-benchmark.js'
 import { ring } from './ring.js'
@@ -27,6 +31,10 @@ const BENCHMARKS: readonly Benchmark[] = [
   link,
   prototypes,
   ring,
+  quorum,
+  quorumReads,
+  quorumLatency,
+  quorumPause,
 ]
 const TURNS = 5
 const QUICK_TURNS = 2
@@ -40,7 +48,7 @@ OPTIONS
   --quick            fewer turns and a tenth of the requests: to try out, not to publish
   --turns N          turns of each contender, A B A B ... (${TURNS}; with --quick ${QUICK_TURNS})
   --dir DIR          where data is put, on the disk to be measured (the system's folder for temporary files)
-  --prototypes DIR   folder with memory.js, durable.js and table.js (../shared/prototypes when it exists)
+  --prototypes DIR   folder with memory.js, durable.js, table.js, quorum.js and quorum-home.js (../shared/prototypes when it exists)
 `
 
 async function main(args: readonly string[]): Promise<number> {
@@ -57,19 +65,22 @@ async function main(args: readonly string[]): Promise<number> {
   })
   const chosen = BENCHMARKS.filter(({ name }) => positionals.includes(name) || positionals.includes('all'))
   const unknown = positionals.filter((name) => name !== 'all' && !BENCHMARKS.some((one) => one.name === name))
-  const turns = Number(values.turns ?? (values.quick ? QUICK_TURNS : TURNS))
-  if (values.help || chosen.length === 0 || unknown.length > 0 || !Number.isInteger(turns) || turns < 1) {
+  const turns = values.turns === undefined ? null : Number(values.turns)
+  const turnsAreWrong = turns !== null && (!Number.isInteger(turns) || turns < 1)
+  if (values.help || chosen.length === 0 || unknown.length > 0 || turnsAreWrong) {
     if (unknown.length > 0) console.error(`There is no benchmark "${unknown.join('", "')}".\n`)
     console.log(usage())
     return values.help || positionals.length === 0 ? 0 : 2
   }
-  const options: BenchmarkOptions = {
-    turns,
+  const options: Omit<BenchmarkOptions, 'turns'> = {
     quick: values.quick,
     directory: values.dir,
     prototypes: existsSync(values.prototypes) ? values.prototypes : null,
   }
-  for (const benchmark of chosen) await runOne(benchmark, options)
+  const usual = values.quick ? QUICK_TURNS : TURNS
+  for (const benchmark of chosen) {
+    await runOne(benchmark, { ...options, turns: turns ?? benchmark.turns ?? usual })
+  }
   return 0
 }
 
@@ -83,7 +94,10 @@ async function runOne(benchmark: Benchmark, options: BenchmarkOptions): Promise<
   const minutes = ((performance.now() - began) / 60_000).toFixed(1)
   const quick = options.quick ? ' --quick' : ''
   const command = `npm run bench -- ${benchmark.name}${quick}`
-  const method = `medians of ${options.turns} turns taken by turns (lowest to highest); a ratio is the median of the turns' ratios`
+  const method =
+    options.turns === 1
+      ? 'one turn'
+      : `medians of ${options.turns} turns taken by turns (lowest to highest); a ratio is the median of the turns' ratios`
   printReport(benchmark.name, command, [`${method}; took ${minutes} minutes`, ...facts], report)
 }
 

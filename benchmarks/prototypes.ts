@@ -5,7 +5,6 @@
  * starts them anew, and Kindred with them.
  */
 import { execFile } from 'node:child_process'
-import { connect } from 'node:net'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -18,6 +17,7 @@ import type { Comparison } from './measure/comparison.js'
 import { takeTurns } from './measure/turns.js'
 import type { Contender, Figures } from './measure/turns.js'
 import { removeFolder, temporaryFolder, track } from './servers/cleanup.js'
+import { isTaken } from './servers/server-process.js'
 import type { ServerProcess } from './servers/server-process.js'
 import { startKindred, startPrototype } from './servers/start-server.js'
 import type { AppendFsync } from './servers/start-server.js'
@@ -79,7 +79,7 @@ async function comparePair(folder: string, pair: Pair, options: BenchmarkOptions
   const missing = !existsSync(path) || (await isTaken(port))
   const contenders: Contender[] = [
     contender('Kindred', (directory) => startKindred(directory, policy), tests, options),
-    contender(script, (directory) => startPrototype(path, port, directory, policy), tests, options),
+    contender(script, (directory) => startPrototype(path, port, directory, { MODE: policy }), tests, options),
   ]
   const [kindred, prototype] = await takeTurns(options.turns, missing ? contenders.slice(0, 1) : contenders)
   return [1, 16].flatMap((pipeline) =>
@@ -159,15 +159,4 @@ async function runTable(path: string): Promise<number> {
   const last = rates.at(-1)
   if (last === undefined) throw new Error(`table.js printed no figure: ${stdout}`)
   return Number(last[1])
-}
-
-function isTaken(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1' })
-    socket.once('error', () => resolve(false))
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-  })
 }

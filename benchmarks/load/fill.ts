@@ -44,7 +44,8 @@ async function readOks(replies: AsyncIterator<Buffer>, count: number): Promise<v
     const next = await replies.next()
     if (next.done === true) throw new Error('the server closed the connection while it was filled')
     const { value } = next
-    if (value.includes('-')) throw new Error(`the server refused a key: ${value.toString()}`)
+    const error = /-[^\r]*/.exec(value.toString('latin1'))
+    if (error !== null) throw new Error(`the server refused a key: ${error[0]}`)
     left -= value.length
   }
 }

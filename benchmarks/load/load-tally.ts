@@ -19,6 +19,15 @@ export interface SecondFigures {
   readonly maxMs: number
 }
 
+/** Seconds of the measured time, from the first up to but without the second. */
+export type SecondsWindow = readonly [number, number]
+
+export interface WindowFigures {
+  readonly answeredPerSecond: number
+  readonly errors: number
+  readonly latency: LatencySummary
+}
+
 interface Second {
   answered: number
   errors: number
@@ -105,6 +114,19 @@ export class LoadTally {
       p99Ms: latencies.percentileMs(0.99),
       maxMs: latencies.maxMs,
     }))
+  }
+
+  window([from, to]: SecondsWindow): WindowFigures {
+    const seconds = this.#seconds.slice(from, to)
+    const all = new LatencyHistogram()
+    for (const { latencies } of seconds) all.add(latencies)
+    const sum = (of: (second: Second) => number): number =>
+      seconds.reduce((total, second) => total + of(second), 0)
+    return {
+      answeredPerSecond: sum(({ answered }) => answered) / seconds.length,
+      errors: sum(({ errors }) => errors),
+      latency: summary(all),
+    }
   }
 
   #secondOf(atMs: number): Second | undefined {

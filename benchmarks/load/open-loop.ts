@@ -19,7 +19,7 @@ import { keysByHome } from './home-keys.js'
 import { LoadConnection } from './load-connection.js'
 import type { ConnectionEvents, WaitMode } from './load-connection.js'
 import { LoadTally } from './load-tally.js'
-import type { LatencySummary, SecondFigures } from './load-tally.js'
+import type { LatencySummary, SecondFigures, SecondsWindow, WindowFigures } from './load-tally.js'
 import { Requests, seededRandom } from './requests.js'
 
 export interface OpenLoopOptions {
@@ -43,7 +43,20 @@ export interface OpenLoopOptions {
   /** Keys 0 to keys - 1 must exist, with values of this size. */
   readonly keys: number
   readonly valueBytes: number
+  /** Parts of the measured time to be summed up by themselves. */
+  readonly windows: readonly SecondsWindow[]
 }
+
+/** What most loads have in common: any key on any connection, no WAIT. */
+export const COMMON_LOAD = {
+  homes: null,
+  connections: 50,
+  warmUpSeconds: 1,
+  wait: 'none',
+  prologue: [],
+  valueBytes: 100,
+  windows: [],
+} as const
 
 export interface OpenLoopResult {
   /** Without errors. */
@@ -56,6 +69,8 @@ export interface OpenLoopResult {
   readonly errors: Readonly<Record<string, number>>
   /** The measured time, second by second. */
   readonly series: readonly SecondFigures[]
+  /** In the order of the options. */
+  readonly windows: readonly WindowFigures[]
   /** CPU seconds of the generator per second, all threads. */
   readonly cpuShare: number
   /** How late the generator itself sent what was due: 99th percentile, in milliseconds; 0 in a closed loop. */
@@ -119,6 +134,7 @@ class OpenLoop implements ConnectionEvents {
       answered: tally.answeredInAll,
       errors: tally.errors,
       series: tally.seconds,
+      windows: this.#options.windows.map((window) => tally.window(window)),
       cpuShare: (user + system) / 1e6 / (warmUpSeconds + seconds),
       lateP99Ms: this.#late.percentileMs(0.99),
     }

@@ -44,14 +44,15 @@ export const COMPARISON_HEADER = [
 /** The row as texts: medians with the lowest and the highest turn behind them. */
 export function comparisonRow(row: Comparison): string[] {
   const { measure, unit, kindred, peer, theirs, target } = row
-  const comparable = kindred.length > 0 && theirs.length > 0
+  const ratio = kindred.length > 0 && theirs.length > 0 ? medianRatio(kindred, theirs) : NaN
   return [
     measure,
     unit,
     spread(kindred),
     peer,
     peer === '' ? '' : spread(theirs),
-    comparable ? medianRatio(kindred, theirs).toFixed(2) : '',
+    // Not finite beside a figure of 0, such as a number of errors.
+    Number.isFinite(ratio) ? ratio.toFixed(2) : '',
     target === undefined ? '' : targetText(target),
     target === undefined ? '' : verdict(row, target),
   ]

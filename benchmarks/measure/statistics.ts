@@ -29,6 +29,13 @@ export class LatencyHistogram {
     if (latencyMs > this.#maxMs) this.#maxMs = latencyMs
   }
 
+  /** Takes over what `other` has recorded. */
+  add(other: LatencyHistogram): void {
+    for (let bin = 0; bin < BINS; bin++) this.#bins[bin] += other.#bins[bin]
+    this.#count += other.#count
+    this.#maxMs = Math.max(this.#maxMs, other.#maxMs)
+  }
+
   /** The upper end of the bin that `share` (0 to 1) of the requests did not exceed, in milliseconds; 0 when empty. */
   percentileMs(share: number): number {
     let left = Math.ceil(this.#count * share)

@@ -4,6 +4,8 @@ import type { Socket } from 'node:net'
 import { ReplyParser } from '../../src/resp/reply-parser.js'
 import type { Reply } from '../../src/resp/reply-parser.js'
 
+const PROBE_KEY = 'kindred-bench-probe'
+
 interface Waiter {
   readonly resolve: (reply: Reply) => void
   readonly reject: (error: Error) => void
@@ -60,5 +62,17 @@ export class RespClient {
 
   #fail(error: Error): void {
     for (const waiter of this.#waiters.splice(0)) waiter.reject(error)
+  }
+}
+
+/** Throws unless the server on this port takes a write and, with `replicas`, that many have it. */
+export async function probe(port: number, replicas = 0): Promise<void> {
+  const client = await RespClient.connect(port)
+  try {
+    const reply = await client.call('SET', PROBE_KEY, 'x')
+    if (reply instanceof Error) throw reply
+    if (replicas > 0) await client.call('WAIT', String(replicas), '0')
+  } finally {
+    client.close()
   }
 }

@@ -21,8 +21,10 @@ export interface ServerCommand {
   readonly program: string
   readonly args: readonly string[]
   readonly port: number
-  /** Whether background work (flushes, compactions, rewrites) is going on, by the fields of INFO. */
-  readonly isBusy: (info: ReadonlyMap<string, string>) => boolean
+  /** Whether background work (flushes, compactions, rewrites) is going on, by the fields of INFO; null without INFO. */
+  readonly isBusy: ((info: ReadonlyMap<string, string>) => boolean) | null
+  /** Whether the server on this port serves; by PING unless told. */
+  readonly isServing?: (port: number) => Promise<boolean>
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -59,7 +61,8 @@ export class ServerProcess {
     child.stderr.on('data', keep)
     let failure = ''
     child.once('error', (error) => (failure = error.message))
-    while (!(await answersPing(command.port))) {
+    const isServing = command.isServing ?? answersPing
+    while (!(await isServing(command.port))) {
       if (failure !== '' || child.exitCode !== null) {
         throw new Error(`${command.name} did not start: ${failure}${output}`)
       }
@@ -91,8 +94,9 @@ export class ServerProcess {
 
   /** Resolves when no background work has been going on for a second. Answers the milliseconds that it took. */
   async settle(): Promise<number> {
-    const client = await RespClient.connect(this.port)
     const began = performance.now()
+    if (this.#isBusy === null) return (await sleep(SETTLED_POLLS * SETTLE_POLL_MS), 0)
+    const client = await RespClient.connect(this.port)
     try {
       for (let quiet = 0; quiet < SETTLED_POLLS; quiet++) {
         if (this.#isBusy(await client.info())) quiet = -1
@@ -103,6 +107,16 @@ export class ServerProcess {
     } finally {
       client.close()
     }
+  }
+
+  /** SIGSTOP: the process stands still and its connections stay open. */
+  pause(): void {
+    this.#child.kill('SIGSTOP')
+  }
+
+  /** SIGCONT. */
+  resume(): void {
+    this.#child.kill('SIGCONT')
   }
 
   /** SIGTERM, and SIGKILL when that takes too long. */
@@ -146,11 +160,25 @@ async function answersPing(port: number): Promise<boolean> {
 
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
+  return (await freePorts(1))[0]
+}
+
+/** Different ports that were free a moment ago. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
+  await Promise.all(servers.map((server) => once(server, 'listening')))
+  const ports = servers.map((server) => (server.address() as AddressInfo).port)
+  for (const server of servers) server.close()
+  await Promise.all(servers.map((server) => once(server, 'close')))
+  return ports
+}
+
+export async function isTaken(port: number): Promise<boolean> {
+  try {
+    const client = await RespClient.connect(port)
+    client.close()
+    return true
+  } catch {
+    return false
+  }
 }

@@ -1,10 +1,11 @@
 /** How each server is started: Kindred from this checkout, Redis with an append-only file, the prototypes. */
+import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort, ServerProcess } from './server-process.js'
 
 export type AppendFsync = 'always' | 'everysec' | 'no'
 
-const KINDRED = fileURLToPath(new URL('../../../bin/kindred', import.meta.url))
+export const KINDRED = fileURLToPath(new URL('../../../bin/kindred', import.meta.url))
 
 /** `more`: further settings, as on the command line. */
 export async function startKindred(
@@ -19,8 +20,12 @@ export async function startKindred(
     program: KINDRED,
     args: ['server', ...settings, '--loglevel', 'warning', ...more],
     port,
-    isBusy: (info) => info.get('rdb_bgsave_in_progress') === '1' || info.get('storage_compacting') === '1',
+    isBusy: isKindredBusy,
   })
+}
+
+export function isKindredBusy(info: ReadonlyMap<string, string>): boolean {
+  return info.get('rdb_bgsave_in_progress') === '1' || info.get('storage_compacting') === '1'
 }
 
 /** Redis with the defaults of its AOF (a rewrite when it has doubled), without snapshots; `more`: further arguments. */
@@ -48,14 +53,15 @@ export async function startPrototype(
   script: string,
   port: number,
   directory: string,
-  mode: AppendFsync,
+  env: Readonly<Record<string, string>>,
+  ...args: readonly string[]
 ): Promise<ServerProcess> {
   return ServerProcess.start({
-    name: script,
+    name: basename(script),
     program: process.execPath,
-    args: [script],
+    args: [script, ...args],
     port,
-    isBusy: () => false,
-    env: { MODE: mode, TMPDIR: directory },
+    isBusy: null,
+    env: { TMPDIR: directory, ...env },
   })
 }

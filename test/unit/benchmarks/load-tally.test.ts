@@ -50,3 +50,17 @@ t.test('texts are bounded, their number is not', async (t) => {
   t.equal(Object.keys(tally.errors).length, 21)
   t.equal(tally.errors['other errors'], 80)
 })
+
+t.test('a window sums up its seconds: rate, errors and the percentile over all of them', async (t) => {
+  const tally = new LoadTally({ paced: false, measureFromMs: 0, endMs: 4000 })
+  tally.answered(true, 495, 500, 98)
+  tally.answered(true, 1200, 1500, 2)
+  tally.failed('ERR', 1500, 7)
+  tally.answered(false, 2000, 2500, 1000)
+  const before = tally.window([0, 2])
+  t.equal(before.answeredPerSecond, 50)
+  t.equal(before.errors, 7)
+  t.equal(before.latency.maxMs, 300)
+  t.ok(before.latency.p50Ms < 6 && before.latency.p99Ms >= 300, 'two of a hundred were slow')
+  t.same([tally.window([2, 3]).answeredPerSecond, tally.window([3, 4]).answeredPerSecond], [1000, 0])
+})
