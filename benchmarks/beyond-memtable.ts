@@ -5,17 +5,16 @@
  */
 import type { Benchmark, BenchmarkOptions } from './benchmark.js'
 import { scaled } from './benchmark.js'
-import { fill } from './load/fill.js'
 import { redisBenchmark } from './load/redis-benchmark-tool.js'
-import { figureAtMost, ratioAtLeast } from './measure/comparison.js'
+import { figureAtMost, ratioAtLeast, rowsBeside } from './measure/comparison.js'
 import { residentBytes } from './measure/process-facts.js'
-import { progress, takeTurns } from './measure/turns.js'
+import { MB } from './measure/units.js'
+import { takeTurns } from './measure/turns.js'
 import type { Contender } from './measure/turns.js'
-import { removeFolder, temporaryFolder } from './servers/cleanup.js'
+import { FilledServers } from './servers/filled-servers.js'
+import type { FilledServer } from './servers/filled-servers.js'
 import type { ServerProcess } from './servers/server-process.js'
-import { startKindred, startRedis } from './servers/start-server.js'
 
-const MB = 1024 * 1024
 const KEYS = 5_000_000
 const VALUE_BYTES = 100
 const REQUESTS = 1_500_000
@@ -29,46 +28,34 @@ const SETTINGS = [
   ...['--block-cache-size', `${CACHE_MB}mb`],
 ]
 
-interface Filled {
-  readonly server: ServerProcess
-  readonly loadSeconds: number
-  readonly settleSeconds: number
-}
-
 export const beyondMemtable: Benchmark = {
   name: 'beyond-memtable',
   summary: '5 million keys, uniform GETs beyond memtables and block cache, and resident memory',
   minutes: 4,
   async run(options) {
     const keys = scaled(KEYS, options)
-    const directories = ['kindred', 'redis'].map((name) => temporaryFolder(options.directory, name))
-    const kindred = await fillServer(await startKindred(directories[0], 'everysec', ...SETTINGS), keys)
-    const redis = await fillServer(await startRedis(directories[1], 'everysec'), keys)
-    const contenders = [kindred, redis].map(({ server }) => contender(server, keys, options))
+    const filled = await FilledServers.start({
+      parent: options.directory,
+      appendfsync: 'everysec',
+      keys,
+      valueBytes: VALUE_BYTES,
+      settings: SETTINGS,
+    })
+    const { kindred, redis } = filled
+    const contenders = filled.servers.map((server) => contender(server, keys, options))
     const [ours, theirs] = await takeTurns(options.turns, contenders)
     const facts = await describe(kindred)
     const peakMb = residentBytes(kindred.server.pid).peak / MB
-    for (const { server } of [kindred, redis]) await server.stop()
-    directories.forEach(removeFolder)
-    const row = (measure: string, unit: string, name: string) => ({
-      measure,
-      unit,
-      kindred: ours.of(name),
-      peer: 'Redis',
-      theirs: theirs.of(name),
-    })
+    await filled.stop()
+    const row = rowsBeside(ours, 'Redis', theirs)
     return {
       rows: [
-        { ...row('GET -P 16, uniform', 'requests/s', 'rate'), target: ratioAtLeast(0.4) },
+        row('GET -P 16, uniform', 'requests/s', 'rate', ratioAtLeast(0.4)),
         row('GET -P 16, 99th percentile', 'ms', 'p99'),
+        row('resident memory after the reads', 'MB', 'resident', figureAtMost(RESIDENT_MB_MAX)),
         {
-          ...row('resident memory after the reads', 'MB', 'resident'),
-          target: figureAtMost(RESIDENT_MB_MAX),
-        },
-        {
-          ...row('highest resident memory, the load included', 'MB', 'peak'),
+          ...row('highest resident memory, the load included', 'MB', 'peak', figureAtMost(RESIDENT_MB_MAX)),
           kindred: [peakMb],
-          target: figureAtMost(RESIDENT_MB_MAX),
         },
         {
           measure: 'load of all keys, pipelined',
@@ -85,14 +72,6 @@ export const beyondMemtable: Benchmark = {
       ],
     }
   },
-}
-
-async function fillServer(server: ServerProcess, keys: number): Promise<Filled> {
-  progress(`filling ${server.name} with ${keys} keys`)
-  const loadSeconds = await fill(server.port, keys, VALUE_BYTES)
-  progress(`${server.name} comes to rest`)
-  const settleSeconds = (await server.settle()) / 1000
-  return { server, loadSeconds, settleSeconds }
 }
 
 function contender(server: ServerProcess, keys: number, options: BenchmarkOptions): Contender {
@@ -116,7 +95,7 @@ function contender(server: ServerProcess, keys: number, options: BenchmarkOption
   }
 }
 
-async function describe({ server, settleSeconds }: Filled): Promise<string> {
+async function describe({ server, settleSeconds }: FilledServer): Promise<string> {
   const info = await server.info()
   const megabytes = (name: string): string => `${(Number(info.get(name)) / MB).toFixed(0)} MB`
   const hits = Number(info.get('storage_cache_hits'))

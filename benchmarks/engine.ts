@@ -21,15 +21,15 @@ import {
   ROCKSDB_MISSING,
   rocksdbVersion,
 } from './engines/rocksdb-bench.js'
-import { ratioAtLeast } from './measure/comparison.js'
+import { ratioAtLeast, rowsBeside } from './measure/comparison.js'
 import type { Comparison, Target } from './measure/comparison.js'
 import { packageVersion } from './measure/machine.js'
 import { bytesWritten } from './measure/process-facts.js'
+import { MB } from './measure/units.js'
 import { progress, takeTurns } from './measure/turns.js'
 import type { Figures } from './measure/turns.js'
 import { removeFolder, temporaryFolder } from './servers/cleanup.js'
 
-const MB = 1024 * 1024
 const LOOKUPS = 2_000_000
 const LOOKUPS_QUICK = 500_000
 const SYNCED_PUTS = 200_000
@@ -107,14 +107,8 @@ async function compareGets(subject: Subject): Promise<Compared> {
   await lmdb.close()
   await level.close()
   folders.forEach(removeFolder)
-  const row = (peer: string, theirs: Figures | undefined, target?: Target): Comparison => ({
-    measure: 'random get, blocks in memory',
-    unit: 'gets/s',
-    kindred: ours.of('get'),
-    peer,
-    theirs: theirs?.of('get') ?? [],
-    ...(target === undefined ? {} : { target }),
-  })
+  const row = (peer: string, theirs: Figures | undefined, target?: Target): Comparison =>
+    rowsBeside(ours, peer, theirs)('random get, blocks in memory', 'gets/s', 'get', target)
   const rows = [
     row('lmdb get', peers[0], ratioAtLeast(1.5)),
     row('lmdb getBinaryFast', peers[1]),
@@ -141,13 +135,7 @@ async function comparePuts(subject: Subject): Promise<Comparison[]> {
     name: string,
     peer: string,
     theirs: Figures | undefined,
-  ): Comparison => ({
-    measure,
-    unit,
-    kindred: ours.of(name),
-    peer,
-    theirs: theirs?.of(name) ?? [],
-  })
+  ): Comparison => rowsBeside(ours, peer, theirs)(measure, unit, name)
   const put = 'random put, 100 a batch, no sync'
   return [
     { ...row(put, 'puts/s', 'put', 'classic-level', level), target: ratioAtLeast(1) },

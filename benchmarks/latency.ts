@@ -4,15 +4,12 @@
  */
 import type { Benchmark, BenchmarkOptions } from './benchmark.js'
 import { scaled } from './benchmark.js'
-import { fill } from './load/fill.js'
 import { COMMON_LOAD } from './load/open-loop.js'
 import { atHalfOfHighest, atHalfRows } from './measure/at-half.js'
 import { figureAtMost } from './measure/comparison.js'
 import { ErrorLog } from './measure/error-log.js'
-import { progress } from './measure/turns.js'
-import { temporaryFolder } from './servers/cleanup.js'
+import { FilledServers } from './servers/filled-servers.js'
 import { ServerGroup } from './servers/server-group.js'
-import { startKindred, startRedis } from './servers/start-server.js'
 
 const KEYS = 1_000_000
 const GROUP = 16
@@ -26,31 +23,18 @@ export const latency: Benchmark = {
   minutes: 5,
   async run(options) {
     const keys = scaled(KEYS, options)
-    const directories = ['kindred', 'redis'].map((name) => temporaryFolder(options.directory, name))
-    const servers = [
-      await startKindred(directories[0], 'everysec'),
-      await startRedis(directories[1], 'everysec'),
-    ]
-    for (const server of servers) {
-      progress(`filling ${server.name}`)
-      await fill(server.port, keys, COMMON_LOAD.valueBytes)
-      await server.settle()
-    }
-    const groups = servers.map(
-      (server, index) => new ServerGroup(server.name, [server], [directories[index]]),
-    )
+    const { valueBytes } = COMMON_LOAD
+    const fill = { parent: options.directory, appendfsync: 'everysec', keys, valueBytes } as const
+    const filled = await FilledServers.start(fill)
     const errors = new ErrorLog()
-    const contenders = groups.map((group) => ({
-      name: group.name,
-      group,
-      load: async () => {
-        const ports = group.servers.map(({ port }) => port)
-        return { ...COMMON_LOAD, ports, groupSize: GROUP, writeShare: 0.5, keys }
-      },
-      settle: () => group.settle(),
+    const contenders = filled.servers.map((server) => ({
+      name: server.name,
+      group: new ServerGroup(server.name, [server], []),
+      load: async () => ({ ...COMMON_LOAD, ports: [server.port], groupSize: GROUP, writeShare: 0.5, keys }),
+      settle: () => server.settle(),
     }))
     const [kindred, redis] = await atHalfOfHighest(contenders, PACED_SECONDS, options, errors)
-    for (const group of groups) await group.stop()
+    await filled.stop()
     const targets = [figureAtMost(WRITE_P99_MS_MAX), figureAtMost(READ_P99_MS_MAX)] as const
     return {
       rows: atHalfRows('', kindred, redis, 'Redis', ...targets),

@@ -4,10 +4,8 @@
  * its own process. Both servers have 512 MB for everything that was ever set and durable.js then crashes, so each turn
  * starts them anew, and Kindred with them.
  */
-import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import type { Benchmark, BenchmarkOptions } from './benchmark.js'
 import { scaled } from './benchmark.js'
 import { KindredEngine } from './engines/kindred-engine.js'
@@ -16,7 +14,8 @@ import { redisBenchmark } from './load/redis-benchmark-tool.js'
 import type { Comparison } from './measure/comparison.js'
 import { takeTurns } from './measure/turns.js'
 import type { Contender, Figures } from './measure/turns.js'
-import { removeFolder, temporaryFolder, track } from './servers/cleanup.js'
+import { removeFolder, temporaryFolder } from './servers/cleanup.js'
+import { runProgram } from './servers/run-program.js'
 import { isTaken } from './servers/server-process.js'
 import type { ServerProcess } from './servers/server-process.js'
 import { startKindred, startPrototype } from './servers/start-server.js'
@@ -152,9 +151,7 @@ async function compareTable(folder: string, options: BenchmarkOptions): Promise<
 
 /** The second of its two rounds: the first one includes compiling. */
 async function runTable(path: string): Promise<number> {
-  const running = promisify(execFile)(process.execPath, [path], { timeout: TABLE_RUN_LIMIT_MS })
-  track(running.child)
-  const { stdout } = await running
+  const { stdout } = await runProgram(process.execPath, [path], TABLE_RUN_LIMIT_MS)
   const rates = [...stdout.matchAll(/^get\/s (\d+)/gm)]
   const last = rates.at(-1)
   if (last === undefined) throw new Error(`table.js printed no figure: ${stdout}`)

@@ -8,10 +8,10 @@ import type { Benchmark, BenchmarkOptions } from './benchmark.js'
 import { generate } from './load/generator.js'
 import { COMMON_LOAD } from './load/open-loop.js'
 import type { OpenLoopOptions, OpenLoopResult } from './load/open-loop.js'
+import { amount, rowsBeside } from './measure/comparison.js'
 import type { Comparison } from './measure/comparison.js'
 import { ErrorLog } from './measure/error-log.js'
 import type { ReportTable } from './measure/report.js'
-import { amount } from './measure/comparison.js'
 import { takeTurns } from './measure/turns.js'
 import type { Contender, Figures } from './measure/turns.js'
 import type { ClientKind, Clients } from './servers/kindred-cluster.js'
@@ -161,23 +161,17 @@ async function record(
 }
 
 function rowsOf(kind: ClientKind, kindred: Figures, redis: Figures): Comparison[] {
-  const row = (measure: string, unit: string, name: string): Comparison => ({
-    measure: `${kind}: ${measure}`,
-    unit,
-    kindred: kindred.of(name),
-    peer: 'Redis, WAIT 1',
-    theirs: redis.of(name),
-  })
-  const part = (name: string, figure: string): string => `${name} ${figure}`
+  const row = rowsBeside(kindred, 'Redis, WAIT 1', redis)
+  const rows = (loop: Recording['loop'], what: string, unit: string, figure: string): Comparison[] =>
+    PARTS.map((part) => row(`${kind}: ${loop}, ${what} ${part}`, unit, `${loop} ${part} ${figure}`))
   return [
-    ...PARTS.map((one) =>
-      row(`closed loop, throughput ${one}`, 'requests/s', part(`closed loop ${one}`, 'rate')),
-    ),
-    ...PARTS.map((one) => row(`closed loop, p99 ${one}`, 'ms', part(`closed loop ${one}`, 'p99'))),
-    ...PARTS.map((one) => row(`paced, throughput ${one}`, 'requests/s', part(`paced ${one}`, 'rate'))),
-    ...PARTS.map((one) => row(`paced, p99 ${one}`, 'ms', part(`paced ${one}`, 'p99'))),
-    ...PARTS.map((one) => row(`paced, slowest ${one}`, 'ms', part(`paced ${one}`, 'max'))),
-    ...PARTS.map((one) => row(`paced, errors ${one}`, 'requests', part(`paced ${one}`, 'errors'))),
+    ...rows('closed loop', 'throughput', 'requests/s', 'rate'),
+    ...rows('closed loop', 'p99', 'ms', 'p99'),
+    ...rows('closed loop', 'errors', 'requests', 'errors'),
+    ...rows('paced', 'throughput', 'requests/s', 'rate'),
+    ...rows('paced', 'p99', 'ms', 'p99'),
+    ...rows('paced', 'slowest', 'ms', 'max'),
+    ...rows('paced', 'errors', 'requests', 'errors'),
   ]
 }
 

@@ -7,16 +7,14 @@
  */
 import type { Benchmark, BenchmarkOptions } from './benchmark.js'
 import { scaled } from './benchmark.js'
-import { fill } from './load/fill.js'
 import { CLIENTS, redisBenchmark } from './load/redis-benchmark-tool.js'
 import type { Load } from './load/redis-benchmark-tool.js'
-import { ratioAtLeast, ratioAtMost } from './measure/comparison.js'
-import type { Comparison, Target } from './measure/comparison.js'
-import { progress, takeTurns } from './measure/turns.js'
+import { ratioAtLeast, ratioAtMost, rowsBeside } from './measure/comparison.js'
+import type { Comparison } from './measure/comparison.js'
+import { takeTurns } from './measure/turns.js'
 import type { Contender, Figures } from './measure/turns.js'
-import { removeFolder, temporaryFolder } from './servers/cleanup.js'
+import { FilledServers } from './servers/filled-servers.js'
 import type { ServerProcess } from './servers/server-process.js'
-import { startKindred, startRedis } from './servers/start-server.js'
 import type { AppendFsync } from './servers/start-server.js'
 
 const KEYS = 1_000_000
@@ -64,19 +62,17 @@ async function comparePolicy(
   policy: 'everysec' | 'always',
   options: BenchmarkOptions,
 ): Promise<Comparison[]> {
-  const directories = ['kindred', 'redis'].map((name) => temporaryFolder(options.directory, name))
-  const servers = [await startKindred(directories[0], policy), await startRedis(directories[1], policy)]
-  for (const server of servers) {
-    progress(`${policy}: filling ${server.name}`)
-    await fill(server.port, KEYS, VALUE_BYTES)
-    await server.settle()
-  }
+  const filled = await FilledServers.start({
+    parent: options.directory,
+    appendfsync: policy,
+    keys: KEYS,
+    valueBytes: VALUE_BYTES,
+  })
   const [kindred, redis] = await takeTurns(
     options.turns,
-    servers.map((server) => contender(server, STEPS[policy], options)),
+    filled.servers.map((server) => contender(server, STEPS[policy], options)),
   )
-  for (const server of servers) await server.stop()
-  directories.forEach(removeFolder)
+  await filled.stop()
   return STEPS[policy].flatMap((step) => rowsOf(policy, step, kindred, redis))
 }
 
@@ -101,13 +97,12 @@ function contender(server: ServerProcess, steps: readonly Step[], options: Bench
 }
 
 function rowsOf(policy: AppendFsync, step: Step, kindred: Figures, redis: Figures): Comparison[] {
-  const row = (figure: string, unit: string, target: Target): Comparison => {
-    const name = `${nameOf(step)} ${figure}`
-    const measure = `${policy}: ${nameOf(step)}${figure === 'p99' ? ', 99th percentile' : ''}`
-    return { measure, unit, kindred: kindred.of(name), peer: 'Redis', theirs: redis.of(name), target }
+  const row = rowsBeside(kindred, 'Redis', redis)
+  const name = nameOf(step)
+  const rows = [row(`${policy}: ${name}`, 'requests/s', `${name} rate`, ratioAtLeast(step.target))]
+  if (step.p99Target !== undefined) {
+    rows.push(row(`${policy}: ${name}, 99th percentile`, 'ms', `${name} p99`, ratioAtMost(step.p99Target)))
   }
-  const rows = [row('rate', 'requests/s', ratioAtLeast(step.target))]
-  if (step.p99Target !== undefined) rows.push(row('p99', 'ms', ratioAtMost(step.p99Target)))
   return rows
 }
 

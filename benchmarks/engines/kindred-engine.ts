@@ -14,11 +14,11 @@ import { COMPACTION_DEFAULTS } from '../../src/storage/compaction/compaction-opt
 import { WorkerJobs } from '../../src/storage/jobs/worker-jobs.js'
 import { Store, WRITE_LATER } from '../../src/storage/store.js'
 import type { StoreFacts } from '../../src/storage/store.js'
+import { MB } from '../measure/units.js'
 import type { AppendFsync } from '../servers/start-server.js'
 import { ENTRY_BYTES, KEY_BYTES, VALUE_BYTES } from './engine-keys.js'
 import type { EngineKeys } from './engine-keys.js'
 
-const MB = 1024 * 1024
 /** The settings' defaults, but for the cache: here all blocks are to be resident. */
 const CACHE_BYTES = 1024 * MB
 const COMPACTION_BYTES_PER_SECOND = 128 * MB

@@ -3,8 +3,8 @@
  * for everything; its bloom filters have 10 bits a key by themselves.
  */
 import { ClassicLevel } from 'classic-level'
+import { MB } from '../measure/units.js'
 
-const MB = 1024 * 1024
 const BATCH = 100
 
 export class LevelEngine {

@@ -1,11 +1,9 @@
 /** RocksDB through its own db_bench (Debian: rocksdb-tools), one thread, no compression, 10 bloom bits a key. */
-import { execFile, execFileSync } from 'node:child_process'
-import { promisify } from 'node:util'
-import { track } from '../servers/cleanup.js'
+import { execFileSync } from 'node:child_process'
+import { runProgram } from '../servers/run-program.js'
 import { ENTRY_BYTES, KEY_BYTES, VALUE_BYTES } from './engine-keys.js'
 
 const RUN_LIMIT_MS = 180_000
-const OUTPUT_BYTES_MAX = 16 * 1024 * 1024
 const GB = 2 ** 30
 
 export const ROCKSDB_MISSING = 'RocksDB not run: db_bench is missing (apt-get install rocksdb-tools)'
@@ -59,12 +57,8 @@ async function dbBench(
     ...[`--key_size=${KEY_BYTES}`, `--value_size=${VALUE_BYTES}`, '--bloom_bits=10'],
     ...[`--cache_size=${GB}`, '--compression_type=none', ...more],
   ]
-  const running = promisify(execFile)('db_bench', args, {
-    timeout: RUN_LIMIT_MS,
-    maxBuffer: OUTPUT_BYTES_MAX,
-  })
-  track(running.child)
-  return (await running).stdout
+  const { stdout } = await runProgram('db_bench', args, RUN_LIMIT_MS)
+  return stdout
 }
 
 function rate(output: string, benchmark: string): number {

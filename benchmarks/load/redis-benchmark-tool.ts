@@ -1,7 +1,5 @@
 /** Runs redis-benchmark and reads what it prints with --csv. */
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
-import { track } from '../servers/cleanup.js'
+import { runProgram } from '../servers/run-program.js'
 
 const RUN_LIMIT_MS = 180_000
 
@@ -40,11 +38,7 @@ export async function redisBenchmark(port: number, load: Load): Promise<Measured
     '-r',
     keys,
   ]
-  const running = promisify(execFile)('redis-benchmark', [...args.map(String), '--csv'], {
-    timeout: RUN_LIMIT_MS,
-  })
-  track(running.child)
-  const { stdout, stderr } = await running
+  const { stdout, stderr } = await runProgram('redis-benchmark', [...args.map(String), '--csv'], RUN_LIMIT_MS)
   return parse(stdout, `${stdout}${stderr}`)
 }
 

@@ -6,13 +6,14 @@ import type { BenchmarkOptions } from '../benchmark.js'
 import { generate } from '../load/generator.js'
 import type { OpenLoopOptions, OpenLoopResult } from '../load/open-loop.js'
 import type { ServerGroup } from '../servers/server-group.js'
+import { rowsBeside } from './comparison.js'
 import type { Comparison, Target } from './comparison.js'
 import type { ErrorLog } from './error-log.js'
 import { median } from './statistics.js'
 import { takeTurns } from './turns.js'
 import type { Contender, Figures } from './turns.js'
+import { MB } from './units.js'
 
-const MB = 1024 * 1024
 const HIGHEST_ROUNDS = 3
 const HIGHEST_SECONDS = 5
 const QUICK_SECONDS = 4
@@ -22,7 +23,7 @@ export interface AtHalfContender {
   readonly name: string
   readonly group: ServerGroup
   load(): Promise<Omit<OpenLoopOptions, 'requestsPerSecond' | 'seconds'>>
-  settle(): Promise<void>
+  settle(): Promise<unknown>
 }
 
 export interface AtHalfFigures {
@@ -119,24 +120,11 @@ export function atHalfRows(
   writeTarget: Target,
   readTarget: Target,
 ): Comparison[] {
-  const row =
-    (side: keyof AtHalfFigures) =>
-    (measure: string, unit: string, name: string, target?: Target): Comparison => ({
-      measure: `${prefix}${measure}`,
-      unit,
-      kindred: kindred[side].of(name),
-      peer,
-      theirs: redis[side].of(name),
-      ...(target === undefined ? {} : { target }),
-    })
-  const own = (measure: string, name: string): Comparison => ({
-    ...row('paced')(measure, 'MB/s', name),
-    peer: '',
-    theirs: [],
-  })
-  const closed = row('highest')
-  const paced = row('paced')
-  return [
+  const closed = rowsBeside(kindred.highest, peer, redis.highest)
+  const paced = rowsBeside(kindred.paced, peer, redis.paced)
+  const own = (measure: string, name: string): Comparison =>
+    rowsBeside(kindred.paced, '', undefined)(measure, 'MB/s', name)
+  const rows = [
     closed('highest throughput, closed loop', 'requests/s', 'rate'),
     closed('event loops of the servers meanwhile', 'cores', 'event loop'),
     closed('generator meanwhile', 'cores', 'generator'),
@@ -157,4 +145,5 @@ export function atHalfRows(
     own('read by compactions', 'compaction reads'),
     own('written by compactions', 'compaction writes'),
   ]
+  return rows.map((row) => ({ ...row, measure: `${prefix}${row.measure}` }))
 }

@@ -1,5 +1,6 @@
 /** One row of a benchmark's table: what was measured of Kindred and of a peer in the same run, and what was aimed at. */
 import { median, medianRatio } from './statistics.js'
+import type { Figures } from './turns.js'
 
 export interface Comparison {
   readonly measure: string
@@ -28,6 +29,22 @@ export function ratioAtMost(value: number): Target {
 
 export function figureAtMost(value: number): Target {
   return { of: 'figure', bound: 'at most', value }
+}
+
+/** Makes rows of figures that Kindred and a peer have under the same name; `theirs` is undefined when it did not run. */
+export function rowsBeside(
+  kindred: Figures,
+  peer: string,
+  theirs: Figures | undefined,
+): (measure: string, unit: string, name: string, target?: Target) => Comparison {
+  return (measure, unit, name, target) => ({
+    measure,
+    unit,
+    kindred: kindred.of(name),
+    peer,
+    theirs: theirs?.of(name) ?? [],
+    target,
+  })
 }
 
 export const COMPARISON_HEADER = [

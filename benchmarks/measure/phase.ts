@@ -72,6 +72,6 @@ export function phaseRow(
     kindred: kindred.of(`${phase} ${figure}`),
     peer: peer.name,
     theirs: peer.figures?.of(`${peer.phase} ${figure}`) ?? [],
-    ...(target === undefined ? {} : { target }),
+    target,
   }
 }
