@@ -24,7 +24,7 @@ export const quorumLatency: Benchmark = {
   minutes: 6,
   async run(options) {
     const errors = new ErrorLog()
-    const pair = await QuorumPair.start(options)
+    const pair = await QuorumPair.start(options, errors)
     const contenders = [...KINDS.map((kind) => kindredContender(pair, kind)), redisContender(pair)]
     const figures = await atHalfOfHighest(contenders, PACED_SECONDS, options, errors)
     await pair.stop()

@@ -51,7 +51,7 @@ export const quorumPause: Benchmark = {
   turns: TURNS,
   async run(options) {
     const errors = new ErrorLog()
-    const pair = await QuorumPair.start(options)
+    const pair = await QuorumPair.start(options, errors)
     const recordings: Recording[] = []
     const paused = [...KINDS.map((kind) => pausedKindred(pair, kind)), pausedRedis(pair)]
     const contenders = paused.map((one) => contenderOf(one, options, errors, recordings))

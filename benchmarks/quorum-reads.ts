@@ -34,7 +34,7 @@ export const quorumReads: Benchmark = {
   minutes: 7,
   async run(options) {
     const errors = new ErrorLog()
-    const pair = await QuorumPair.start(options)
+    const pair = await QuorumPair.start(options, errors)
     const [kindred, redis] = await takeTurns(options.turns, [
       kindredContender(pair, options, errors),
       redisContender(pair, options, errors),

@@ -56,7 +56,7 @@ export const quorum: Benchmark = {
   minutes: 7,
   async run(options) {
     const errors = new ErrorLog()
-    const pair = await QuorumPair.start(options)
+    const pair = await QuorumPair.start(options, errors)
     const { contenders: others, notes, stop } = await otherContenders(pair, options, errors)
     const [kindred, redis, ...rest] = await takeTurns(options.turns, [
       kindredContender(pair, options, errors),

@@ -3,6 +3,7 @@ import type { BenchmarkOptions } from '../benchmark.js'
 import { scaled } from '../benchmark.js'
 import { fill } from '../load/fill.js'
 import { COMMON_LOAD } from '../load/open-loop.js'
+import type { ErrorLog } from '../measure/error-log.js'
 import { progress } from '../measure/turns.js'
 import { KindredCluster } from './kindred-cluster.js'
 import type { Clients } from './kindred-cluster.js'
@@ -23,12 +24,15 @@ export class QuorumPair {
     this.keys = keys
   }
 
-  static async start(options: BenchmarkOptions): Promise<QuorumPair> {
+  /** `errors` gets what nodes refused while they were filled. */
+  static async start(options: BenchmarkOptions, errors: ErrorLog): Promise<QuorumPair> {
     const kindred = await KindredCluster.start(options.directory, 'everysec')
     const redis = await startRedisReplicas(options.directory, 'everysec')
     const pair = new QuorumPair(kindred, redis, scaled(KEYS, options))
     progress(`filling Kindred with ${pair.keys} keys`)
-    await fill(kindred.nodes[0].port, pair.keys, COMMON_LOAD.valueBytes)
+    await fill(kindred.nodes[0].port, pair.keys, COMMON_LOAD.valueBytes, (text) =>
+      errors.add('the fill of Kindred (sent again)', { [text]: 1 }),
+    )
     progress(`filling Redis with ${pair.keys} keys`)
     await fill(redis.servers[0].port, pair.keys, COMMON_LOAD.valueBytes)
     await kindred.group.settle()
