@@ -15,7 +15,7 @@ import { CLIENT_KINDS } from './servers/kindred-cluster.js'
 import type { Clients } from './servers/kindred-cluster.js'
 import { QuorumPair } from './servers/quorum-pair.js'
 
-const SECONDS = 3
+const SECONDS = 2.5
 const QUICK_SECONDS = 1
 const DEPTHS = [1, 16] as const
 type Depth = (typeof DEPTHS)[number]
@@ -31,7 +31,7 @@ const RATE_TARGETS: Readonly<Record<Level, Readonly<Record<Depth, number | null>
 export const quorumReads: Benchmark = {
   name: 'quorum-reads',
   summary: 'GET on three nodes at ONE and at QUORUM beside a Redis GET: rate, p99, CPU',
-  minutes: 7,
+  minutes: 6,
   async run(options) {
     const errors = new ErrorLog()
     const pair = await QuorumPair.start(options, errors)

@@ -36,7 +36,7 @@ import {
 import type { QuorumPrototype } from './servers/quorum-prototype.js'
 import type { ServerGroup } from './servers/server-group.js'
 
-const SECONDS = 3
+const SECONDS = 2.5
 const QUICK_SECONDS = 1
 const DEPTHS = [1, 16] as const
 type Depth = (typeof DEPTHS)[number]
@@ -53,7 +53,7 @@ const WAIT_EACH = 'WAIT 1 after each'
 export const quorum: Benchmark = {
   name: 'quorum',
   summary: 'SET on three nodes, W=2, beside Redis SET + WAIT 1, the prototypes and etcd: rate, p99, CPU',
-  minutes: 7,
+  minutes: 6,
   async run(options) {
     const errors = new ErrorLog()
     const pair = await QuorumPair.start(options, errors)

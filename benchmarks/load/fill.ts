@@ -66,7 +66,7 @@ async function fillPart(
   }
 }
 
-/** The error replies among `count` replies to SET. */
+/** The texts of the error replies among `count` replies to SET. */
 async function readReplies(replies: AsyncIterator<Buffer>, count: number): Promise<string[]> {
   const refusals: string[] = []
   let rest = ''
@@ -76,7 +76,7 @@ async function readReplies(replies: AsyncIterator<Buffer>, count: number): Promi
     const lines = `${rest}${next.value.toString('latin1')}`.split('\r\n')
     rest = lines.pop() ?? ''
     left -= lines.length
-    refusals.push(...lines.filter((line) => line !== '+OK'))
+    refusals.push(...lines.filter((line) => line !== '+OK').map((line) => line.slice(1)))
   }
   return refusals
 }
