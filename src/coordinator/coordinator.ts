@@ -198,7 +198,7 @@ export class Coordinator {
   uncertain(operation: Operation): void {
     this.counters.uncertainWrites++
     const needSequence = operation.needSequence
-    operation.keepError(uncertainText(operation.agreed, operation.needed))
+    operation.keepError(operation.state === FORWARDED ? HOME_SILENT : uncertainText(operation))
     operation.needSequence = needSequence
     this.#end(operation)
   }
@@ -412,12 +412,28 @@ export class Coordinator {
 
   /** Everything that waits for answers of this peer has to do without. */
   answersLost(peer: Peer, handed: number): void {
+    this.#doWithout(peer, (operation) => {
+      if (operation.isWrite && operation.linkSequence <= handed) this.uncertain(operation)
+      else this.#routeAgain(operation)
+    })
+  }
+
+  /**
+   * The peer may only be standing still for a moment. Reads need not wait for it; a write that was forwarded has its answer coming,
+   * or ends when its time is up.
+   */
+  answersOverdue(peer: Peer): void {
+    this.#doWithout(peer, (operation) => {
+      if (!operation.isWrite) this.#routeAgain(operation)
+    })
+  }
+
+  #doWithout(peer: Peer, forwarded: (operation: Operation) => void): void {
     let operation = this.operations.oldest
     while (operation !== null) {
       const { after } = operation
       if (operation.state === FORWARDED && operation.target === peer.member) {
-        if (operation.isWrite && operation.linkSequence <= handed) this.uncertain(operation)
-        else this.#routeAgain(operation)
+        forwarded(operation)
       } else if (operation.state === CONFIRMING || operation.state === REPAIRING) {
         this.#noAnswerFrom(operation, peer)
       }
@@ -500,7 +516,9 @@ export class Coordinator {
   }
 }
 
-function uncertainText(agreed: number, needed: number): string {
+const HOME_SILENT = 'UNCERTAIN the home of the key did not answer; the write may have been applied'
+
+function uncertainText({ agreed, needed }: Operation): string {
   return `UNCERTAIN ${agreed + 1} of ${needed + 1} replicas are known to have the write; it may have been applied`
 }
 

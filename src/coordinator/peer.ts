@@ -33,6 +33,8 @@ export interface PeerUser {
   ackLost(operation: Operation, bit: number, mayHaveArrived: boolean): void
   /** The connection is gone for everything that awaits answers; those of a sequence above `handed` never left. */
   answersLost(peer: Peer, handed: number): void
+  /** It is taken for dead although the connection stands: reads go elsewhere, writes may still be answered. */
+  answersOverdue(peer: Peer): void
   digestIs(peer: Peer, request: number, first: number, second: number): void
   recordIs(peer: Peer, request: number, bytes: Buffer, start: number, end: number): void
   replyIs(peer: Peer, request: number, bytes: Buffer, start: number, end: number): void
@@ -183,8 +185,7 @@ export class Peer implements PeerLinkUser {
 
   onState(_link: PeerLink, state: PeerState): void {
     this.#user.peerChanged(this)
-    // What was asked of it may have been done; nobody waits for the answer of a node that is taken for dead.
-    if (state === 'down') this.#user.answersLost(this, Infinity)
+    if (state === 'down') this.#user.answersOverdue(this)
   }
 
   onFitness(): void {

@@ -407,6 +407,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       acked: (operation, bit) => this.coordinator.acked(operation, bit),
       ackLost: (operation, bit, mayHaveArrived) => this.coordinator.ackLost(operation, bit, mayHaveArrived),
       answersLost: (peer, handed) => this.coordinator.answersLost(peer, handed),
+      answersOverdue: (peer) => this.coordinator.answersOverdue(peer),
       digestIs: (peer, request, first, second) => this.coordinator.digestIs(peer, request, first, second),
       recordIs: (peer, request, bytes, start, end) =>
         this.coordinator.recordIs(peer, request, bytes, start, end),

@@ -234,6 +234,7 @@ export class KeyedRequests implements Runner {
   }
 
   #refuse(text: string): typeof DONE {
+    if (text === NO_WRITE_TEXT || text === NO_READ_TEXT) this.#coordinator.counters.noReplicas++
     this.#writer.error(text)
     return DONE
   }
