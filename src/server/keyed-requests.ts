@@ -133,7 +133,8 @@ export class KeyedRequests implements Runner {
     }
     if (routing.keys > 1 && !(routing.isOneSlot && command.split === 'ok')) {
       if (this.#parts.begin(command, bytes, offsets, argc)) return this.#split(command, connection)
-      if (!routing.isOneSlot) return this.#refuse(CROSS_SLOT)
+      // An MSET whose keys and values do not pair up is run as it is, and says so.
+      if (!routing.isOneSlot && command.split !== 'ok') return this.#refuse(CROSS_SLOT)
     }
     const effect = effectOf(command, bytes, offsets, argc)
     const isWrite = effect !== 'read'

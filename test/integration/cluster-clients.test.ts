@@ -176,6 +176,8 @@ t.test('on a plain port of any node ioredis sees one server, cluster commands ty
       [null, ['2', '3', 'x']],
     ])
     t.equal(await redis.unlink(a, b, c), 3)
+    await t.rejects(redis.call('MSET', a, '1', b, '2', c), /wrong number of arguments for 'mset' command/)
+    t.equal(await redis.exists(a, b), 0)
   }
 })
 

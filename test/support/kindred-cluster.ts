@@ -71,28 +71,37 @@ export class KindredCluster {
         return new ClusterNode(`node-${self + 1}`, first + self, node, ways)
       }),
     )
+    const cluster = new KindredCluster(nodes)
     t.teardown(() => {
-      if (t.passing()) return
-      for (const node of nodes) t.comment(`${node.name} said:\n${node.said.slice(-SHOWN_LENGTH_MAX)}`)
+      if (!t.passing()) t.comment(cluster.#whatNodesSaid())
     })
-    return new KindredCluster(nodes)
+    return cluster
   }
 
   /** Resolves when these nodes (default all) are linked with every other, and every slot has its first home. */
   async linked(nodes: readonly ClusterNode[] = this.nodes): Promise<void> {
-    const others = String(this.nodes.length - 1)
     for (const node of nodes) {
-      await until(
-        `${node.name} is linked with all others`,
-        async () => {
-          const info = await node.info()
-          return (
-            info.get('cluster_connections') === others && info.get('cluster_slots_ok') === String(SLOT_COUNT)
-          )
-        },
-        LINKED_DEADLINE_MS,
-      )
+      try {
+        await until(
+          `${node.name} is linked`,
+          async () => this.#isWhole(await node.info()),
+          LINKED_DEADLINE_MS,
+        )
+      } catch (error) {
+        throw new Error(this.#whatNodesSaid(), { cause: error })
+      }
     }
+  }
+
+  /** What a node says in INFO when it sees all members, and every home where the ring has it. */
+  #isWhole(info: ReadonlyMap<string, string>): boolean {
+    const isUp = (name: string): boolean =>
+      info.get(`cluster_member_${name}`)?.startsWith('state=up') === true
+    return info.get('cluster_slots_ok') === String(SLOT_COUNT) && this.nodes.every(({ name }) => isUp(name))
+  }
+
+  #whatNodesSaid(): string {
+    return this.nodes.map(({ name, said }) => `${name} said:\n${said.slice(-SHOWN_LENGTH_MAX)}`).join('\n')
   }
 
   /** Cuts what these nodes and all others dial each other by: they are alone together. */

@@ -152,7 +152,7 @@ export class KindredNode {
 }
 
 export function infoFields(text: string): Map<string, string> {
-  const lines = text.split('\r\n').filter((line) => /^\w+:/.test(line))
+  const lines = text.split('\r\n').filter((line) => /^[\w-]+:/.test(line))
   return new Map(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]))
 }
 

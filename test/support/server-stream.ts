@@ -22,6 +22,8 @@ export interface Step {
 export interface StreamOptions {
   /** Large values on this many further keys, 0 for none. */
   readonly bulkKeys?: number
+  /** Commands to leave out. */
+  readonly without?: (command: readonly Buffer[]) => boolean
 }
 
 const TRANSACTION_COMMANDS_MAX = 8
@@ -33,17 +35,20 @@ const CURSOR_AT_END = Buffer.from('$1\r\n0\r\n')
 /** At least `count` steps, the same ones for the same seed. */
 export function serverStream(seed: number, count: number, options: StreamOptions = {}): Step[] {
   const random = new Seeded(seed)
-  const data = randomCommands(seed, 2 * count)
+  const data = randomCommands(seed, 4 * count)
+  const { bulkKeys = 0, without = () => false } = options
   const next = (): readonly Buffer[] => {
-    const bulkKeys = options.bulkKeys ?? 0
-    if (bulkKeys > 0 && random.chance(3)) return bulkCommand(random, bulkKeys)
-    return data.next().value as Buffer[]
+    for (;;) {
+      const isBulk = bulkKeys > 0 && random.chance(3)
+      const command = isBulk ? bulkCommand(random, bulkKeys) : (data.next().value as Buffer[])
+      if (!without(command)) return command
+    }
   }
   const steps: Step[] = []
   while (steps.length < count) {
     if (random.chance(25)) steps.push(...transaction(random, next))
     else if (random.chance(20)) steps.push(connectionCommand(random))
-    else if (random.chance(1500)) steps.push({ command: words('FLUSHALL') })
+    else if (random.chance(1500) && !without(words('FLUSHALL'))) steps.push({ command: words('FLUSHALL') })
     else steps.push({ command: next() })
   }
   return steps
