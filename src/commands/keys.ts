@@ -15,6 +15,7 @@ import {
   setFound,
   storableKey,
 } from './args.js'
+import { scopeOf } from './cluster-keyspace.js'
 import { NOT_AN_INTEGER, NO_SUCH_KEY, SYNTAX_ERROR, wrongNumberOfArguments } from './error-texts.js'
 import { COLD_BLOCKS, DONE } from './request.js'
 import type { Outcome, Request } from './request.js'
@@ -193,6 +194,11 @@ function databaseError(database: number): string | null {
 
 /** DBSIZE */
 export function dbsize(request: Request): Outcome {
+  const { clusterKeyspace } = request.node
+  if (clusterKeyspace !== null) {
+    const scope = scopeOf(request)
+    return request.defer(async (reply) => reply.integer(await clusterKeyspace.count(scope)))
+  }
   request.reply.integer(request.keyspace.count())
   return DONE
 }

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../env/clock.js'
 import type { Random } from '../env/random.js'
+import type { ClusterKeyspace } from './cluster-keyspace.js'
 import type { ClusterView } from './cluster-view.js'
 import type { LatencyHistogram } from './latency-histogram.js'
 import type { LoginBrake } from './login-brake.js'
@@ -15,6 +16,8 @@ export interface NodeServices {
   readonly settings: RuntimeSettings
   /** Null for a single node. */
   readonly cluster: ClusterView | null
+  /** All keys of the cluster; null for a node that is alone. */
+  readonly clusterKeyspace: ClusterKeyspace | null
   /** All open client connections, oldest first. */
   clients(): Iterable<Session>
   clientCount(): number

@@ -12,75 +12,36 @@
 import { COLD_SCAN } from '../coordinator/keyspace.js'
 import type { Keyspace } from '../coordinator/keyspace.js'
 import type { Clock } from '../env/clock.js'
-import { ReplyWriter } from '../resp/reply-writer.js'
+import type { ReplyWriter } from '../resp/reply-writer.js'
 import { Glob } from '../util/glob.js'
+import { clusterWalkOf, keysOfCluster, randomKeyOfCluster, scanCluster } from './cluster-scan.js'
 import { integerOf, isWord, textOf } from './args.js'
 import { NOT_AN_INTEGER, SYNTAX_ERROR } from './error-texts.js'
+import {
+  CURSOR_END,
+  KEYS_REPLY_TOO_LARGE,
+  KEYS_STEP_KEYS,
+  KeyList,
+  RANDOM_KEYS,
+  SCAN_GLOB_STEPS_MAX,
+  SCAN_KEYS_MAX,
+  SCAN_REPLY_BYTES_MAX,
+  SCAN_STEP_KEYS,
+  renderScan,
+} from './key-list.js'
 import { HeldBlocks, endOfTurn } from './held-blocks.js'
 import { COLD_BLOCKS, DONE } from './request.js'
 import type { Outcome, Request } from './request.js'
 
 const BAD_CURSOR = 'ERR invalid cursor'
-const KEYS_REPLY_TOO_LARGE = 'ERR KEYS would answer more than proto-max-bulk-len, use SCAN'
 
 const COUNT_DEFAULT = 10
-/** Keys that one call of the keyspace walks: the unit in which SCAN ends early, and KEYS lets others run. */
-export const SCAN_STEP_KEYS = 256
-export const KEYS_STEP_KEYS = 1024
-/** What ends a SCAN call before its COUNT does. */
-export const SCAN_KEYS_MAX = 100_000
-export const SCAN_REPLY_BYTES_MAX = 8 * 1024 * 1024
-export const SCAN_GLOB_STEPS_MAX = 5_000_000
-
-/** Cursors from here on lie behind every token. */
-const CURSOR_END = 2 ** 53
 const CURSOR_TEXT = /^[+-]?\d*$/
 const UINT64_MAX = 2n ** 64n - 1n
 
-const ITEMS_BYTES_FIRST = 1024
 const STAR = 0x2a
 
-/** Collects the keys that match as rendered bulk strings; a reply needs their number before the first of them. */
-class KeyList {
-  count = 0
-  readonly items = new ReplyWriter(ITEMS_BYTES_FIRST)
-  readonly #glob: Glob | null
-  #markedCount = 0
-  #markedLength = 0
-
-  constructor(glob: Glob | null) {
-    this.#glob = glob
-  }
-
-  readonly visit = (bytes: Buffer, start: number, end: number): void => {
-    if (this.#glob !== null && !this.#glob.matches(bytes, start, end)) return
-    this.items.bulk(bytes, start, end)
-    this.count++
-  }
-
-  /** Walks one step from `cursor`; what a step that ends in COLD_SCAN has visited is forgotten again. */
-  step(keyspace: Keyspace, cursor: number, keys: number): number {
-    this.#markedCount = this.count
-    this.#markedLength = this.items.length
-    const next = keyspace.scan(cursor, keys, this.visit)
-    if (next === COLD_SCAN) {
-      this.count = this.#markedCount
-      this.items.length = this.#markedLength
-    }
-    return next
-  }
-
-  get globSteps(): number {
-    return this.#glob === null ? 0 : this.#glob.steps
-  }
-
-  render(reply: ReplyWriter): void {
-    reply.array(this.count)
-    reply.rendered(this.items.buffer, 0, this.items.length)
-  }
-}
-
-interface ScanOptions {
+export interface ScanOptions {
   readonly cursor: number
   count: number
   glob: Glob | null
@@ -95,12 +56,15 @@ export function scan(request: Request): Outcome {
     request.reply.error(options)
     return DONE
   }
+  const { clusterKeyspace } = request.node
+  if (clusterKeyspace !== null && options.strings) {
+    const walk = clusterWalkOf(request, clusterKeyspace)
+    return request.defer((reply) => scanCluster(walk, options, reply))
+  }
   const list = new KeyList(options.glob)
   const next = options.strings ? walk(request.keyspace, list, options) : 0
   if (next === COLD_SCAN) return COLD_BLOCKS
-  request.reply.array(2)
-  request.reply.bulkText(String(next))
-  list.render(request.reply)
+  renderScan(request.reply, next, list)
   return DONE
 }
 
@@ -160,6 +124,12 @@ function globOf(request: Request, index: number): Glob | null {
 export function keys(request: Request): Outcome {
   const { keyspace, node, reply } = request
   const list = new KeyList(globOf(request, 1))
+  const { clusterKeyspace } = node
+  if (clusterKeyspace !== null) {
+    const walk = clusterWalkOf(request, clusterKeyspace)
+    const sizeMax = node.settings.protoMaxBulkLenBytes
+    return request.defer((reply) => keysOfCluster(walk, list, sizeMax, reply))
+  }
   const next = list.step(keyspace, 0, KEYS_STEP_KEYS)
   if (next !== 0) {
     const sizeMax = node.settings.protoMaxBulkLenBytes
@@ -192,15 +162,18 @@ async function walkAll(
   else list.render(reply)
 }
 
-/** Keys that RANDOMKEY chooses among, behind a random token: with one, keys behind large gaps would be favoured. */
-const RANDOM_KEYS = 16
 /** Steps that RANDOMKEY takes at once; only where almost everything is dead does it need more. */
 const RANDOM_STEPS_AT_ONCE = 8
 
 /** RANDOMKEY: nil only when there is no key. */
 export function randomkey(request: Request): Outcome {
   const { keyspace } = request
-  const { clock, random } = request.node
+  const { clock, random, clusterKeyspace } = request.node
+  if (clusterKeyspace !== null) {
+    const walk = clusterWalkOf(request, clusterKeyspace)
+    const pick = random.below(RANDOM_KEYS)
+    return request.defer((reply) => randomKeyOfCluster(walk, pick, reply))
+  }
   const walk = new RandomWalk(random.next53(), random.below(RANDOM_KEYS))
   for (let steps = 0; steps < RANDOM_STEPS_AT_ONCE; steps++) {
     const outcome = walk.step(keyspace)

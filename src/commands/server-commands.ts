@@ -33,9 +33,9 @@ const flush: Handler = (request) => {
     request.reply.error(SYNTAX_ERROR)
     return DONE
   }
-  const { keyspace } = request
+  const { keyspace, node } = request
   return request.defer(async (reply) => {
-    await keyspace.flushAll()
+    await (node.clusterKeyspace ?? keyspace).flushAll()
     reply.ok()
   })
 }

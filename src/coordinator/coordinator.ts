@@ -20,7 +20,7 @@ import { majority, required } from './consistency.js'
 import type { CoordinatorCounters } from './coordinator-counters.js'
 import { KeyGates } from './key-gates.js'
 import type { LocalKeyspace } from './local-keyspace.js'
-import { MODE_HOME } from './messages.js'
+import { MODE_HOME, MODE_LOCAL } from './messages.js'
 import type { Operation, OperationTable } from './operation.js'
 import { CONFIRMING, FORWARDED, PROPOSING, QUEUED, REPAIRING, WRITING, proposedRecords } from './operation.js'
 import type { Peer } from './peer.js'
@@ -170,14 +170,16 @@ export class Coordinator {
     this.#judgeProposal(operation)
   }
 
-  /** Sends an operation's request to `target`, which coordinates it. */
+  /** Sends an operation's request to `target`, which coordinates it, or answers it from its own data. */
   forward(operation: Operation, target: number): void {
     const peer = this.topology.peers[target]
     operation.state = FORWARDED
     operation.target = target
-    operation.linkSequence = peer?.sendCommand(operation, MODE_HOME) ?? -1
-    this.counters.forwardedRequests++
-    if (operation.linkSequence === -1) this.noReplicas(operation)
+    operation.linkSequence = peer?.sendCommand(operation, operation.isCall ? MODE_LOCAL : MODE_HOME) ?? -1
+    if (!operation.isCall) this.counters.forwardedRequests++
+    if (operation.linkSequence !== -1) return
+    if (operation.isCall) this.#noAnswer(operation)
+    else this.noReplicas(operation)
   }
 
   // Settling.
@@ -186,6 +188,12 @@ export class Coordinator {
     this.counters.noReplicas++
     const what = operation.isWrite ? 'write' : 'read'
     operation.keepError(`NOREPLICAS Not enough good replicas to ${what}.`)
+    this.#end(operation)
+  }
+
+  /** The member that was called says nothing. */
+  #noAnswer(operation: Operation): void {
+    operation.keepError('NOREPLICAS the member did not answer')
     this.#end(operation)
   }
 
@@ -457,6 +465,7 @@ export class Coordinator {
 
   /** The request did not run where it was sent: it is routed anew. */
   #routeAgain(operation: Operation): void {
+    if (operation.isCall) return this.#noAnswer(operation)
     const timeoutMs = this.#timeoutMs(operation)
     if (this.clock.monotonicMs() - operation.startedAtMs >= timeoutMs) return this.noReplicas(operation)
     operation.attempts++
@@ -495,7 +504,7 @@ export class Coordinator {
   #timeoutMs(operation: Operation): number {
     const { writeTimeoutMs, readTimeoutMs } = this.#settings()
     const timeoutMs = operation.isWrite ? writeTimeoutMs : readTimeoutMs
-    return operation.state === FORWARDED ? timeoutMs + FORWARD_SLACK_MS : timeoutMs
+    return operation.state === FORWARDED && !operation.isCall ? timeoutMs + FORWARD_SLACK_MS : timeoutMs
   }
 
   #speculate(operation: Operation): void {
@@ -507,6 +516,9 @@ export class Coordinator {
   }
 
   #timeOut(operation: Operation): void {
+    if (operation.isCall) return this.#noAnswer(operation)
+    // Its parts have ends of their own.
+    if (operation.isSplit) return
     if (operation.state === WRITING) return this.uncertain(operation)
     if (operation.state === PROPOSING) return this.#appendOwn(operation, false)
     if (operation.state === FORWARDED && operation.isWrite) return this.uncertain(operation)

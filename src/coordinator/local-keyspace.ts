@@ -612,10 +612,22 @@ export class LocalKeyspace implements Keyspace {
 
   async flushAll(): Promise<void> {
     this.#store.admit(0)
-    const sequence = this.#store.appendFlushMark(this.#actor, this.#hlc.mint(this.#clock.wallMs()))
-    this.#foundIn = null
+    const sequence = this.appendFlushMark(this.mintAbove(0))
     await this.whenDurable(sequence)
     this.#store.dropFlushedTables()
+  }
+
+  /** A stamp above the clock, everything seen, and `floor`. */
+  mintAbove(floor: number): number {
+    return this.#hlc.mint(this.#clock.wallMs(), floor)
+  }
+
+  /** Removes all that is stamped at or below `mark`; answers the mark's sequence. Throws StoreError; nothing is gone then. */
+  appendFlushMark(mark: number): number {
+    const sequence = this.#store.appendFlushMark(this.#actor, mark)
+    this.#hlc.witness(mark)
+    this.#foundIn = null
+    return sequence
   }
 
   /** Resolves once entries up to `sequence` are durable; rejects when the log fails before. */

@@ -84,6 +84,8 @@ export class Operation {
   isBlind = false
   /** Another node has sent it here: it runs here, or nowhere. */
   isFromPeer = false
+  /** It asks `target` about that node's own data (cluster-calls.ts): it goes there, or nowhere. */
+  isCall = false
   /** Its keys are those of other operations, its parts. */
   isSplit = false
   /** Arguments that are keys: keyFirst, keyFirst + keyStep, … up to keyLast. All of one slot. */
@@ -191,6 +193,7 @@ export class Operation {
     this.isBlind = false
     this.isFromPeer = false
     this.isPrepared = false
+    this.isCall = false
     this.isSplit = false
     this.isSuppressed = false
     this.agreedRecords = null

@@ -44,6 +44,10 @@ import { LINK_DEFAULTS } from '../link/link-node.js'
 import { Links } from '../link/links.js'
 import { CATCHING_UP, CLOCK_IN_DOUBT, DISK_FULL, LOG_NOT_WRITABLE, STOPPING } from '../link/ping.js'
 import { wallMsToHlc } from '../record/hlc.js'
+import { FlushMarks } from '../coordinator/flush-marks.js'
+import { OwnAnswers } from '../coordinator/own-answers.js'
+import { writeU53, readU53 } from '../util/bytes.js'
+import { WholeKeyspace } from './whole-keyspace.js'
 import type { Ring } from '../ring/ring.js'
 import type { PeerRequests } from '../server/peer-requests.js'
 import type { Store } from '../storage/store.js'
@@ -65,7 +69,8 @@ const HOMES_MOVE_MS = 250
 const DRAIN_STEP_MS = 10
 /** A wall clock that moved by more than this against the monotonic one was set, or the machine slept. */
 const JUMP_MS_MIN = 50
-const NO_STATE = Buffer.alloc(0)
+/** Of the state in pings: the flush mark. */
+const PING_STATE_BYTES = 8
 
 export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   readonly nodeId: string
@@ -76,6 +81,11 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   readonly coordinator: Coordinator
   readonly merger: RecordMerger
   readonly replica: Replica
+  /** Null when there is no other member. */
+  readonly keyspace: WholeKeyspace | null
+  readonly answers: OwnAnswers
+  readonly #marks: FlushMarks
+  readonly #pingState = Buffer.alloc(PING_STATE_BYTES)
   readonly #counts = new CoordinatorCounters()
   readonly #clock: Clock
   readonly #log: Log
@@ -159,6 +169,15 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       stampLimit: () => this.#stampLimit(),
       isHeld: (first) => this.coordinator.gates.isHeld(first),
     })
+    this.#marks = new FlushMarks(store, keyspace, () => this.#stampLimit())
+    this.answers = new OwnAnswers({
+      clock: env.clock,
+      store,
+      keyspace,
+      topology: this.topology,
+      takeMark: (mark) => this.#marks.take(mark),
+    })
+    this.keyspace = this.topology.isAlone ? null : this.#wholeKeyspace(env.random)
     this.links = new Links(env, this, { ...LINK_DEFAULTS, secret: options.secret }, this)
   }
 
@@ -197,6 +216,19 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
 
   #pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => this.#clock.after(delayMs, resolve))
+  }
+
+  #wholeKeyspace(random: Random): WholeKeyspace {
+    const { coordinator, answers, config } = this
+    const marks = this.#marks
+    return new WholeKeyspace({
+      coordinator,
+      answers,
+      marks,
+      random,
+      config,
+      clockInDoubt: () => this.#inDoubt,
+    })
   }
 
   // What commands may see.
@@ -335,7 +367,8 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   }
 
   pingState(): Uint8Array {
-    return NO_STATE
+    writeU53(this.#pingState, 0, this.#store.flushMark)
+    return this.#pingState
   }
 
   fitness(): number {
@@ -363,8 +396,9 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
 
   // What peers ask.
 
+  /** RULES P4: a flush mark of the peer's comes before everything else of the link. */
   judge(hello: Hello): string | null {
-    return judgePeer(hello, this.ring)
+    return judgePeer(hello, this.ring) ?? this.#marks.take(hello.flushMark)
   }
 
   onOpened(_link: IncomingLink): void {}
@@ -403,7 +437,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   #peerUser(): ConstructorParameters<typeof Peer>[1] {
     return {
       judge: (hello) => this.judge(hello),
-      peerChanged: () => this.#refresh(),
+      peerChanged: (peer) => this.#peerChanged(peer),
       acked: (operation, bit) => this.coordinator.acked(operation, bit),
       ackLost: (operation, bit, mayHaveArrived) => this.coordinator.ackLost(operation, bit, mayHaveArrived),
       answersLost: (peer, handed) => this.coordinator.answersLost(peer, handed),
@@ -416,6 +450,12 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       cannot: (peer, request, reason) => this.coordinator.cannot(peer, request, reason),
       refused: (reason) => this.coordinator.refused(reason),
     }
+  }
+
+  #peerChanged(peer: Peer): void {
+    const { pingState } = peer.link
+    if (pingState.length >= PING_STATE_BYTES) this.#marks.take(readU53(pingState, 0))
+    this.#refresh()
   }
 
   #refresh(): void {

@@ -175,7 +175,7 @@ class Node implements RunningNode {
       registry,
       keyed,
       store: this.#store,
-      local: () => Promise.reject(new Error('not built')),
+      local: (args) => cluster.answers.answer(args),
     })
     await cluster.start(config.bind[0], config.clusterPort, requests)
     await this.#server.listen(config.bind, config.smartPort, this.#dispatcher, 'smart')
@@ -295,6 +295,7 @@ class Node implements RunningNode {
       random,
       settings: this.#settings,
       cluster: this.#cluster,
+      clusterKeyspace: this.#cluster?.keyspace ?? null,
       clients: () => this.#server.connections(),
       clientCount: () => this.#server.count,
       stats: this.#counters,

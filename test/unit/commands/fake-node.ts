@@ -1,4 +1,5 @@
 /** A node and its connections as plain values, for the tests of commands that ask for them; time stands still until told. */
+import type { ClusterKeyspace } from '../../../src/commands/cluster-keyspace.js'
 import type { ClusterView } from '../../../src/commands/cluster-view.js'
 import { LoginBrake } from '../../../src/commands/login-brake.js'
 import { LEVEL_DEFAULT } from '../../../src/coordinator/consistency.js'
@@ -214,6 +215,7 @@ export class FakeNode implements NodeServices {
   readonly operatingSystem = 'Linux 6.1.0 x64'
   configFile = ''
   cluster: ClusterView | null = null
+  clusterKeyspace: ClusterKeyspace | null = null
   readonly sessions: FakeSession[] = []
   stopped = 0
   engine: EngineFacts = {

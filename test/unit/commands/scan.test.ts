@@ -6,7 +6,7 @@ import {
   SCAN_GLOB_STEPS_MAX,
   SCAN_KEYS_MAX,
   SCAN_STEP_KEYS,
-} from '../../../src/commands/scan.js'
+} from '../../../src/commands/key-list.js'
 import { KEY_BYTES_MAX } from '../../../src/resp/limits.js'
 import { GLOB_STRING_BYTES_MAX } from '../../../src/util/glob.js'
 import { HandlerRunner } from './handler-runner.js'
