@@ -33,28 +33,22 @@ import { PartialRequest } from '../resp/partial-request.js'
 import { ReplyWriter } from '../resp/reply-writer.js'
 import { RequestParser } from '../resp/request-parser.js'
 import type { RequestLimits } from '../resp/limits.js'
-import {
-  OUTPUT_PAUSE_BYTES,
-  UNAUTHENTICATED_LIMITS,
-  UNAUTHENTICATED_OUTPUT_BUFFER_BYTES_MAX,
-} from '../resp/limits.js'
+import { OUTPUT_PAUSE_BYTES, UNAUTHENTICATED_LIMITS } from '../resp/limits.js'
 import { NoRoomYet, StoreError } from '../storage/store-error.js'
 import { WRITE_LATER } from '../storage/store.js'
 import type { Store } from '../storage/store.js'
 import { assert } from '../util/assert.js'
 import type { Connection } from './connection.js'
-import { OutputBuffers } from './output-buffer.js'
 import type { ParkedRequest } from './parked-request.js'
 import { errorText, isUnexpected } from './error-text.js'
 import { NO_ROOM, NOT_YET, PENDING } from './keyed-requests.js'
 import type { KeyedRequests, KeyedResult } from './keyed-requests.js'
-import { ReplyQueue } from './reply-queue.js'
+import { OUTPUT_PIECE_BYTES, ReplyDelivery } from './reply-delivery.js'
+import type { ReplyQueue } from './reply-queue.js'
 import { ServerRequest } from './server-request.js'
 
 const QUEUE_REQUESTS_MAX = 1024
 const QUEUE_BYTES_MAX = 1024 * 1024
-/** Rendered bytes after which a batch hands over what it has, to see whether the client reads. */
-const OUTPUT_PIECE_BYTES = 256 * 1024
 /** A write that waits longer than this for room in the log is refused. */
 const ROOM_WAIT_MAX_MS = 10_000
 /** Of the brief commands one in so many is timed, and counts for all of them. */
@@ -103,20 +97,14 @@ export class Dispatcher {
   readonly #slow: SlowCommandSink
   readonly #parser = new RequestParser()
   readonly #writer = new ReplyWriter()
-  readonly #output = new OutputBuffers(this.#writer)
+  readonly #delivery: ReplyDelivery
   readonly #request: ServerRequest
   readonly #onClosed: (connection: Connection) => void
   readonly #unexpected: (error: unknown) => void
-  /** Connections with held replies, in the order in which they began to wait. */
-  #holding: Connection[] = []
   #ready: Connection[] = []
-  /** Connections whose first waiting reply is there. */
-  #settled: Connection[] = []
-  readonly #operations: OperationTable
   /** Null on a node that is alone. */
   #keyed: KeyedRequests | null = null
   readonly #waitingForRoom = new Set<Connection>()
-  #flushDelayed = false
   #untimed = 0
   #stopped = false
   /** Stands still within a turn: read once per batch. */
@@ -148,7 +136,22 @@ export class Dispatcher {
     this.#slow = options.slow
     this.#onClosed = options.onClosed
     this.#unexpected = options.unexpected
-    this.#operations = options.operations
+    this.#delivery = new ReplyDelivery({
+      clock: options.clock,
+      writer: this.#writer,
+      keyspace: options.keyspace,
+      store: options.store,
+      operations: options.operations,
+      stats: options.stats,
+      host: {
+        outputHardLimitBytes: () => options.settings.outputHardLimitBytes(),
+        finishIfIdle: (connection) => this.finishIfIdle(connection),
+        makeReady: (connection) => this.#makeReady(connection),
+        pause: (connection) => this.#pause(connection),
+        drained: (connection) => this.drained(connection),
+        countError: (reply, length) => this.#countErrorOf(reply, length),
+      },
+    })
     this.#request = new ServerRequest(this.#writer, options.keyspace, options.services)
   }
 
@@ -158,7 +161,7 @@ export class Dispatcher {
   }
 
   newReplies(connection: Connection): ReplyQueue {
-    return new ReplyQueue(this.#operations, () => this.#replySettled(connection))
+    return this.#delivery.newReplies(connection)
   }
 
   /** Runs nothing more; replies that wait for the log still leave when it has what they stand on. */
@@ -191,29 +194,21 @@ export class Dispatcher {
   closed(connection: Connection): void {
     this.#waitingForRoom.delete(connection)
     this.#dropQueue(connection)
-    connection.replies.drop()
     connection.partial = null
-    if (connection.held !== null) this.#letGo(connection, true)
+    this.#delivery.closed(connection)
     this.#onClosed(connection)
   }
 
-  /** The store's onDurable. When compaction is behind, acknowledgements are held back for a bounded while. */
+  /** The store's onDurable. */
   durableAdvanced(): void {
     this.#keyspace.durableAdvanced()
-    if (this.#holding.length === 0 || this.#flushDelayed) return
-    const delayMs = this.#store.writeDelayMs
-    if (delayMs === 0) return this.#flush()
-    this.#flushDelayed = true
-    this.#clock.after(delayMs, () => {
-      this.#flushDelayed = false
-      this.#flush()
-    })
+    this.#delivery.durableAdvanced()
   }
 
-  /** The store's onLogFailed: what waits for the log was never acknowledged and its outcome is unknown. */
+  /** The store's onLogFailed. */
   logFailed(error: Error): void {
     this.#keyspace.logFailed(error)
-    for (const connection of this.#holding) connection.stream.destroy()
+    this.#delivery.logFailed()
   }
 
   /** The store's onRoom. Also called regularly, so that waits end. */
@@ -235,11 +230,11 @@ export class Dispatcher {
     const mark = this.#writer.length
     this.#writer.error(text)
     connection.closing = true
-    this.#deliver(connection, mark)
+    this.#delivery.deliver(connection, mark)
   }
 
   #begin(connection: Connection): void {
-    this.#output.makeRoom()
+    this.#delivery.output.makeRoom()
     this.#keyspace.beginBatch()
     this.#nowMs = this.#clock.monotonicMs()
     connection.lastRequestAtMs = this.#nowMs
@@ -585,7 +580,7 @@ export class Dispatcher {
     const writer = this.#writer
     if (writer.length > mark && writer.buffer[mark] === MINUS) this.#countError(command, mark)
     if (connection.replyMode !== 'on') this.#applyReplyMode(connection, mark)
-    if (connection.replies.count > 0) this.#queueReply(connection, mark)
+    if (connection.replies.count > 0) this.#delivery.queueReply(connection, mark)
     return DONE
   }
 
@@ -653,60 +648,6 @@ export class Dispatcher {
     if (connection.replyMode === 'skip-next') connection.replyMode = 'skip'
     else if (connection.replyMode === 'skip') connection.replyMode = 'on'
     return PENDING
-  }
-
-  /** What was rendered behind `mark` takes its place behind the replies that are still to come. */
-  #queueReply(connection: Connection, mark: number): void {
-    const writer = this.#writer
-    if (writer.length === mark) return
-    const operation = this.#operations.takeSettled(connection.replies, this.#nowMs)
-    operation.keepReply(writer.buffer, mark, writer.length)
-    operation.needSequence = this.#keyspace.needSequence
-    writer.length = mark
-    connection.replies.push(operation)
-    this.#outputGrew(connection)
-  }
-
-  #replySettled(connection: Connection): void {
-    if (connection.hasSettled || connection.isClosed || connection.replies.ready === null) return
-    connection.hasSettled = true
-    if (this.#settled.length === 0) this.#clock.endOfTurn(this.#sendSettled)
-    this.#settled.push(connection)
-  }
-
-  readonly #sendSettled = (): void => {
-    const settled = this.#settled
-    this.#settled = []
-    for (const connection of settled) {
-      connection.hasSettled = false
-      if (!connection.isClosed) this.#sendReplies(connection)
-    }
-  }
-
-  /** Sends the replies at the front that are there, in one write. */
-  #sendReplies(connection: Connection): void {
-    const { replies } = connection
-    const writer = this.#writer
-    this.#output.makeRoom()
-    this.#keyspace.beginBatch()
-    let mark = writer.length
-    for (let operation = replies.ready; operation !== null; operation = replies.ready) {
-      const { reply, replyLength, needSequence, isSuppressed } = operation
-      if (needSequence > this.#keyspace.needSequence) this.#keyspace.needSequence = needSequence
-      if (replyLength > 0 && reply[0] === MINUS) this.#countErrorOf(reply, replyLength)
-      if (!isSuppressed) writer.rendered(reply, 0, replyLength)
-      replies.shift()
-      if (writer.length - mark > OUTPUT_PIECE_BYTES) {
-        this.#deliver(connection, mark)
-        mark = writer.length
-      }
-    }
-    this.#deliver(connection, mark)
-    if (connection.queue.length > 0 || connection.stash !== null || connection.rejection !== null) {
-      this.#makeReady(connection)
-    } else {
-      this.finishIfIdle(connection)
-    }
   }
 
   #hasRoom(parked: ParkedRequest | undefined): boolean {
@@ -824,7 +765,7 @@ export class Dispatcher {
     this.#writer.rendered(own.buffer, 0, own.length)
     if (own.length > 0 && own.buffer[0] === MINUS) this.#countError(command, mark)
     if (connection.replyMode !== 'on') this.#applyReplyMode(connection, mark)
-    this.#deliver(connection, mark)
+    this.#delivery.deliver(connection, mark)
     this.#makeReady(connection)
   }
 
@@ -841,108 +782,8 @@ export class Dispatcher {
 
   /** Delivers what the batch has rendered so far. */
   #deliverPiece(connection: Connection): void {
-    this.#deliver(connection, this.#piece)
+    this.#delivery.deliver(connection, this.#piece)
     this.#piece = this.#writer.length
-  }
-
-  /** Sends what was rendered since `mark`, or holds it until the log has what it stands on. */
-  #deliver(connection: Connection, mark: number): void {
-    const writer = this.#writer
-    const length = writer.length
-    const keyspace = this.#keyspace
-    this.#stats.keyspaceHits += keyspace.hits
-    this.#stats.keyspaceMisses += keyspace.misses
-    keyspace.hits = 0
-    keyspace.misses = 0
-    if (length === mark) return
-    this.#stats.netOutputBytes += length - mark
-    const buffer = this.#output.current()
-    const need = keyspace.needSequence
-    if (connection.held !== null || need > this.#store.durableSequence) {
-      this.#hold(connection, mark, length, need)
-      return
-    }
-    const taken = connection.stream.write(buffer.bytes, mark, length)
-    this.#output.done(buffer, taken)
-    if (!taken) this.#outputGrew(connection)
-    if (connection.closing) this.finishIfIdle(connection)
-  }
-
-  #hold(connection: Connection, mark: number, end: number, need: number): void {
-    const buffer = this.#output.current()
-    if (connection.held === null) {
-      connection.held = buffer
-      connection.heldStart = mark
-      connection.heldEnd = end
-      connection.heldNeed = need
-      buffer.holds++
-      this.#holding.push(connection)
-    } else {
-      if (need > connection.heldNeed) connection.heldNeed = need
-      if (connection.held === buffer && connection.heldEnd === mark) connection.heldEnd = end
-      else this.#mergeHeld(connection, mark, end)
-    }
-    this.#outputGrew(connection)
-  }
-
-  /** The replies of two batches that are not neighbours come together in a buffer of their own. */
-  #mergeHeld(connection: Connection, mark: number, end: number): void {
-    const { held, heldStart, heldEnd } = connection
-    assert(held !== null, 'there are held replies')
-    const before = heldEnd - heldStart
-    const merged = Buffer.allocUnsafeSlow(before + end - mark)
-    held.bytes.copy(merged, 0, heldStart, heldEnd)
-    this.#writer.buffer.copy(merged, before, mark, end)
-    this.#writer.length = mark
-    held.holds--
-    this.#output.done(held, true)
-    connection.held = this.#output.privateBuffer(merged)
-    connection.held.holds = 1
-    connection.heldStart = 0
-    connection.heldEnd = merged.length
-  }
-
-  /** Sends the replies whose sequence is durable. */
-  #flush(): void {
-    const durable = this.#store.durableSequence
-    const holding = this.#holding
-    this.#holding = []
-    for (const connection of holding) {
-      if (connection.held === null) continue
-      if (connection.heldNeed > durable) this.#holding.push(connection)
-      else this.#letGo(connection, connection.isClosed)
-    }
-  }
-
-  #letGo(connection: Connection, dropped: boolean): void {
-    const { held, heldStart, heldEnd } = connection
-    assert(held !== null, 'there are held replies')
-    connection.held = null
-    held.holds--
-    const taken = dropped || connection.stream.write(held.bytes, heldStart, heldEnd)
-    this.#output.done(held, taken)
-    if (dropped) return
-    if (taken) this.drained(connection)
-    else this.#outputGrew(connection)
-    if (connection.closing || connection.inputEnded) this.finishIfIdle(connection)
-  }
-
-  /**
-   * Replies pile up, because the client does not read or the log is slow: nothing more of this client runs until they have
-   * left, and it is given up when they are too many.
-   */
-  #outputGrew(connection: Connection): void {
-    const bytes = connection.outputBufferBytes
-    const limit = connection.authenticated
-      ? this.#settings.outputHardLimitBytes()
-      : UNAUTHENTICATED_OUTPUT_BUFFER_BYTES_MAX
-    if (limit > 0 && bytes > limit) {
-      connection.closing = true
-      return connection.stream.destroy()
-    }
-    if (bytes < OUTPUT_PAUSE_BYTES || connection.outputBlocked) return
-    connection.outputBlocked = true
-    this.#pause(connection)
   }
 }
 
