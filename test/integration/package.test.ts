@@ -187,7 +187,7 @@ t.test('the image is built in stages and runs as an ordinary user, with a health
   t.ok(lastStage.findIndex(([name]) => name === 'USER') > lastStage.findLastIndex(([name]) => name === 'RUN'))
   t.match(of('HEALTHCHECK'), [/CMD \["bin\/kindred", "status"\]$/])
   t.same(of('VOLUME'), ['/data'])
-  t.same(of('EXPOSE'), ['7001'])
+  t.same(of('EXPOSE'), ['7001 8001 17001'])
   t.same(of('STOPSIGNAL'), ['SIGTERM'])
   t.match(of('ENTRYPOINT'), [/^\["bin\/kindred", "server", .*"--dir", "\/data"\]$/])
   t.same(
