@@ -249,7 +249,18 @@ export class Coordinator {
 
   #judgeWrite(operation: Operation): void {
     if (operation.agreed >= operation.needed) this.operations.settle(operation)
-    else if (operation.answered === operation.asked) this.uncertain(operation)
+    else if (operation.answered === operation.asked) this.#unwritten(operation)
+  }
+
+  /**
+   * Too few have taken the write. Where a flush mark above its dots was the reason, they are void, and the request runs again: the
+   * refusal has brought the other's clock, so what is minted now lies above the mark (RULES P4).
+   */
+  #unwritten(operation: Operation): void {
+    const ageMs = this.clock.monotonicMs() - operation.startedAtMs
+    if (!operation.isFlushed || ageMs >= this.#settings().writeTimeoutMs) return this.uncertain(operation)
+    operation.attempts++
+    this.runAgain(operation)
   }
 
   #judgeProposal(operation: Operation): void {
@@ -461,6 +472,11 @@ export class Coordinator {
   #askAnother(operation: Operation): void {
     const { bytes, offsets, keyFirst } = operation
     this.#askDigests(operation, bytes, offsets[2 * keyFirst], offsets[2 * keyFirst + 1], 1)
+  }
+
+  /** A replica has a flush mark that is on its way here: what was read is void. */
+  readAgain(operation: Operation): void {
+    this.#routeAgain(operation)
   }
 
   /** The request did not run where it was sent: it is routed anew. */

@@ -14,7 +14,7 @@ import type { Clock } from '../env/clock.js'
 import type { Random } from '../env/random.js'
 import { capExceeded } from '../record/caps.js'
 import type { CapExceeded } from '../record/caps.js'
-import { deathTime, maxHlc } from '../record/death.js'
+import { deathTime, maxHlc, winnerIsLive } from '../record/death.js'
 import type { Digest } from '../record/digest.js'
 import { Hlc, hlcToWallMs } from '../record/hlc.js'
 import {
@@ -25,7 +25,7 @@ import {
   NEVER_DIES,
   SIBLING_BYTES,
 } from '../record/layout.js'
-import { keyLength, keyStart, recordLength } from '../record/layout.js'
+import { keyLength, keyStart, recordLength, siblingExpireAt, siblingsStart } from '../record/layout.js'
 import { singleRecordBytes, writeSingleRecord } from '../record/record-writer.js'
 import { flush } from '../record/merge.js'
 import { decodeRecord, deletionSibling, encodeRecord, encodedBytes, valueSibling } from '../record/record.js'
@@ -35,7 +35,7 @@ import { newestHlc } from '../record/version-vector.js'
 import type { VersionVector } from '../record/version-vector.js'
 import type { TokenRange } from '../ring/slot-range.js'
 import { KeyHash, slotOfToken, TOKEN_END } from '../ring/token.js'
-import { EntryRef, entrySequence, FLAG_SHADOWS, outlives } from '../storage/entry.js'
+import { EntryRef, entryFlags, entrySequence, FLAG_SHADOWS, outlives } from '../storage/entry.js'
 import { DISPLACED_FOREVER, DISPLACED_NOTHING, ENTRY_FRAME_BYTES } from '../storage/log/segment-format.js'
 import { StoreError } from '../storage/store-error.js'
 import type { Store } from '../storage/store.js'
@@ -73,6 +73,12 @@ interface DurableWaiter {
   readonly sequence: number
   readonly resolve: () => void
   readonly reject: (error: Error) => void
+}
+
+/** A record, and the flags of its entry. */
+interface CountedAgain {
+  readonly bytes: Buffer
+  readonly flags: number
 }
 
 export class LocalKeyspace implements Keyspace {
@@ -624,10 +630,55 @@ export class LocalKeyspace implements Keyspace {
 
   /** Removes all that is stamped at or below `mark`; answers the mark's sequence. Throws StoreError; nothing is gone then. */
   appendFlushMark(mark: number): number {
+    const newer = mark > this.#hlc.last ? [] : this.#liveAbove(mark)
     const sequence = this.#store.appendFlushMark(this.#actor, mark)
     this.#hlc.witness(mark)
     this.#foundIn = null
+    this.#countAgain(newer)
     return sequence
+  }
+
+  /**
+   * Copies of the entries of live keys that were written after `mark` was made and before it came here: with the mark in the log
+   * the counts begin anew, and these keys are still there. They are few and young, so they are in memory.
+   */
+  #liveAbove(mark: number): CountedAgain[] {
+    const newer: CountedAgain[] = []
+    const nowMs = this.#clock.wallMs()
+    const hash = this.#ownHash
+    this.#store.eachInMemory((bytes, record) => {
+      if (!winnerIsLive(bytes, record, nowMs, mark)) return
+      const start = keyStart(record)
+      const end = start + keyLength(bytes, record)
+      hash.of(bytes, start, end)
+      if (this.#store.find(hash, bytes, start, end, this.#entry) !== FOUND) return
+      const { bytes: newest, record: at } = this.#entry
+      if (entrySequence(newest, at) !== entrySequence(bytes, record)) return
+      const copy = Buffer.from(bytes.subarray(record, record + recordLength(bytes, record)))
+      newer.push({ bytes: copy, flags: entryFlags(bytes, record) })
+    })
+    return newer
+  }
+
+  /** Appends them once more behind the mark, where a replay of the log finds and counts them too. */
+  #countAgain(entries: readonly CountedAgain[]): void {
+    const { counts } = this.#store
+    const hash = this.#ownHash
+    try {
+      for (const { bytes, flags } of entries) {
+        const start = keyStart(0)
+        const end = start + keyLength(bytes, 0)
+        hash.of(bytes, start, end)
+        // An append stands on the look-up of its key that came directly before.
+        this.#store.find(hash, bytes, start, end, this.#entry)
+        this.#store.appendRecord(hash, bytes, 0, bytes.length, flags, DISPLACED_NOTHING)
+        const expireAtMs = siblingExpireAt(bytes, siblingsStart(bytes, 0))
+        counts.wrote(slotOfToken(hash.token), DISPLACED_NOTHING, expireAtMs)
+      }
+    } catch (error) {
+      // No room: they stay uncounted until they are written again. The mark is appended, and nothing else is amiss.
+      if (!(error instanceof StoreError)) throw error
+    }
   }
 
   /** Resolves once entries up to `sequence` are durable; rejects when the log fails before. */

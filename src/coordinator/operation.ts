@@ -111,6 +111,8 @@ export class Operation {
   asked = 0
   answered = 0
   refused = 0
+  /** One of them lies behind a flush mark that has not come here yet (RULES P4). */
+  isFlushed = false
   /** Expected digest. */
   digestFirst = 0
   digestSecond = 0
@@ -207,6 +209,7 @@ export class Operation {
     this.asked = 0
     this.answered = 0
     this.refused = 0
+    this.isFlushed = false
     this.speculated = false
     this.repair = null
     this.draft = null

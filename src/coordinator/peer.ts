@@ -15,6 +15,7 @@ import {
   DIGEST_IS,
   PROPOSAL,
   READ,
+  REASON_FLUSHED,
   RECORD,
   RECORD_IS,
   REPLY_IS,
@@ -159,7 +160,8 @@ export class Peer implements PeerLinkUser {
   }
 
   onRefused(_link: PeerLink, sequence: number, reason: number): void {
-    this.acks.refuse(sequence)
+    const operation = this.acks.refuse(sequence)
+    if (operation !== null && reason === REASON_FLUSHED) operation.isFlushed = true
     this.#user.refused(reason)
   }
 

@@ -63,6 +63,7 @@ export class ReadRepair {
     operation.asked = 0
     operation.answered = 0
     operation.refused = 0
+    operation.isFlushed = false
     operation.agreed = 0
     this.#records = new Map()
     this.#isWritingBack = false
@@ -200,7 +201,9 @@ export class ReadRepair {
   #judgeWriteBack(): void {
     const { agreed, needed, asked, answered } = this.#operation
     if (agreed >= needed) return this.#nextKey()
-    if (asked === answered) this.#coordinator.noReplicas(this.#operation)
+    if (asked !== answered) return
+    if (this.#operation.isFlushed) this.#coordinator.readAgain(this.#operation)
+    else this.#coordinator.noReplicas(this.#operation)
   }
 
   #nextKey(): void {

@@ -434,6 +434,13 @@ export class Store {
     return sequence
   }
 
+  /** The newest entry of every key in each segment in memory; a key that several have is visited for each. */
+  eachInMemory(visit: (bytes: Buffer, record: number) => void): void {
+    for (const segment of [this.#active, ...this.#older]) {
+      segment.eachNewest((record) => visit(segment.arena, record))
+    }
+  }
+
   /** Appends FLUSHALL's mark; all dots at or below `mark` are gone from now on. Returns the entry's sequence. */
   appendFlushMark(actor: number, mark: number): number {
     const bytes = encodeRecord({ key: Buffer.alloc(0), siblings: [], context: [{ actor, hlc: mark }] })

@@ -159,6 +159,11 @@ export class Segment {
     }
   }
 
+  /** The newest record of every key that it has, in no order. */
+  eachNewest(visit: (record: number) => void): void {
+    for (const record of this.#records) if (record !== 0) visit(record)
+  }
+
   /** For prefetching: what stands at the index position where a search for this hash begins. */
   glance(first: number): number {
     const i = spread(first) & this.#mask
