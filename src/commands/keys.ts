@@ -169,8 +169,8 @@ export function copy(request: Request): Outcome {
   return DONE
 }
 
-/** Whether REPLACE was given; null when the error has been rendered. */
-function readCopyOptions(request: Request): boolean | null {
+/** COPY: whether REPLACE was given; null when the error has been rendered. */
+export function readCopyOptions(request: Request): boolean | null {
   let replaces = false
   for (let index = 3; index < request.argc; index++) {
     if (isWord(request, index, 'REPLACE')) {

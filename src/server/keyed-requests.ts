@@ -8,6 +8,9 @@
  */
 import type { Clock } from '../env/clock.js'
 import type { Command } from '../commands/command.js'
+import { NO_SUCH_KEY } from '../commands/error-texts.js'
+import { readCopyOptions } from '../commands/keys.js'
+import { lcsOfValues } from '../commands/lcs.js'
 import {
   CROSS_SLOT,
   KeyRouting,
@@ -43,6 +46,8 @@ import { errorText, isUnexpected } from './error-text.js'
 import { FREE_KEY, ReplyQueue } from './reply-queue.js'
 import type { ServerRequest } from './server-request.js'
 import { SplitReply } from './split-reply.js'
+import { SUB_REQUESTS_MAX, SubRequestError, SubRequests, bulkIn } from './sub-requests.js'
+import { copyKey, renameKey } from './two-keys.js'
 
 /** The request has become an operation, whose reply comes in its order. */
 export const PENDING = 4
@@ -134,7 +139,11 @@ export class KeyedRequests implements Runner {
     if (routing.keys > 1 && !(routing.isOneSlot && command.split === 'ok')) {
       if (this.#parts.begin(command, bytes, offsets, argc)) return this.#split(command, connection)
       // An MSET whose keys and values do not pair up is run as it is, and says so.
-      if (!routing.isOneSlot && command.split !== 'ok') return this.#refuse(CROSS_SLOT)
+      if (!routing.isOneSlot && command.split !== 'ok') {
+        const { split } = command
+        if (split === 'two-keys' || split === 'read-two') return this.#twoKeys(command, connection)
+        return this.#refuse(CROSS_SLOT)
+      }
     }
     const effect = effectOf(command, bytes, offsets, argc)
     const isWrite = effect !== 'read'
@@ -446,6 +455,91 @@ export class KeyedRequests implements Runner {
     return PENDING
   }
 
+  /** A request on two keys of different slots: steps that follow each other (two-keys.ts). */
+  #twoKeys(command: Command, connection: Connection): KeyedResult {
+    const request = this.#request
+    const { operations } = this.#coordinator
+    const { isWrite } = command
+    if (connection.replies.mustWait(isWrite)) return NOT_YET
+    if (!operations.hasRoom(1 + SUB_REQUESTS_MAX)) return this.#refuse(TOO_MANY_TEXT)
+    let replaces = command.name === 'rename'
+    if (command.name === 'copy') {
+      const asked = readCopyOptions(request)
+      if (asked === null) return DONE
+      replaces = asked
+    }
+    const whole = operations.take(connection.replies, QUEUED, this.#clock.monotonicMs())
+    whole.keepRequest(request.bytes, request.offsets, request.argc)
+    whole.isWrite = isWrite
+    whole.isSplit = true
+    whole.protocol = connection.protocol
+    this.#push(whole)
+    const requests = new SubRequests({
+      clock: this.#clock,
+      registry: this.#registry,
+      operations,
+      run: (operation) => this.run(operation),
+      readLevel: connection.readLevel,
+      writeLevel: connection.writeLevel,
+    })
+    this.#runTwoKeys(command, whole, requests, replaces).then(
+      () => this.#endTwoKeys(whole, requests),
+      (error: unknown) => {
+        if (error instanceof SubRequestError) whole.keepError(error.message)
+        else {
+          this.#unexpected(error)
+          whole.keepError(errorText(error))
+        }
+        this.#endTwoKeys(whole, requests)
+      },
+    )
+    return PENDING
+  }
+
+  async #runTwoKeys(
+    command: Command,
+    whole: Operation,
+    requests: SubRequests,
+    replaces: boolean,
+  ): Promise<void> {
+    const [first, second] = [1, 2].map((i) => {
+      return Buffer.from(whole.bytes.subarray(whole.offsets[2 * i], whole.offsets[2 * i + 1]))
+    })
+    if (command.split === 'read-two') {
+      const values = await Promise.all([requests.ask('GET', first), requests.ask('GET', second)])
+      const [a, b] = values.map((reply) => bulkIn(reply) ?? Buffer.alloc(0))
+      return this.#renderLcs(whole, a, b)
+    }
+    if (command.name === 'copy') {
+      const moved = await copyKey(requests, first, second, replaces)
+      return keepText(whole, moved === 'done' ? ':1' : ':0')
+    }
+    const moved = await renameKey(requests, first, second, replaces)
+    if (moved === 'no-source') throw new SubRequestError(NO_SUCH_KEY)
+    if (command.name === 'rename') keepText(whole, '+OK')
+    else keepText(whole, moved === 'done' ? ':1' : ':0')
+  }
+
+  #renderLcs(whole: Operation, a: Buffer, b: Buffer): void {
+    const request = this.#request
+    const writer = this.#writer
+    request.bytes = whole.bytes
+    request.offsets = whole.offsets
+    request.argc = whole.argc
+    const protocolBefore = writer.protocol
+    const mark = writer.length
+    writer.protocol = whole.protocol
+    lcsOfValues(request, a, b)
+    whole.keepReply(writer.buffer, mark, writer.length)
+    writer.length = mark
+    writer.protocol = protocolBefore
+  }
+
+  #endTwoKeys(whole: Operation, requests: SubRequests): void {
+    whole.needSequence = requests.needSequence
+    this.#coordinator.operations.settle(whole)
+  }
+
   /** An operation for the part that #parts has taken. */
   #takePart(
     sink: SplitReply,
@@ -469,6 +563,11 @@ export class KeyedRequests implements Runner {
     part.writeLevel = writeLevel
     return part
   }
+}
+
+function keepText(operation: Operation, text: string): void {
+  const line = Buffer.from(`${text}\r\n`)
+  operation.keepReply(line, 0, line.length)
 }
 
 function modeOf(effect: Effect, confirms: boolean): JournalMode {
