@@ -23,6 +23,8 @@ export interface SimClusterOptions {
   readonly nodes?: number
   /** Settings of all nodes, by path. */
   readonly settings?: Readonly<Record<string, string>>
+  /** See SimDisk. */
+  readonly diskDelayMsMax?: number
 }
 
 export const PORT = 7001
@@ -47,13 +49,15 @@ export class SimCluster {
   #clients = 0
   #events = 0
 
-  constructor({ seed, nodes = DEFAULT_NODES, settings = {} }: SimClusterOptions) {
+  constructor(options: SimClusterOptions) {
+    const { seed, nodes = DEFAULT_NODES, settings = {}, diskDelayMsMax } = options
     this.random = new SimRandom(seed)
     this.queue = new EventQueue(this.random)
     this.network = new SimNetwork({ random: this.random, queue: this.queue })
     const names = Array.from({ length: nodes }, (_, i) => `node-${i + 1}`)
     this.nodes = names.map((name, i) => {
-      const env = SimEnv.among(this.queue, this.random.fork(name))
+      const delays = diskDelayMsMax === undefined ? {} : { delayMsMax: diskDelayMsMax }
+      const env = SimEnv.among(this.queue, this.random.fork(name), delays)
       return new SimNode(name, addressOf(i), configOf(names, i, settings), env, this.network)
     })
   }
