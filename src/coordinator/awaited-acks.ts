@@ -1,6 +1,9 @@
 /**
  * Which operations wait for which requests on one link, in the order of their sequences: watermarks come off the front.
- * A growing ring of typed arrays, so that a write costs two stores and no object.
+ * A growing ring of typed arrays, so that a write costs four stores and no object.
+ *
+ * An operation may go on before all have answered it (a repair needs only some of those it writes to), so what comes in later
+ * must not count for what it waits for then: each entry keeps the round of its operation in which it was added.
  */
 import { assert } from '../util/assert.js'
 import type { Operation } from './operation.js'
@@ -12,6 +15,7 @@ export class AwaitedAcks {
   #lasts = new Float64Array(CAPACITY_FIRST)
   /** Bit of the member in the operation's masks. */
   #bits = new Int32Array(CAPACITY_FIRST)
+  #rounds = new Int32Array(CAPACITY_FIRST)
   #operations: (Operation | null)[] = new Array<Operation | null>(CAPACITY_FIRST).fill(null)
   #head = 0
   #count = 0
@@ -29,8 +33,10 @@ export class AwaitedAcks {
     return this.#firsts[this.#head]
   }
 
+  /** Bit of the member in front; 0 when its operation does not wait for it any more. */
   get frontBit(): number {
-    return this.#bits[this.#head]
+    const isCurrent = this.#operations[this.#head]?.round === this.#rounds[this.#head]
+    return isCurrent ? this.#bits[this.#head] : 0
   }
 
   /** `operation` waits for the requests `first` to `last`, which follow everything that was added before. */
@@ -40,6 +46,7 @@ export class AwaitedAcks {
     this.#firsts[at] = first
     this.#lasts[at] = last
     this.#bits[at] = bit
+    this.#rounds[at] = operation.round
     this.#operations[at] = operation
     this.#count++
     operation.references++
@@ -63,7 +70,7 @@ export class AwaitedAcks {
       if (this.#lasts[at] < sequence) continue
       if (this.#firsts[at] > sequence) return null
       const operation = this.#operations[at]
-      if (operation !== null) operation.refused |= this.#bits[at]
+      if (operation?.round === this.#rounds[at]) operation.refused |= this.#bits[at]
       return operation
     }
     return null
@@ -74,17 +81,20 @@ export class AwaitedAcks {
     const firsts = new Float64Array(2 * size)
     const lasts = new Float64Array(2 * size)
     const bits = new Int32Array(2 * size)
+    const rounds = new Int32Array(2 * size)
     const operations = new Array<Operation | null>(2 * size).fill(null)
     for (let i = 0; i < this.#count; i++) {
       const from = (this.#head + i) & (size - 1)
       firsts[i] = this.#firsts[from]
       lasts[i] = this.#lasts[from]
       bits[i] = this.#bits[from]
+      rounds[i] = this.#rounds[from]
       operations[i] = this.#operations[from]
     }
     this.#firsts = firsts
     this.#lasts = lasts
     this.#bits = bits
+    this.#rounds = rounds
     this.#operations = operations
     this.#head = 0
   }

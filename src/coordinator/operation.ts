@@ -104,6 +104,8 @@ export class Operation {
   /** Own log entries up to this sequence have to be durable before the reply leaves. */
   needSequence = 0
 
+  /** What is awaited is that of this round: acknowledgements of earlier ones do not count. */
+  round = 0
   /** Replicas beside this node whose agreement is needed, and how many of them have agreed. */
   needed = 0
   agreed = 0
@@ -202,14 +204,20 @@ export class Operation {
     this.next = null
   }
 
-  /** Forgets how far the waiting has come: the request begins anew. */
-  clearRound(): void {
+  /** Replicas are asked for something new: nothing is awaited of what they were asked before. */
+  beginRound(): void {
+    this.round = (this.round + 1) | 0
     this.needed = 0
     this.agreed = 0
     this.asked = 0
     this.answered = 0
     this.refused = 0
     this.isFlushed = false
+  }
+
+  /** Forgets how far the waiting has come: the request begins anew. */
+  clearRound(): void {
+    this.beginRound()
     this.speculated = false
     this.repair = null
     this.draft = null
@@ -288,6 +296,13 @@ export class OperationTable {
     return operation.id === id && operation.state !== SETTLED && operation.state !== FREE ? operation : null
   }
 
+  /** Answers to what was asked so far find nothing any more. */
+  rename(operation: Operation): void {
+    const index = operation.id & (OPERATIONS_MAX - 1)
+    const generation = ((operation.id >>> INDEX_BITS) + 1) % GENERATION_MAX
+    operation.id = (generation * OPERATIONS_MAX + index) >>> 0
+  }
+
   /** The reply is final: nothing more is awaited, and the sink is told. */
   settle(operation: Operation): void {
     assert(operation.state !== SETTLED && operation.state !== FREE, 'an operation settles once')
@@ -318,9 +333,7 @@ export class OperationTable {
   }
 
   #recycle(operation: Operation): void {
-    const index = operation.id & (OPERATIONS_MAX - 1)
-    const generation = ((operation.id >>> INDEX_BITS) + 1) % GENERATION_MAX
-    operation.id = (generation * OPERATIONS_MAX + index) >>> 0
+    this.rename(operation)
     operation.reset()
     this.#free.push(operation)
   }

@@ -60,11 +60,8 @@ export class ReadRepair {
     const { ring, self, peers } = topology
     const operation = this.#operation
     const key = this.#keys[this.#key]
-    operation.asked = 0
-    operation.answered = 0
-    operation.refused = 0
-    operation.isFlushed = false
-    operation.agreed = 0
+    operations.rename(operation)
+    operation.beginRound()
     this.#records = new Map()
     this.#isWritingBack = false
     for (let place = 0; place < ring.replicas; place++) {
@@ -169,14 +166,13 @@ export class ReadRepair {
     const operation = this.#operation
     const { slot } = operation
     const isMajority = 2 * this.#required > ring.replicas
+    operation.beginRound()
     operation.needed = isMajority ? ring.replicas - this.#required : 0
-    operation.agreed = 0
-    operation.asked = 0
-    operation.answered = 0
     this.#agree(own)
     for (const [place, record] of this.#records) {
       const bit = 1 << place
-      if (record.equals(own)) {
+      // What others have of a key that is absent here lies below the flush mark.
+      if (own.length === 0 || record.equals(own)) {
         operation.agreed++
         continue
       }

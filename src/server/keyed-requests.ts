@@ -153,6 +153,7 @@ export class KeyedRequests implements Runner {
     if (!operations.hasRoom(1)) return this.#refuse(TOO_MANY_TEXT)
     const { replies } = connection
     if (replies.count > 0) {
+      if (routing.keys > 1 && replies.mustWait(isWrite)) return NOT_YET
       const keyHash = keyHashOf(bytes, offsets[2 * first], offsets[2 * first + 1])
       const where = replies.whereIs(keyHash, isWrite, effect === 'blind-write')
       if (where !== FREE_KEY && where !== target) return NOT_YET

@@ -69,7 +69,8 @@ export class ReplyQueue implements ReplySink {
     for (let operation = this.#front; operation !== null; operation = operation.next) {
       const { state } = operation
       if (state === SETTLED || state === WRITING || (!isWrite && !operation.isWrite)) continue
-      if (operation.keyHash !== keyHash && !operation.isSplit) continue
+      const hasOneKey = !operation.isSplit && operation.keyFirst === operation.keyLast
+      if (hasOneKey && operation.keyHash !== keyHash) continue
       if (state !== FORWARDED || !isBlind || !operation.isBlind) return BUSY_KEY
       if (where !== FREE_KEY && where !== operation.target) return BUSY_KEY
       where = operation.target
