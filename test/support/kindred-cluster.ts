@@ -178,6 +178,11 @@ export class ClusterNode {
     return this.#node.said
   }
 
+  /** Whether this node takes another one for dead. */
+  async seesDown({ name }: ClusterNode): Promise<boolean> {
+    return (await this.info()).get(`cluster_member_${name}`)?.startsWith('state=down') === true
+  }
+
   /** A plain connection. */
   open(): Promise<WireClient> {
     return WireClient.open(this.port)
