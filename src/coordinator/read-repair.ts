@@ -9,7 +9,7 @@
 import { EntryRef } from '../storage/entry.js'
 import { recordLength } from '../record/layout.js'
 import { encodeRecord } from '../record/record.js'
-import { StoreError } from '../storage/store-error.js'
+import { NoRoomYet, StoreError } from '../storage/store-error.js'
 import { KeyHash } from '../ring/token.js'
 import type { Coordinator } from './coordinator.js'
 import type { LoadedBlocks } from './keyspace.js'
@@ -37,7 +37,7 @@ export class ReadRepair {
   /** By place in the preference list: what the replica holds. */
   #records = new Map<number, Buffer>()
   #held: LoadedBlocks | null = null
-  #isWritingBack = false
+  #phase: 'reading' | 'merging' | 'writing-back' = 'reading'
 
   constructor(coordinator: Coordinator, operation: Operation, keys: readonly Buffer[], required: number) {
     this.#coordinator = coordinator
@@ -63,7 +63,7 @@ export class ReadRepair {
     operations.rename(operation)
     operation.beginRound()
     this.#records = new Map()
-    this.#isWritingBack = false
+    this.#phase = 'reading'
     for (let place = 0; place < ring.replicas; place++) {
       const member = ring.memberAt(operation.slot, place)
       const peer = peers[member]
@@ -79,7 +79,7 @@ export class ReadRepair {
     const place = this.#coordinator.topology.ring.placeOf(this.#operation.slot, member)
     const bit = 1 << place
     const operation = this.#operation
-    if (this.#isWritingBack || (operation.asked & bit) === 0 || (operation.answered & bit) !== 0) return
+    if (this.#phase !== 'reading' || (operation.asked & bit) === 0 || (operation.answered & bit) !== 0) return
     operation.answered |= bit
     this.#records.set(place, bytes)
     this.#judgeRead()
@@ -97,8 +97,8 @@ export class ReadRepair {
   /** What is awaited has changed. */
   judge(): void {
     if (this.#isOver) return
-    if (this.#isWritingBack) this.#judgeWriteBack()
-    else this.#judgeRead()
+    if (this.#phase === 'writing-back') this.#judgeWriteBack()
+    else if (this.#phase === 'reading') this.#judgeRead()
   }
 
   #judgeRead(): void {
@@ -112,7 +112,7 @@ export class ReadRepair {
   /** Everything that came is merged into the own record; the result goes to those who lack it. */
   #merge(): void {
     const { merger } = this.#coordinator
-    this.#isWritingBack = true
+    this.#phase = 'merging'
     try {
       for (const record of this.#records.values()) {
         if (record.length === 0) continue
@@ -124,9 +124,14 @@ export class ReadRepair {
       if (own === null) return this.#load()
       this.#writeBack(own)
     } catch (error) {
+      if (error instanceof NoRoomYet && this.#coordinator.awaitRoom(this.#operation, this.#mergeAgain)) return
       if (!(error instanceof StoreError)) throw error
       this.#coordinator.fail(this.#operation, error)
     }
+  }
+
+  readonly #mergeAgain = (): void => {
+    if (!this.#isOver) this.#merge()
   }
 
   #needs(sequence: number): void {
@@ -168,6 +173,7 @@ export class ReadRepair {
     const isMajority = 2 * this.#required > ring.replicas
     operation.beginRound()
     operation.needed = isMajority ? ring.replicas - this.#required : 0
+    this.#phase = 'writing-back'
     this.#agree(own)
     for (const [place, record] of this.#records) {
       const bit = 1 << place
