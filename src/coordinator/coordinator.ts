@@ -64,6 +64,8 @@ export class Coordinator {
   readonly #digest = new Digest()
   #runner: Runner | null = null
   #stopped = false
+  /** What goes on when the log has room again. */
+  #waitingForRoom: (() => void)[] = []
 
   constructor(options: {
     clock: Clock
@@ -278,13 +280,33 @@ export class Coordinator {
     // Whatever comes from now on changes nothing: the operation is decided.
     operation.answered = operation.asked
     operation.state = QUEUED
-    new OwnAppend(this.merger, draft, (sequence, error) => {
+    const awaitRoom = (again: () => void): boolean => this.awaitRoom(operation, again)
+    new OwnAppend(this.merger, draft, awaitRoom, (sequence, error) => {
       operation.needSequence = Math.max(operation.needSequence, sequence)
       const waiting = draft.keyHashes.flatMap((keyHash) => this.gates.release(keyHash, operation))
       if (taken && error === null) this.operations.settle(operation)
       else this.uncertain(operation)
       this.#runWaiting(waiting)
     }).start()
+  }
+
+  /**
+   * Calls back when the log may have room for what the operation has to append, and at the latest when its time is up; false
+   * when it is up already.
+   */
+  awaitRoom(operation: Operation, again: () => void): boolean {
+    const nowMs = this.clock.monotonicMs()
+    if (nowMs - operation.startedAtMs >= this.#timeoutMs(operation)) return false
+    this.#waitingForRoom.push(again)
+    return true
+  }
+
+  /** The store's onRoom; also called by the tick, so that waits end. */
+  roomChanged(): void {
+    const waiting = this.#waitingForRoom
+    if (waiting.length === 0) return
+    this.#waitingForRoom = []
+    for (const again of waiting) again()
   }
 
   /** Nothing was applied anywhere: what the others hold is read, and the request runs again. */
@@ -504,6 +526,7 @@ export class Coordinator {
   readonly #tick = (): void => {
     if (this.#stopped) return
     this.clock.after(TICK_MS, this.#tick)
+    this.roomChanged()
     const nowMs = this.clock.monotonicMs()
     const { speculativeDelayMs } = this.#settings()
     let operation = this.operations.oldest

@@ -1,9 +1,10 @@
 /**
  * The home's own append of a proposal that has been decided (RULES V10): every record of it is merged into what the node
  * holds *now*, which may be more than it was based on, because whatever arrived meanwhile was merged. A predecessor that has
- * left memory in between is loaded first; the keys stay held until all of it is done.
+ * left memory in between is loaded first, and where the log has no room now it waits for some, up to a deadline: others have
+ * the records already. The keys stay held until all of it is done.
  */
-import { StoreError } from '../storage/store-error.js'
+import { NoRoomYet, StoreError } from '../storage/store-error.js'
 import type { LoadedBlocks } from './keyspace.js'
 import type { ProposedRecords } from './operation.js'
 import { MERGE_COLD } from './record-merger.js'
@@ -14,6 +15,8 @@ export class OwnAppend {
   readonly #draft: ProposedRecords
   /** With the sequence that has to be durable, or the error that kept the records from being appended. */
   readonly #done: (sequence: number, error: Error | null) => void
+  /** Calls back when the log may have room; answers false when there is no time left to wait for it. */
+  readonly #awaitRoom: (again: () => void) => boolean
   #next = 0
   #sequence = 0
   #held: LoadedBlocks | null = null
@@ -21,14 +24,16 @@ export class OwnAppend {
   constructor(
     merger: RecordMerger,
     draft: ProposedRecords,
+    awaitRoom: (again: () => void) => boolean,
     done: (sequence: number, error: Error | null) => void,
   ) {
     this.#merger = merger
     this.#draft = draft
+    this.#awaitRoom = awaitRoom
     this.#done = done
   }
 
-  /** Calls `done` before it returns, unless blocks are missing. */
+  /** Calls `done` before it returns, unless blocks or room are missing. */
   start(): void {
     const { bytes, starts, keyHashes } = this.#draft
     try {
@@ -40,6 +45,7 @@ export class OwnAppend {
       }
       this.#end(null)
     } catch (error) {
+      if (error instanceof NoRoomYet && this.#awaitRoom(() => this.start())) return
       if (!(error instanceof StoreError)) throw error
       this.#end(error)
     }

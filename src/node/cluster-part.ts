@@ -345,6 +345,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
 
   roomChanged(): void {
     this.replica.roomChanged()
+    this.coordinator.roomChanged()
   }
 
   logFailed(): void {

@@ -13,7 +13,7 @@ t.setTimeout(400_000)
 
 const WORKERS = 3
 /** Requests that go on being done before the next event. */
-const A_WHILE = 300
+const A_WHILE = 150
 
 async function nothingIsMissing(t: Test, history: ClusterHistory): Promise<void> {
   await history.stop()
