@@ -1,5 +1,6 @@
 /** RULES R1, R2 and R3: what a reply may show, and what must be safe before it is shown. */
 import t from 'tap'
+import type { Test } from 'tap'
 import type { SimClient, SimReply } from '../../src/sim/sim-client.js'
 import { SimCluster } from '../../src/sim/sim-cluster.js'
 import type { SimNode } from '../../src/sim/sim-node.js'
@@ -97,7 +98,7 @@ async function shownIsSafe(
   t.equal(shown, SEEDS, 'the new value was shown before all crashed')
 }
 
-type Tap = typeof t
+type Tap = Test
 
 t.test('R2 no reply shows what a crash could still take away: read at the home', (t) =>
   shownIsSafe(t, 'home', (cluster, [home]) => clientAt(cluster, home, 'ONE', 'ONE')),
