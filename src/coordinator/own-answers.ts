@@ -99,8 +99,8 @@ export class OwnAnswers {
       // What a page needs is its own matter, not that of the requests that run in the same turn.
       const needBefore = keyspace.needSequence
       keyspace.needSequence = 0
-      let page: Buffer | null = null
-      let need = 0
+      let page: Buffer | null
+      let need: number
       try {
         page = keyspace.scanPage({ start, end }, count)
         need = keyspace.needSequence

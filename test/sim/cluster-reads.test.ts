@@ -109,7 +109,7 @@ t.test('R2 … through digests of other replicas', (t) =>
 )
 
 t.test('R2 … by a node that holds nothing of the key and forwards', (t) =>
-  shownIsSafe(t, 'forwarded', (cluster, list, key) => {
+  shownIsSafe(t, 'forwarded', (cluster, _list, key) => {
     const outside = strangerTo(cluster, key)
     return clientAt(cluster, outside, 'ONE', 'ONE')
   }),

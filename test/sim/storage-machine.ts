@@ -103,7 +103,7 @@ export class StorageMachine {
     const jobs =
       this.jobMsMax === 0 ? inline : new SlowJobs(inline, clock, random.fork('jobs'), this.jobMsMax)
     const world = { disk, clock, log, random: random.fork('store'), jobs: this.wrapJobs(jobs) }
-    this.store = await this.#ended(Store.open(world, this.options, this.#events()), 'the store opens')
+    this.store = await this.ended(Store.open(world, this.options, this.#events()), 'the store opens')
     this.keyspace = new LocalKeyspace(this.store, clock, random.fork('keyspace'))
   }
 
@@ -297,11 +297,11 @@ export class StorageMachine {
 
   /** Stops cleanly. */
   async stop(): Promise<void> {
-    await this.#ended(this.store.close(), 'the store closes')
+    await this.ended(this.store.close(), 'the store closes')
   }
 
   /** Lets time pass until the promise is settled. */
-  async #ended<T>(promise: Promise<T>, what: string): Promise<T> {
+  async ended<T>(promise: Promise<T>, what: string): Promise<T> {
     if (!this.#drivesTime) return promise
     const ending: { done: boolean; error?: unknown } = { done: false }
     promise.then(

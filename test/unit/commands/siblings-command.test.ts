@@ -39,7 +39,7 @@ class Kv {
       const text = await this.client.text(...args)
       await machine.settle()
       if (text !== '') return parseReply(text)
-      const loaded = await keyspace.whenLoaded(null)
+      const loaded = await machine.ended(keyspace.whenLoaded(null), 'blocks load')
       loaded?.release()
     }
   }
