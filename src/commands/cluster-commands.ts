@@ -7,14 +7,13 @@ import { textOf } from './args.js'
 import { clusterInfo } from './cluster-facts.js'
 import { nodesText, writeLinks, writeShards, writeSlots } from './cluster-topology.js'
 import type { ClusterView } from './cluster-view.js'
+import { NO_CLUSTER } from './error-texts.js'
 import { helpHandler } from './help.js'
 import { DONE } from './request.js'
 import type { Handler, Outcome, Request } from './request.js'
 import { countKeysInSlot, getKeysInSlot } from './slot-keys.js'
 import { CLUSTER_ROW } from './table/cluster-rows.js'
 import { quote, refuseQuoting } from './unknown-command.js'
-
-const NO_CLUSTER = 'ERR This instance has cluster support disabled'
 
 /** A handler for nodes that are part of a cluster. */
 function inCluster(handler: (request: Request, cluster: ClusterView) => Outcome): Handler {

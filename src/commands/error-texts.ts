@@ -7,6 +7,8 @@ import { KEY_BYTES_MAX } from '../resp/limits.js'
 export const SYNTAX_ERROR = 'ERR syntax error'
 export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range'
 export const NOT_A_FLOAT = 'ERR value is not a valid float'
+/** Of commands that only a node of a cluster can answer. */
+export const NO_CLUSTER = 'ERR This instance has cluster support disabled'
 export const NO_SUCH_KEY = 'ERR no such key'
 export const STRING_TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
 export const OFFSET_OUT_OF_RANGE = 'ERR offset is out of range'

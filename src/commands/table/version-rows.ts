@@ -1,4 +1,4 @@
-/** Our own commands: versions of a key, and how many replicas have to agree. `since` is Kindred's version. */
+/** Our own commands: versions of a key, how many replicas have to agree, how the cluster is. `since` is Kindred's version. */
 import type { CommandRow } from './command-row.js'
 
 export const VERSION_ROWS: readonly CommandRow[] = [
@@ -27,5 +27,18 @@ export const VERSION_ROWS: readonly CommandRow[] = [
     since: '0.1.0',
     complexity: 'O(1), and that of the command',
     summary: 'Shows or sets how many replicas must agree, for this connection or for one command.',
+  },
+  {
+    name: 'kv.status',
+    syntax: '',
+    arity: 1,
+    flags: 'stale',
+    effect: 'node',
+    categories: '',
+    tips: 'nondeterministic_output',
+    group: 'cluster',
+    since: '0.1.0',
+    complexity: 'O(N) in the number of members',
+    summary: 'Shows the members of the cluster, their states and slots, and what was counted, as JSON.',
   },
 ]

@@ -12,6 +12,7 @@ const NEWER_THAN_7_0 = [
   'delifeq',
   'kv.siblings',
   'kv.quorum',
+  'kv.status',
   'client|setinfo',
   'client|no-touch',
   'client|capa',

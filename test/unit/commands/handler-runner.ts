@@ -125,6 +125,7 @@ function testNode(seed: number, protoMaxBulkLenBytes: number): NodeServices {
   const node: Partial<NodeServices> = {
     clock: realClock,
     random,
+    clusterKeyspace: null,
     settings: { protoMaxBulkLenBytes } as NodeServices['settings'],
     stats: { keyspaceHits: 0, keyspaceMisses: 0 } as NodeServices['stats'],
     memory: () => ({ residentBytes: 1, heapUsedBytes: 1 }) as ReturnType<NodeServices['memory']>,
