@@ -106,7 +106,23 @@ export class KindredCluster {
 
   /** Cuts what these nodes and all others dial each other by: they are alone together. */
   partition(nodes: readonly ClusterNode[]): void {
-    this.#between(nodes, (way) => way.cut())
+    for (const way of this.#between(nodes)) way.cut()
+  }
+
+  /** The same, but everything waits on its way. */
+  hold(nodes: readonly ClusterNode[]): void {
+    for (const way of this.#between(nodes)) way.hold()
+  }
+
+  /** Two nodes are apart, and both linked with the others. */
+  cut(one: ClusterNode, other: ClusterNode): void {
+    this.cutOneWay(one, other)
+    this.cutOneWay(other, one)
+  }
+
+  /** What `from` dials `to` by is cut: it can ask nothing of it, and is asked. */
+  cutOneWay(from: ClusterNode, to: ClusterNode): void {
+    from.ways[this.nodes.indexOf(to)]?.cut()
   }
 
   /** Everybody reaches everybody again. */
@@ -114,13 +130,11 @@ export class KindredCluster {
     for (const node of this.nodes) for (const way of node.ways) way?.heal()
   }
 
-  #between(nodes: readonly ClusterNode[], act: (way: LinkProxy) => void): void {
-    for (const node of this.nodes) {
-      this.nodes.forEach((other, i) => {
-        const way = node.ways[i]
-        if (way !== null && nodes.includes(node) !== nodes.includes(other)) act(way)
-      })
-    }
+  #between(nodes: readonly ClusterNode[]): LinkProxy[] {
+    const ways = this.nodes.flatMap((node) =>
+      node.ways.filter((_, i) => nodes.includes(node) !== nodes.includes(this.nodes[i])),
+    )
+    return ways.filter((way) => way !== null)
   }
 
   /** The sum of a counter of INFO over all nodes. */
