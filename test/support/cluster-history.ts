@@ -111,10 +111,11 @@ export class ClusterHistory {
     }
   }
 
-  /** Ends the load; resolves when the last request has been answered. */
+  /** Ends the load; resolves when the last request has been answered and all short lives are over. */
   async stop(): Promise<void> {
     this.#isOver = true
     await Promise.all(this.#workers)
+    await pause(2 * SHORT_LIFE_MS)
   }
 
   /** Errors by node and code, for a test's comments. */
