@@ -23,6 +23,16 @@ function names(prefix: string): string[] {
   return Array.from({ length: KEYS }, (_, i) => `${prefix}:${i}`)
 }
 
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0)
+}
+
+/** How often clients were sent elsewhere, by all nodes that are there. */
+async function redirections(): Promise<number> {
+  const all = await Promise.all(cluster.nodes.map((node) => node.info()))
+  return sum(all.map((info) => Number(/^count=(\d+)$/.exec(info.get('errorstat_MOVED') ?? '')?.[1] ?? 0)))
+}
+
 function ioredisCluster(t: Test, ports: readonly number[]): Cluster {
   const client = new Cluster(
     ports.map((port) => ({ host: '127.0.0.1', port })),
@@ -89,6 +99,31 @@ for (const [kind, portsOf] of [
     t.equal(await client.del('{tag}a'), 1)
   })
 }
+
+t.test('the masters that a cluster client counts have all keys between them, each once', async (t) => {
+  const client = ioredisCluster(t, [three.port])
+  await once(client, 'ready')
+  const other = createCluster({ rootNodes: [{ url: `redis://127.0.0.1:${one.smartPort}` }] })
+  await other.connect()
+  t.teardown(() => other.destroy())
+  const keys = names('counted')
+  await plain(t, two).flushall()
+  await Promise.all(keys.map((key) => client.set(key, key)))
+  const counts = await Promise.all(client.nodes('master').map((node) => node.dbsize()))
+  t.equal(counts.length, 3)
+  t.ok(counts.every((count) => count > 0 && count < KEYS))
+  t.equal(sum(counts), KEYS)
+  const others = await Promise.all(
+    other.masters.map(async (master) => (await other.nodeClient(master)).dbSize()),
+  )
+  t.equal(sum(others), KEYS)
+  for (const node of cluster.nodes) t.equal(await plain(t, node).dbsize(), KEYS)
+  const seen: string[] = []
+  for (const node of client.nodes('master')) {
+    for await (const part of node.scanStream({ count: 50 })) seen.push(...(part as string[]))
+  }
+  t.same(seen.toSorted(), keys.toSorted(), 'and a scan of each lists them')
+})
 
 t.test('redis-cli -c follows redirections, and is sent to smart ports only', async (t) => {
   for (const { smartPort } of cluster.nodes) {
@@ -237,7 +272,7 @@ t.test('cluster clients follow when the home of their keys moves to another repl
   await other.connect()
   t.teardown(() => other.destroy())
   await once(client, 'ready')
-  const keys = names('moved')
+  const keys = names('moved').slice(0, 100)
   await Promise.all(keys.map((key) => client.set(key, 'before')))
   await one.kill9()
   const tried = async (write: (key: string) => Promise<unknown>) => {
@@ -258,6 +293,7 @@ t.test('cluster clients follow when the home of their keys moves to another repl
   await one.startAgain()
   await cluster.linked()
   // Homes are back where they were; both clients still believe otherwise.
+  const before = await redirections()
   await tried((key) => client.set(key, 'again'))
   await tried((key) => other.set(`${key}:other`, 'again'))
   t.same(
@@ -268,4 +304,5 @@ t.test('cluster clients follow when the home of their keys moves to another repl
     await Promise.all(keys.map((key) => other.get(`${key}:other`))),
     keys.map(() => 'again'),
   )
+  t.ok((await redirections()) > before, 'they were sent there')
 })
