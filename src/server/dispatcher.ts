@@ -542,6 +542,7 @@ export class Dispatcher {
       if (inner !== null && isKeyed(inner.command)) {
         return this.#runAtLevel(this.#keyed, connection, inner, mark, parked, inTransaction)
       }
+      if (inner?.command.effect === 'keyspace' && connection.replies.count > 0) return NOT_YET
     }
     if (connection.replies.count > 0 && this.#mustAwaitReplies(connection, command, inTransaction))
       return NOT_YET
@@ -765,6 +766,7 @@ export class Dispatcher {
     this.#writer.rendered(own.buffer, 0, own.length)
     if (own.length > 0 && own.buffer[0] === MINUS) this.#countError(command, mark)
     if (connection.replyMode !== 'on') this.#applyReplyMode(connection, mark)
+    if (connection.replies.count > 0) this.#delivery.queueReply(connection, mark)
     this.#delivery.deliver(connection, mark)
     this.#makeReady(connection)
   }
