@@ -59,6 +59,7 @@ export class Coordinator {
   readonly merger: RecordMerger
   readonly counters: CoordinatorCounters
   readonly clock: Clock
+  readonly stampLimit: () => number
   readonly #random: Random
   readonly #settings: () => CoordinatorSettings
   readonly #digest = new Digest()
@@ -76,6 +77,8 @@ export class Coordinator {
     merger: RecordMerger
     counters: CoordinatorCounters
     settings: () => CoordinatorSettings
+    /** The highest stamp that is believed (RULES C2). */
+    stampLimit: () => number
   }) {
     this.clock = options.clock
     this.#random = options.random
@@ -85,6 +88,7 @@ export class Coordinator {
     this.merger = options.merger
     this.counters = options.counters
     this.#settings = options.settings
+    this.stampLimit = options.stampLimit
   }
 
   start(runner: Runner): void {

@@ -16,7 +16,7 @@ import { capExceeded } from '../record/caps.js'
 import type { CapExceeded } from '../record/caps.js'
 import { deathTime, maxHlc, winnerIsLive } from '../record/death.js'
 import type { Digest } from '../record/digest.js'
-import { Hlc, hlcToWallMs } from '../record/hlc.js'
+import { HLC_MAX, Hlc, hlcToWallMs } from '../record/hlc.js'
 import {
   CONTEXT_ENTRY_BYTES,
   HEADER_BYTES,
@@ -45,6 +45,7 @@ import type { TableLookup } from '../storage/table/table-lookup.js'
 import { assert } from '../util/assert.js'
 import { readU16, readU24, readU32, readU48, readU53 } from '../util/bytes.js'
 import { BlockLoad } from './block-load.js'
+import { ClusterError } from './cluster-error.js'
 import { EagerReads } from './eager-reads.js'
 import { ABSENT, COLD, COLD_SCAN, LIVE } from './keyspace.js'
 import type { Found, Keyspace, KeyVisitor, LoadedBlocks, Lookup } from './keyspace.js'
@@ -97,7 +98,9 @@ export class LocalKeyspace implements Keyspace {
   readonly #store: Store
   readonly #clock: Clock
   readonly #random: Random
-  readonly #hlc: Hlc
+  #hlc: Hlc
+  /** The highest stamp that other nodes take (RULES C2). */
+  #stampLimit: () => number = () => HLC_MAX
   /** This node in every dot; new at every start and whenever the node may have forgotten one (RULES V6). */
   #actor: number
   #nowMs: number
@@ -154,7 +157,18 @@ export class LocalKeyspace implements Keyspace {
   /** RULES V6: after the store lost entries that it may have issued. */
   renewActor(): void {
     this.#actor = this.#random.next53()
-    this.#hlc.witness(this.#store.loaded.maxHlc)
+    this.#hlc.witness(this.#highestBelieved())
+  }
+
+  /** RULES C2: own stamps above the limit, which others refuse, raise no others; a key that holds one cannot be written. */
+  limitStamps(limit: () => number): void {
+    this.#stampLimit = limit
+    this.#hlc = new Hlc(this.#highestBelieved())
+  }
+
+  #highestBelieved(): number {
+    const { flushMark, loaded } = this.#store
+    return Math.max(flushMark, Math.min(loaded.maxHlc, this.#stampLimit()))
   }
 
   /** Starts a batch of requests: takes the time and forgets what the last batch's replies depended on. */
@@ -415,7 +429,15 @@ export class LocalKeyspace implements Keyspace {
 
   /** RULES V4: above the clock, everything seen, and every entry of the predecessor's context. */
   #mint(predecessor: Buffer | null, at: number): number {
-    return this.#hlc.mint(this.#nowMs, predecessor === null ? 0 : maxHlc(predecessor, at))
+    return this.#mintOver(predecessor === null ? 0 : maxHlc(predecessor, at))
+  }
+
+  /** Throws ClusterError, before anything is applied, when nobody else would take the new dot. */
+  #mintOver(floor: number): number {
+    if (floor > this.#hlc.last && floor >= this.#stampLimit()) {
+      throw new ClusterError('clock', '(the key holds a stamp from the future)')
+    }
+    return this.#hlc.mint(this.#nowMs, floor)
   }
 
   /** Digests what find() number `index` of the current run saw; 0, 0 for absent (RULES V9). */
@@ -513,7 +535,7 @@ export class LocalKeyspace implements Keyspace {
     this.#refind(bytes, keyFrom, keyTo)
     const held = this.foundRecord()
     const floor = Math.max(newestHlc(held?.context ?? []), newestHlc(context))
-    const dot = { actor: this.#actor, hlc: this.#hlc.mint(this.#nowMs, floor) }
+    const dot = { actor: this.#actor, hlc: this.#mintOver(floor) }
     const isValue = kind === KIND_VALUE
     const sibling = isValue
       ? valueSibling(dot, value.subarray(valueStart, valueEnd), expireAtMs)

@@ -8,7 +8,8 @@
  */
 import { EntryRef } from '../storage/entry.js'
 import { recordLength } from '../record/layout.js'
-import { encodeRecord } from '../record/record.js'
+import { maxHlc } from '../record/death.js'
+import { encodeRecord, verifyRecord } from '../record/record.js'
 import { NoRoomYet, StoreError } from '../storage/store-error.js'
 import { KeyHash } from '../ring/token.js'
 import type { Coordinator } from './coordinator.js'
@@ -80,9 +81,17 @@ export class ReadRepair {
     const bit = 1 << place
     const operation = this.#operation
     if (this.#phase !== 'reading' || (operation.asked & bit) === 0 || (operation.answered & bit) !== 0) return
+    if (bytes.length > 0 && !this.#isBelieved(bytes)) return this.lost(member)
     operation.answered |= bit
     this.#records.set(place, bytes)
     this.#judgeRead()
+  }
+
+  /** RULES C2: what every replica refuses is not brought in by a read either; its holder counts as silent. */
+  #isBelieved(bytes: Buffer): boolean {
+    return (
+      verifyRecord(bytes, 0, bytes.length) === null && maxHlc(bytes, 0) <= this.#coordinator.stampLimit()
+    )
   }
 
   /** Nothing more comes of this member. */
@@ -177,7 +186,7 @@ export class ReadRepair {
     this.#agree(own)
     for (const [place, record] of this.#records) {
       const bit = 1 << place
-      // What others have of a key that is absent here lies below the flush mark.
+      // What others have of a key that is absent here lies below a flush mark, which reaches them by itself.
       if (own.length === 0 || record.equals(own)) {
         operation.agreed++
         continue

@@ -148,7 +148,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     this.topology = new Topology(ring, self, this.#peers)
     this.merger = new RecordMerger(store, env.clock, {
       policyOf: (bytes, start, end) => policies.of(bytes, start, end).conflicts,
-      witness: (hlc) => keyspace.witness(hlc),
+      witness: (hlc) => this.witness(hlc),
       onCorruptDots: (_bytes, _start, _end, dots) => {
         this.#log.error('one dot came with two contents', { dots: dots.length })
       },
@@ -162,6 +162,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       merger: this.merger,
       counters: this.#counts,
       settings: () => config,
+      stampLimit: () => this.#stampLimit(),
     })
     this.replica = new Replica(store, this.merger, env.clock, {
       ring: () => ring,
@@ -177,6 +178,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       topology: this.topology,
       takeMark: (mark) => this.#marks.take(mark),
     })
+    if (!this.topology.isAlone) keyspace.limitStamps(() => this.#stampLimit())
     this.keyspace = this.topology.isAlone ? null : this.#wholeKeyspace(env.random)
     this.links = new Links(env, this, { ...LINK_DEFAULTS, secret: options.secret }, this)
   }
