@@ -167,6 +167,7 @@ class PeerReplies implements ReplySink {
   readonly #store: Store
   /** Settled, and not durable enough yet. */
   #waiting: Operation[] = []
+  #isDropped = false
 
   constructor(link: IncomingLink, coordinator: Coordinator, store: Store) {
     this.#link = link
@@ -175,11 +176,11 @@ class PeerReplies implements ReplySink {
   }
 
   settled(operation: Operation): void {
-    if (operation.needSequence > this.#store.durableSequence) {
+    if (!this.#isDropped && operation.needSequence > this.#store.durableSequence) {
       this.#waiting.push(operation)
       return
     }
-    this.reply(operation.tag, operation.reply, operation.replyLength)
+    if (!this.#isDropped) this.reply(operation.tag, operation.reply, operation.replyLength)
     this.#coordinator.operations.release(operation)
   }
 
@@ -214,7 +215,9 @@ class PeerReplies implements ReplySink {
     if (at !== -1) link.end(writeCannot(link.bytes, at, request, reason))
   }
 
+  /** The link is closed: what is under way comes to its end for nobody. */
   drop(): void {
+    this.#isDropped = true
     for (const operation of this.#waiting) this.#coordinator.operations.release(operation)
     this.#waiting = []
   }
