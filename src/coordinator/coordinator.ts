@@ -185,6 +185,8 @@ export class Coordinator {
     if (!operation.isCall) this.counters.forwardedRequests++
     if (operation.linkSequence !== -1) return
     if (operation.isCall) this.#noAnswer(operation)
+    // The link has its fill for now.
+    else if (peer?.isLive === true) this.#routeAgain(operation)
     else this.noReplicas(operation)
   }
 

@@ -137,6 +137,10 @@ export class Operation {
     this.id = id
   }
 
+  get requestBytes(): number {
+    return this.argc === 0 ? 0 : this.offsets[2 * this.argc - 1]
+  }
+
   /** Keeps a copy of a request's arguments. */
   keepRequest(bytes: Buffer, offsets: Int32Array, argc: number): void {
     if (bytes === this.bytes) return

@@ -65,6 +65,8 @@ type Result = KeyedResult
 
 /** Replies of one connection that may wait for other nodes at a time; what comes behind is not run. */
 const REPLIES_MAX = 1024
+/** The same for what their requests hold: more at a time would only time out on a link that has its fill. */
+const PENDING_BYTES_MAX = 8 * 1024 * 1024
 
 export interface DispatcherSettings {
   /** Limits for authenticated connections; may change at run time. */
@@ -615,6 +617,7 @@ export class Dispatcher {
   #mustAwaitReplies(connection: Connection, command: Command, inTransaction: boolean): boolean {
     const { replies } = connection
     if (inTransaction || replies.count >= REPLIES_MAX || replies.bytes >= OUTPUT_PAUSE_BYTES) return true
+    if (replies.requestBytes >= PENDING_BYTES_MAX) return true
     if (command.name === 'exec') return true
     return command.effect === 'keyspace'
   }

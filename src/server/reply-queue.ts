@@ -17,6 +17,8 @@ export class ReplyQueue implements ReplySink {
   count = 0
   /** What its replies hold in memory. */
   bytes = 0
+  /** What its requests hold. */
+  requestBytes = 0
   readonly #table: OperationTable
   readonly #onSettled: () => void
   #front: Operation | null = null
@@ -34,6 +36,7 @@ export class ReplyQueue implements ReplySink {
     else this.#back.next = operation
     this.#back = operation
     this.count++
+    this.requestBytes += operation.requestBytes
   }
 
   /** The reply in front when it is final. */
@@ -55,6 +58,7 @@ export class ReplyQueue implements ReplySink {
     if (this.#front === null) this.#back = null
     this.count--
     this.bytes -= front.replyLength
+    this.requestBytes -= front.requestBytes
     this.#table.release(front)
   }
 
