@@ -89,9 +89,7 @@ export class ReadRepair {
 
   /** RULES C2: what every replica refuses is not brought in by a read either; its holder counts as silent. */
   #isBelieved(bytes: Buffer): boolean {
-    return (
-      verifyRecord(bytes, 0, bytes.length) === null && maxHlc(bytes, 0) <= this.#coordinator.stampLimit()
-    )
+    return verifyRecord(bytes, 0, bytes.length) === null && maxHlc(bytes, 0) <= this.#coordinator.stampLimit()
   }
 
   /** Nothing more comes of this member. */

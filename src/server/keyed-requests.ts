@@ -8,9 +8,6 @@
  */
 import type { Clock } from '../env/clock.js'
 import type { Command } from '../commands/command.js'
-import { NO_SUCH_KEY } from '../commands/error-texts.js'
-import { readCopyOptions } from '../commands/keys.js'
-import { lcsOfValues } from '../commands/lcs.js'
 import {
   CROSS_SLOT,
   KeyRouting,
@@ -21,7 +18,6 @@ import {
 } from '../commands/key-routing.js'
 import type { CommandRegistry } from '../commands/registry.js'
 import { COLD_BLOCKS, DEFERRED, DONE } from '../commands/request.js'
-import { RequestParts } from '../commands/request-parts.js'
 import type { Effect } from '../commands/table/command-row.js'
 import type { Outcome } from '../commands/request.js'
 import type { Level } from '../coordinator/consistency.js'
@@ -37,36 +33,23 @@ import type { JournalMode } from '../coordinator/request-journal.js'
 import { NOBODY } from '../coordinator/topology.js'
 import type { Topology } from '../coordinator/topology.js'
 import type { ReplyWriter } from '../resp/reply-writer.js'
-import { slotOf } from '../ring/slot.js'
 import { keyHashOf } from '../ring/token.js'
 import { NoRoomYet } from '../storage/store-error.js'
 import { assert } from '../util/assert.js'
 import type { Connection } from './connection.js'
 import { errorText, isUnexpected } from './error-text.js'
+import { NOT_YET, NO_ROOM, PENDING } from './keyed-result.js'
+import type { KeyedResult } from './keyed-result.js'
+import { ManyKeyRequests, TOO_MANY_WAIT } from './many-keys.js'
 import { FREE_KEY, ReplyQueue } from './reply-queue.js'
 import type { ServerRequest } from './server-request.js'
-import { SplitReply } from './split-reply.js'
-import { SUB_REQUESTS_MAX, SubRequestError, SubRequests, bulkIn } from './sub-requests.js'
-import { copyKey, renameKey } from './two-keys.js'
-
-/** The request has become an operation, whose reply comes in its order. */
-export const PENDING = 4
-/** The request has to wait until earlier ones of its connection have ended. */
-export const NOT_YET = 5
-/** There is no room in the log. */
-export const NO_ROOM = 3
-export type KeyedResult = Outcome | typeof NO_ROOM | typeof PENDING | typeof NOT_YET
 
 /** More than a log entry takes beside the request's own bytes, as long as contexts are short. */
 const ENTRY_SLACK_BYTES = 512
 
-/** What the reply of a split request may come to, in values of the longest allowed length. */
-const REPLY_LONGEST_VALUES_MAX = 2
-
 const CLOCK_TEXT = 'CLOCK This node’s clock is in doubt, nothing was written'
 const NO_WRITE_TEXT = 'NOREPLICAS Not enough good replicas to write.'
 const NO_READ_TEXT = 'NOREPLICAS Not enough good replicas to read.'
-const TOO_MANY_TEXT = 'ERR too many requests are waiting for other nodes'
 
 export interface KeyedSettings {
   readonly readLevel: Level
@@ -88,7 +71,7 @@ export class KeyedRequests implements Runner {
   readonly #admits: (bytes: number) => boolean
   readonly #unexpected: (error: unknown) => void
   readonly #routing = new KeyRouting()
-  readonly #parts = new RequestParts()
+  readonly #manyKeys: ManyKeyRequests
   /** Operations that wait for room in the log. */
   #waitingForRoom: Operation[] = []
 
@@ -122,6 +105,15 @@ export class KeyedRequests implements Runner {
     this.#smartAddress = options.smartAddress
     this.#admits = options.admits
     this.#unexpected = options.unexpected
+    this.#manyKeys = new ManyKeyRequests({
+      clock: options.clock,
+      operations: options.coordinator.operations,
+      registry: options.registry,
+      writer: options.writer,
+      request: options.request,
+      run: (operation) => this.run(operation),
+      unexpected: options.unexpected,
+    })
   }
 
   /** A client's request, which #request holds. Its reply is rendered when the answer is DONE. */
@@ -137,11 +129,11 @@ export class KeyedRequests implements Runner {
       if (elsewhere !== null) return this.#refuse(elsewhere)
     }
     if (routing.keys > 1 && !(routing.isOneSlot && command.split === 'ok')) {
-      if (this.#parts.begin(command, bytes, offsets, argc)) return this.#split(command, connection)
+      if (this.#manyKeys.canSplit(command)) return this.#manyKeys.split(command, connection)
       // An MSET whose keys and values do not pair up is run as it is, and says so.
       if (!routing.isOneSlot && command.split !== 'ok') {
         const { split } = command
-        if (split === 'two-keys' || split === 'read-two') return this.#twoKeys(command, connection)
+        if (split === 'two-keys' || split === 'read-two') return this.#manyKeys.twoKeys(command, connection)
         return this.#refuse(CROSS_SLOT)
       }
     }
@@ -150,7 +142,7 @@ export class KeyedRequests implements Runner {
     const { topology, operations } = this.#coordinator
     const target = isWrite ? topology.homeOf(slot) : topology.readerOf(slot)
     if (target === NOBODY) return this.#refuse(isWrite ? NO_WRITE_TEXT : NO_READ_TEXT)
-    if (!operations.hasRoom(1)) return this.#refuse(TOO_MANY_TEXT)
+    if (!operations.hasRoom(1)) return this.#refuse(TOO_MANY_WAIT)
     const { replies } = connection
     if (replies.count > 0) {
       if (routing.keys > 1 && replies.mustWait(isWrite)) return NOT_YET
@@ -427,148 +419,6 @@ export class KeyedRequests implements Runner {
     })
     assert(load !== null, 'a COLD command has asked for blocks')
   }
-
-  /** A request on several keys becomes one request for each; their replies are put together. */
-  #split(command: Command, connection: Connection): KeyedResult {
-    const request = this.#request
-    const parts = this.#parts
-    const { operations } = this.#coordinator
-    const { count } = parts
-    const { split, isWrite } = command
-    assert(split !== null, 'the command is one that is split')
-    if (connection.replies.mustWait(isWrite)) return NOT_YET
-    if (!operations.hasRoom(count + 1)) return this.#refuse(TOO_MANY_TEXT)
-    const nowMs = this.#clock.monotonicMs()
-    const whole = operations.take(connection.replies, QUEUED, nowMs)
-    whole.isWrite = isWrite
-    whole.isSplit = true
-    whole.protocol = connection.protocol
-    const bytesMax = REPLY_LONGEST_VALUES_MAX * request.node.settings.protoMaxBulkLenBytes
-    const reply = new SplitReply(operations, whole, count, split, bytesMax)
-    this.#push(whole)
-    const operationsOfParts: Operation[] = []
-    for (let i = 0; i < count; i++) {
-      parts.take(i)
-      operationsOfParts.push(this.#takePart(reply, i, connection, isWrite, nowMs))
-    }
-    // Only now: to run a part, the request is filled anew.
-    for (const part of operationsOfParts) this.run(part)
-    return PENDING
-  }
-
-  /** A request on two keys of different slots: steps that follow each other (two-keys.ts). */
-  #twoKeys(command: Command, connection: Connection): KeyedResult {
-    const request = this.#request
-    const { operations } = this.#coordinator
-    const { isWrite } = command
-    if (connection.replies.mustWait(isWrite)) return NOT_YET
-    if (!operations.hasRoom(1 + SUB_REQUESTS_MAX)) return this.#refuse(TOO_MANY_TEXT)
-    let replaces = command.name === 'rename'
-    if (command.name === 'copy') {
-      const asked = readCopyOptions(request)
-      if (asked === null) return DONE
-      replaces = asked
-    }
-    const whole = operations.take(connection.replies, QUEUED, this.#clock.monotonicMs())
-    whole.keepRequest(request.bytes, request.offsets, request.argc)
-    whole.isWrite = isWrite
-    whole.isSplit = true
-    whole.protocol = connection.protocol
-    this.#push(whole)
-    const requests = new SubRequests({
-      clock: this.#clock,
-      registry: this.#registry,
-      operations,
-      run: (operation) => this.run(operation),
-      readLevel: connection.readLevel,
-      writeLevel: connection.writeLevel,
-    })
-    this.#runTwoKeys(command, whole, requests, replaces).then(
-      () => this.#endTwoKeys(whole, requests),
-      (error: unknown) => {
-        if (error instanceof SubRequestError) whole.keepError(error.message)
-        else {
-          this.#unexpected(error)
-          whole.keepError(errorText(error))
-        }
-        this.#endTwoKeys(whole, requests)
-      },
-    )
-    return PENDING
-  }
-
-  async #runTwoKeys(
-    command: Command,
-    whole: Operation,
-    requests: SubRequests,
-    replaces: boolean,
-  ): Promise<void> {
-    const [first, second] = [1, 2].map((i) => {
-      return Buffer.from(whole.bytes.subarray(whole.offsets[2 * i], whole.offsets[2 * i + 1]))
-    })
-    if (command.split === 'read-two') {
-      const values = await Promise.all([requests.ask('GET', first), requests.ask('GET', second)])
-      const [a, b] = values.map((reply) => bulkIn(reply) ?? Buffer.alloc(0))
-      return this.#renderLcs(whole, a, b)
-    }
-    if (command.name === 'copy') {
-      const moved = await copyKey(requests, first, second, replaces)
-      return keepText(whole, moved === 'done' ? ':1' : ':0')
-    }
-    const moved = await renameKey(requests, first, second, replaces)
-    if (moved === 'no-source') throw new SubRequestError(NO_SUCH_KEY)
-    if (command.name === 'rename') keepText(whole, '+OK')
-    else keepText(whole, moved === 'done' ? ':1' : ':0')
-  }
-
-  #renderLcs(whole: Operation, a: Buffer, b: Buffer): void {
-    const request = this.#request
-    const writer = this.#writer
-    request.bytes = whole.bytes
-    request.offsets = whole.offsets
-    request.argc = whole.argc
-    const protocolBefore = writer.protocol
-    const mark = writer.length
-    writer.protocol = whole.protocol
-    lcsOfValues(request, a, b)
-    whole.keepReply(writer.buffer, mark, writer.length)
-    writer.length = mark
-    writer.protocol = protocolBefore
-  }
-
-  #endTwoKeys(whole: Operation, requests: SubRequests): void {
-    whole.needSequence = requests.needSequence
-    this.#coordinator.operations.settle(whole)
-  }
-
-  /** An operation for the part that #parts has taken. */
-  #takePart(
-    sink: SplitReply,
-    index: number,
-    { protocol, readLevel, writeLevel }: Connection,
-    isWrite: boolean,
-    nowMs: number,
-  ): Operation {
-    const part = this.#coordinator.operations.take(sink, QUEUED, nowMs)
-    part.tag = index
-    part.keepArguments(this.#parts.bytes, this.#parts.offsets, this.#parts.argc)
-    const { bytes, offsets } = part
-    part.keyFirst = 1
-    part.keyLast = 1
-    part.keyStep = 1
-    part.slot = slotOf(bytes, offsets[2], offsets[3])
-    part.keyHash = keyHashOf(bytes, offsets[2], offsets[3])
-    part.isWrite = isWrite
-    part.protocol = protocol
-    part.readLevel = readLevel
-    part.writeLevel = writeLevel
-    return part
-  }
-}
-
-function keepText(operation: Operation, text: string): void {
-  const line = Buffer.from(`${text}\r\n`)
-  operation.keepReply(line, 0, line.length)
 }
 
 function modeOf(effect: Effect, confirms: boolean): JournalMode {

@@ -10,7 +10,7 @@ async function statusOf(cluster: FakeCluster): Promise<ClusterStatus> {
   const node = new FakeNode()
   node.cluster = cluster
   const text = await new NodeClient(node).value('KV.STATUS')
-  const status = parseClusterStatus(Buffer.from(String(text)))
+  const status = parseClusterStatus(Buffer.from(text as string))
   if (status === null) throw new Error('it is in a cluster')
   return status
 }

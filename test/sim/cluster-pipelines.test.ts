@@ -1,0 +1,75 @@
+/** What one connection asks of a cluster in a pipeline, and requests on several keys: RULES R1 and R3 where answers come late. */
+import t from 'tap'
+import { SimCluster } from '../../src/sim/sim-cluster.js'
+import { keyAt } from './cluster-world.js'
+
+t.test('R1 a slow replica’s record of one key is not taken for its record of the next', async (t) => {
+  const cluster = await SimCluster.started({ seed: 'two keys' })
+  const [home, other] = cluster.nodes
+  const tag = keyAt(cluster, home, other)
+  const client = cluster.client(home)
+  for (let i = 0; i < 20; i++) {
+    await cluster.ask(client, 'SET', `{${tag}}from:${i}`, 'value')
+    await cluster.run(50)
+    t.equal(await cluster.ask(client, 'COPY', `{${tag}}from:${i}`, `{${tag}}to:${i}`), 1)
+    t.equal(await cluster.ask(client, 'GET', `{${tag}}to:${i}`), 'value')
+  }
+})
+
+t.test('R3 what follows a request on several keys sees what it did to each of them', async (t) => {
+  const cluster = await SimCluster.started({ seed: 'several keys' })
+  const [first, second] = cluster.nodes
+  const client = cluster.client(first)
+  for (const tag of [keyAt(cluster, first, second), keyAt(cluster, second, first)]) {
+    const [from, to] = [`{${tag}}from`, `{${tag}}to`]
+    await cluster.ask(client, 'SET', from, 'new')
+    await cluster.ask(client, 'SET', to, 'old')
+    const renamed = client.pipeline([
+      ['RENAME', from, to],
+      ['GET', to],
+      ['EXISTS', from],
+    ])
+    t.same(await cluster.replies(renamed), ['OK', 'new', 0])
+    const written = client.pipeline([
+      ['SET', to, 'newer'],
+      ['COPY', to, from],
+      ['SET', from, 'newest'],
+      ['RENAME', from, to],
+      ['GET', to],
+    ])
+    t.same(await cluster.replies(written), ['OK', 1, 'OK', 'OK', 'newest'])
+    const counted = client.pipeline([
+      ['MSETNX', `{${tag}}a`, '1', `{${tag}}b`, '2'],
+      ['INCR', `{${tag}}b`],
+      ['GET', `{${tag}}b`],
+    ])
+    t.same(await cluster.replies(counted), [1, 3, '3'])
+  }
+})
+
+t.test('the reply of a command that waits by itself comes in its turn', async (t) => {
+  const cluster = await SimCluster.started({ seed: 'deferred' })
+  const [first, second] = cluster.nodes
+  const key = keyAt(cluster, second, first)
+  const client = cluster.client(first)
+  for (let i = 1; i <= 5; i++) {
+    const requests = client.pipeline([['INCR', key], ['WAIT', '1', '1'], ['PING'], ['GET', key]])
+    t.same(await cluster.replies(requests), [i, 0, 'PONG', String(i)])
+  }
+})
+
+t.test('R3 a command on the whole keyspace is a barrier at any level', async (t) => {
+  const cluster = await SimCluster.started({ seed: 'barrier' })
+  const [first, second] = cluster.nodes
+  const client = cluster.client(first)
+  for (let i = 0; i < 5; i++) {
+    const key = `{${keyAt(cluster, second, first)}}${i}`
+    const requests = client.pipeline([
+      ['SET', key, 'value'],
+      ['KV.QUORUM', 'QUORUM', 'KEYS', key],
+      ['DEL', key],
+      ['KV.QUORUM', 'ONE', 'KEYS', key],
+    ])
+    t.same(await cluster.replies(requests), ['OK', [key], 1, []])
+  }
+})
