@@ -1,7 +1,7 @@
 /**
  * Calls to one other member about its own data: COMMAND in mode LOCAL, answered in RESP. A call is an operation like any other
- * request that waits for a node, but for its sink, which settles a promise: so it ends with the answer, by the read
- * timeout, when the peer is taken for dead or the link is lost, and never hangs. What can be called stands in
+ * request that waits for a node, but for its sink, which settles a promise: so it ends with the answer, after half the
+ * read timeout, when the peer is taken for dead or the link is lost, and never hangs. What can be called stands in
  * own-answers.ts.
  *
  * This is the cold path, for commands that cover the cluster: it allocates freely.

@@ -548,8 +548,10 @@ export class Coordinator {
 
   #timeoutMs(operation: Operation): number {
     const { writeTimeoutMs, readTimeoutMs } = this.#settings()
+    // Within read-timeout another member can still be asked.
+    if (operation.isCall) return readTimeoutMs / 2
     const timeoutMs = operation.isWrite ? writeTimeoutMs : readTimeoutMs
-    return operation.state === FORWARDED && !operation.isCall ? timeoutMs + FORWARD_SLACK_MS : timeoutMs
+    return operation.state === FORWARDED ? timeoutMs + FORWARD_SLACK_MS : timeoutMs
   }
 
   #speculate(operation: Operation): void {
