@@ -16,14 +16,15 @@ export interface ClockJudgement {
 /**
  * @param offsetsMs how far the clocks of live peers are ahead of the own one; in any order.
  * @param driftMaxMs max-clock-drift.
- * @param hasJumped the own clock has jumped against the monotonic one, and no peer has been near it since.
+ * @param hasJumped the own clock has jumped against the monotonic one, and no peer has been near it since. Not to be said of
+ *   a node that is the only member: nobody could confirm its clock.
  */
 export function judgeClock(
   offsetsMs: readonly number[],
   driftMaxMs: number,
   hasJumped: boolean,
 ): ClockJudgement {
-  if (offsetsMs.length === 0) return { inDoubt: false, aheadMs: 0 }
+  if (offsetsMs.length === 0) return { inDoubt: hasJumped, aheadMs: 0 }
   const isConfirmed = offsetsMs.some((offset) => Math.abs(offset) <= driftMaxMs)
   const unconfirmed = hasJumped && !isConfirmed
   if (offsetsMs.length === 1) {

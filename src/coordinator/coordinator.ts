@@ -542,6 +542,7 @@ export class Coordinator {
       if (ageMs < speculativeDelayMs) break
       if (ageMs >= this.#timeoutMs(operation)) this.#timeOut(operation)
       else if (operation.state === CONFIRMING && !operation.speculated) this.#speculate(operation)
+      else if (operation.state === REPAIRING) operation.repair?.widen()
       operation = after
     }
   }

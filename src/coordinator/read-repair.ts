@@ -7,8 +7,8 @@
  * are several keys, one after the other. A key costs two round trips. This is the cold path: it allocates freely.
  */
 import { EntryRef } from '../storage/entry.js'
-import { recordLength } from '../record/layout.js'
 import { maxHlc } from '../record/death.js'
+import { recordLength } from '../record/layout.js'
 import { encodeRecord, verifyRecord } from '../record/record.js'
 import { NoRoomYet, StoreError } from '../storage/store-error.js'
 import { KeyHash } from '../ring/token.js'
@@ -39,6 +39,9 @@ export class ReadRepair {
   #records = new Map<number, Buffer>()
   #held: LoadedBlocks | null = null
   #phase: 'reading' | 'merging' | 'writing-back' = 'reading'
+  /** What is written back, and whether those were asked to take it, too, whose records did not come. */
+  #own: Buffer = ABSENT
+  #isWidened = false
 
   constructor(coordinator: Coordinator, operation: Operation, keys: readonly Buffer[], required: number) {
     this.#coordinator = coordinator
@@ -65,6 +68,7 @@ export class ReadRepair {
     operation.beginRound()
     this.#records = new Map()
     this.#phase = 'reading'
+    this.#isWidened = false
     for (let place = 0; place < ring.replicas; place++) {
       const member = ring.memberAt(operation.slot, place)
       const peer = peers[member]
@@ -173,30 +177,49 @@ export class ReadRepair {
   #writeBack(own: Buffer): void {
     this.#held?.release()
     this.#held = null
-    const { topology, counters } = this.#coordinator
-    const { ring, peers } = topology
+    const { ring } = this.#coordinator.topology
     const operation = this.#operation
-    const { slot } = operation
     const isMajority = 2 * this.#required > ring.replicas
     operation.beginRound()
     operation.needed = isMajority ? ring.replicas - this.#required : 0
     this.#phase = 'writing-back'
+    this.#own = own
     this.#agree(own)
     for (const [place, record] of this.#records) {
-      const bit = 1 << place
       // What others have of a key that is absent here lies below a flush mark, which reaches them by itself.
-      if (own.length === 0 || record.equals(own)) {
-        operation.agreed++
-        continue
-      }
-      const peer = peers[ring.memberAt(slot, place)]
-      const sequence = peer?.sendRecord(ring.listHash(slot), own, 0, own.length) ?? -1
-      if (peer === null || sequence === -1) continue
-      counters.readRepairs++
-      operation.asked |= bit
-      peer.acks.add(sequence, sequence, bit, operation)
+      if (own.length === 0 || record.equals(own)) operation.agreed++
+      else this.#sendTo(place)
     }
     this.#judgeWriteBack()
+  }
+
+  #sendTo(place: number): void {
+    const { topology, counters } = this.#coordinator
+    const { ring, self, peers } = topology
+    const operation = this.#operation
+    const { slot } = operation
+    const member = ring.memberAt(slot, place)
+    const peer = peers[member]
+    if (member === self || peer === null || !peer.isLive) return
+    const own = this.#own
+    const sequence = peer.sendRecord(ring.listHash(slot), own, 0, own.length)
+    if (sequence === -1) return
+    counters.readRepairs++
+    operation.asked |= 1 << place
+    peer.acks.add(sequence, sequence, 1 << place, operation)
+  }
+
+  /**
+   * Those who were slower to answer the read are asked to take the record as well: one of the others is slow now, or takes
+   * nothing, as one with a full disk. Answers whether that has changed anything.
+   */
+  widen(): boolean {
+    if (this.#phase !== 'writing-back' || this.#isWidened || this.#own.length === 0) return false
+    this.#isWidened = true
+    const { ring } = this.#coordinator.topology
+    const before = this.#operation.asked
+    for (let place = 0; place < ring.replicas; place++) if (!this.#records.has(place)) this.#sendTo(place)
+    return this.#operation.asked !== before
   }
 
   #agree(bytes: Buffer): void {
@@ -210,7 +233,7 @@ export class ReadRepair {
   #judgeWriteBack(): void {
     const { agreed, needed, asked, answered } = this.#operation
     if (agreed >= needed) return this.#nextKey()
-    if (asked !== answered) return
+    if (asked !== answered || this.widen()) return
     if (this.#operation.isFlushed) this.#coordinator.readAgain(this.#operation)
     else this.#coordinator.noReplicas(this.#operation)
   }

@@ -102,6 +102,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   #hasJumped = false
   #isStopping = false
   #wallAheadMs: number
+  #lastWallMs = 0
   /** How far foreign clocks are believed to be ahead (RULES C2). */
   #aheadMs = 0
   #timer: Timer | null = null
@@ -334,8 +335,23 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     return this.config.writeLevel
   }
 
+  /** Asked before every write: a clock that was set since the last judgement must not mint a single stamp (RULES C1). */
   get inDoubt(): boolean {
+    const wallMs = this.#clock.wallMs()
+    const isFarFromLast = wallMs < this.#lastWallMs || wallMs > this.#lastWallMs + JUMP_MS_MIN
+    this.#lastWallMs = wallMs
+    if (isFarFromLast && this.#noticeJump()) this.#becomeDoubtful(this.#hasJumped)
     return this.#inDoubt
+  }
+
+  /** Whether the wall clock has jumped: then what is known of peers' clocks is wrong, too. */
+  #noticeJump(): boolean {
+    const wallAheadMs = this.#clock.wallMs() - this.#clock.monotonicMs()
+    if (Math.abs(wallAheadMs - this.#wallAheadMs) <= JUMP_MS_MIN) return false
+    this.#wallAheadMs = wallAheadMs
+    this.#hasJumped = this.members.length > 1
+    for (const peer of this.#peers) peer?.link.clock.clear()
+    return true
   }
 
   durableAdvanced(): void {
@@ -465,11 +481,18 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     this.topology.refresh(this.fitness() === 0)
   }
 
+  #becomeDoubtful(inDoubt: boolean, offsetsMs: readonly number[] = []): void {
+    if (inDoubt === this.#inDoubt) return
+    this.#inDoubt = inDoubt
+    const facts = { offsets: offsetsMs.map(Math.round).join(' ') }
+    if (inDoubt) this.#log.error('this node’s clock is in doubt: it writes nothing', facts)
+    else this.#log.warn('this node’s clock is no longer in doubt', facts)
+    this.#refresh()
+  }
+
   readonly #judge = (): void => {
     this.#timer = this.#clock.after(JUDGE_EVERY_MS, this.#judge)
-    const wallAheadMs = this.#clock.wallMs() - this.#clock.monotonicMs()
-    if (Math.abs(wallAheadMs - this.#wallAheadMs) > JUMP_MS_MIN) this.#hasJumped = true
-    this.#wallAheadMs = wallAheadMs
+    if (!this.#noticeJump()) this.#wallAheadMs = this.#clock.wallMs() - this.#clock.monotonicMs()
     const offsets: number[] = []
     for (const peer of this.#peers) {
       if (peer === null || !peer.isLive || !peer.link.clock.isKnown) continue
@@ -479,17 +502,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     const { inDoubt, aheadMs } = judgeClock(offsets, maxClockDriftMs, this.#hasJumped)
     if (offsets.some((offset) => Math.abs(offset) <= maxClockDriftMs)) this.#hasJumped = false
     this.#aheadMs = aheadMs
-    if (inDoubt !== this.#inDoubt) {
-      this.#inDoubt = inDoubt
-      if (inDoubt)
-        this.#log.error('this node’s clock is in doubt: it writes nothing', {
-          offsets: offsets.map(Math.round).join(' '),
-        })
-      else
-        this.#log.warn('this node’s clock is no longer in doubt', {
-          offsets: offsets.map(Math.round).join(' '),
-        })
-    }
+    this.#becomeDoubtful(inDoubt, offsets)
     this.#refresh()
   }
 }

@@ -141,7 +141,7 @@ export class KeyedRequests implements Runner {
     const isWrite = effect !== 'read'
     const { topology, operations } = this.#coordinator
     const target = isWrite ? topology.homeOf(slot) : topology.readerOf(slot)
-    if (target === NOBODY) return this.#refuse(isWrite ? NO_WRITE_TEXT : NO_READ_TEXT)
+    if (target === NOBODY) return this.#refuse(isWrite ? this.#noHomeText() : NO_READ_TEXT)
     if (!operations.hasRoom(1)) return this.#refuse(TOO_MANY_WAIT)
     const { replies } = connection
     if (replies.count > 0) {
@@ -160,6 +160,10 @@ export class KeyedRequests implements Runner {
       return PENDING
     }
     return this.#runHere(command, effect, slot, connection, null, first, last)
+  }
+
+  #noHomeText(): string {
+    return this.#clockInDoubt() ? CLOCK_TEXT : NO_WRITE_TEXT
   }
 
   /** What sends a cluster client elsewhere with the request of #routing; null when it is right here. */

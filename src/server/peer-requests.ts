@@ -177,7 +177,9 @@ class PeerReplies implements ReplySink {
 
   settled(operation: Operation): void {
     if (!this.#isDropped && operation.needSequence > this.#store.durableSequence) {
-      this.#waiting.push(operation)
+      // After the log has failed nobody will ever know more: its sender gives up by itself.
+      if (this.#store.logFailure !== null) this.#coordinator.operations.release(operation)
+      else this.#waiting.push(operation)
       return
     }
     if (!this.#isDropped) this.reply(operation.tag, operation.reply, operation.replyLength)

@@ -129,6 +129,12 @@ export class ReplyDelivery {
   }
 
   #hold(connection: Connection, mark: number, end: number, need: number): void {
+    if (this.#store.logFailure !== null) {
+      // It settled after the log had failed: nobody will ever know more.
+      this.#writer.length = mark
+      connection.closing = true
+      return connection.stream.destroy()
+    }
     const buffer = this.output.current()
     if (connection.held === null) {
       connection.held = buffer

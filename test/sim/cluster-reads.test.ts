@@ -1,5 +1,6 @@
 /** RULES R1, R2 and R3: what a reply may show, and what must be safe before it is shown. */
 import t from 'tap'
+import type { Test } from 'tap'
 import type { SimClient, SimReply } from '../../src/sim/sim-client.js'
 import { SimCluster } from '../../src/sim/sim-cluster.js'
 import type { SimNode } from '../../src/sim/sim-node.js'
@@ -90,7 +91,7 @@ t.test('R1 each key of a read on several keys is read from a quorum', async (t) 
  * back.
  */
 async function shownIsSafe(
-  t: Tap,
+  t: Test,
   what: string,
   survivors: readonly number[],
   readAt: (cluster: SimCluster, nodes: readonly SimNode[], key: string) => Promise<SimClient>,
@@ -119,8 +120,6 @@ async function shownIsSafe(
   t.equal(shown, SEEDS, 'the new value was shown before all crashed')
 }
 
-type Tap = typeof t
-
 t.test('R2 no reply shows what a crash could still take away: read at the home', (t) =>
   shownIsSafe(t, 'home', [0, 1, 2, 3], (cluster, [home]) => clientAt(cluster, home, 'ONE', 'ONE')),
 )
@@ -130,7 +129,7 @@ t.test('R2 … through digests of other replicas', (t) =>
 )
 
 t.test('R2 … by a node that holds nothing of the key and forwards', (t) =>
-  shownIsSafe(t, 'forwarded', [0, 1, 2, 3], (cluster, list, key) => {
+  shownIsSafe(t, 'forwarded', [0, 1, 2, 3], (cluster, _list, key) => {
     const outside = strangerTo(cluster, key)
     return clientAt(cluster, outside, 'ONE', 'ONE')
   }),

@@ -16,7 +16,7 @@ export interface Siblings {
 }
 
 /** Who has which slot. */
-export function ringOf({ nodes: [node] }: SimCluster): Ring {
+export function ringOf({ nodes: [, node] }: SimCluster): Ring {
   const { dir, cluster } = node.config
   if (cluster === null) throw new Error('simulated nodes are clustered')
   return placedMembers(node.disk, dir, cluster)
