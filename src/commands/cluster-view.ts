@@ -32,7 +32,7 @@ export interface ClusterView {
 /** 'suspicious': phi is above 5, 'down': above 8, or never heard from. */
 export type MemberState = 'up' | 'suspicious' | 'down'
 
-export type Unfitness = 'clock' | 'log' | 'disk' | 'stale' | 'catching-up'
+export type Unfitness = 'clock' | 'log' | 'disk' | 'stale' | 'catching-up' | 'isolated'
 
 /** Where a member is reached, beside what the ring knows of it. */
 export interface ClusterMember {

@@ -17,6 +17,8 @@ export const DISK_FULL = 4
 export const CATCHING_UP = 8
 /** It is about to leave in order. */
 export const STOPPING = 16
+/** It reaches no majority of the members, though others may reach it: writes that it coordinated would not succeed. */
+export const ISOLATED = 32
 
 const TOKEN_AT = 0
 const WALL_AT = 8

@@ -42,7 +42,7 @@ import type { IncomingLink, IncomingLinkUser } from '../link/incoming-link.js'
 import type { LinkNode } from '../link/link-node.js'
 import { LINK_DEFAULTS } from '../link/link-node.js'
 import { Links } from '../link/links.js'
-import { CATCHING_UP, CLOCK_IN_DOUBT, DISK_FULL, LOG_NOT_WRITABLE, STOPPING } from '../link/ping.js'
+import { CATCHING_UP, CLOCK_IN_DOUBT, DISK_FULL, ISOLATED, LOG_NOT_WRITABLE, STOPPING } from '../link/ping.js'
 import { wallMsToHlc } from '../record/hlc.js'
 import { FlushMarks } from '../coordinator/flush-marks.js'
 import { OwnAnswers } from '../coordinator/own-answers.js'
@@ -101,6 +101,8 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   #inDoubt = false
   #hasJumped = false
   #isStopping = false
+  /** It reaches no majority of the members. */
+  #isIsolated = false
   #wallAheadMs: number
   #lastWallMs = 0
   /** How far foreign clocks are believed to be ahead (RULES C2). */
@@ -253,6 +255,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     if ((flags & LOG_NOT_WRITABLE) !== 0) names.push('log')
     if ((flags & DISK_FULL) !== 0) names.push('disk')
     if ((flags & CATCHING_UP) !== 0) names.push('catching-up')
+    if ((flags & ISOLATED) !== 0) names.push('isolated')
     return names
   }
 
@@ -396,7 +399,8 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       (this.#inDoubt ? CLOCK_IN_DOUBT : 0) |
       (facts.logFailed ? LOG_NOT_WRITABLE : 0) |
       (facts.diskIsFull ? DISK_FULL : 0) |
-      (this.#isStopping ? STOPPING : 0)
+      (this.#isStopping ? STOPPING : 0) |
+      (this.#isIsolated ? ISOLATED : 0)
     )
   }
 
@@ -478,7 +482,10 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   }
 
   #refresh(): void {
-    this.topology.refresh(this.fitness() === 0)
+    const live = this.#peers.filter((peer) => peer === null || peer.isLive).length
+    this.#isIsolated = 2 * live <= this.#peers.length
+    // Others do better to ask somebody else; for itself it is who is left, for what one replica can answer.
+    this.topology.refresh((this.fitness() & ~ISOLATED) === 0)
   }
 
   #becomeDoubtful(inDoubt: boolean, offsetsMs: readonly number[] = []): void {

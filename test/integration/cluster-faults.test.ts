@@ -7,13 +7,14 @@ import type { Test } from 'tap'
 import { ClusterHistory } from '../support/cluster-history.js'
 import { KindredCluster } from '../support/kindred-cluster.js'
 import { until } from '../support/until.js'
+import { pipeline } from '../support/wire-client.js'
 
 // Longer than tap waits for a file by itself, which matters when this one is run alone on a busy machine.
 t.setTimeout(400_000)
 
 const WORKERS = 3
 /** Requests that go on being done before the next event. */
-const A_WHILE = 150
+const A_WHILE = 80
 
 async function nothingIsMissing(t: Test, history: ClusterHistory): Promise<void> {
   await history.stop()
@@ -91,4 +92,39 @@ t.test('a rolling restart is seen by the stopped node’s own clients only', asy
   }
   await nothingIsMissing(t, history)
   t.same(history.errors, [])
+})
+
+t.test('H1 a node that all reach and that reaches nobody is home of nothing for the others', async (t) => {
+  const cluster = await KindredCluster.start(t, { cuttable: true })
+  const [one, two, three] = cluster.nodes
+  for (const other of [two, three]) cluster.cutOneWay(one, other)
+  for (const other of [two, three]) {
+    await until(`${one.name} says so`, async () => {
+      return (await other.info()).get('cluster_member_node-1')?.includes('state=up,unfit=isolated') === true
+    })
+    const client = await other.open()
+    t.teardown(() => client.close())
+    const keys = Array.from({ length: 50 }, (_, i) => `${other.name}:${i}`)
+    const requests = keys.flatMap((key) => [
+      ['SET', key, '1'],
+      ['INCR', key],
+    ])
+    void client.send(pipeline(...requests))
+    const replies = (await client.replies(requests.length)).map((reply) => reply.toString())
+    t.same(
+      replies,
+      keys.flatMap(() => ['+OK\r\n', ':2\r\n']),
+    )
+  }
+  const alone = await one.open()
+  t.teardown(() => alone.close())
+  t.match(await alone.ask('SET', 'node-2:0', '1'), /^-NOREPLICAS /)
+  t.equal(
+    await alone.ask('KV.QUORUM', 'ONE', 'GET', 'node-2:0'),
+    '$1\r\n2\r\n',
+    'what was written reaches it',
+  )
+  cluster.heal()
+  await cluster.linked()
+  t.equal(await alone.ask('INCR', 'node-2:0'), ':3\r\n')
 })
