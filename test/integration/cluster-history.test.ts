@@ -80,6 +80,11 @@ for (const seed of [1, 2]) {
         await cluster.linked()
         history.gone.delete(victim)
       }
+      for (const node of cluster.nodes) history.gone.add(node)
+      await Promise.all(cluster.nodes.map((node) => node.kill9()))
+      await Promise.all(cluster.nodes.map((node) => node.startAgain()))
+      await cluster.linked()
+      await history.goesOn(cluster.nodes, A_WHILE)
       await history.stop()
       t.comment(history.summary())
       t.same(await history.verdict(), { lost: [], phantoms: [], resurrected: [] })
