@@ -14,6 +14,7 @@ import { NoRoomYet, StoreError } from '../storage/store-error.js'
 import { KeyHash } from '../ring/token.js'
 import type { Coordinator } from './coordinator.js'
 import type { LoadedBlocks } from './keyspace.js'
+import { REPAIRING } from './operation.js'
 import type { Operation } from './operation.js'
 import { MERGE_COLD } from './record-merger.js'
 
@@ -50,8 +51,9 @@ export class ReadRepair {
     this.#required = required
   }
 
+  /** Also when its time is up while blocks are loaded, or room is awaited: the reply may not have left yet. */
   get #isOver(): boolean {
-    return this.#operation.repair !== this
+    return this.#operation.repair !== this || this.#operation.state !== REPAIRING
   }
 
   start(): void {
