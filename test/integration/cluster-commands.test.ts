@@ -1,6 +1,7 @@
 /** Commands that cover the whole cluster, on three real nodes: plain ports show all of it, smart ports a node's own part. */
 import t from 'tap'
 import type { Test } from 'tap'
+import { parseClusterStatus } from '../../src/cli/cluster-status.js'
 import { KindredCluster } from '../support/kindred-cluster.js'
 import { until } from '../support/until.js'
 import { WireClient, pipeline } from '../support/wire-client.js'
@@ -134,6 +135,22 @@ t.test('plain ports show all keys, smart ports a node’s own', async (t) => {
       while (some.length < 10) some.push(await ask(smart[1], 'RANDOMKEY'))
       return some.every((reply) => own.includes(strings(reply)[0]))
     })
+  })
+
+  await t.test('COPY goes between slots on plain ports, and is refused on smart ones', async (t) => {
+    t.equal(await ask(plain[0], 'COPY', 'key:1', 'copied', 'REPLACE'), ':1\r\n')
+    t.same(strings(await ask(plain[1], 'GET', 'copied')), ['value of key:1'])
+    t.equal(await ask(plain[2], 'RENAMENX', 'key:1', 'copied'), ':0\r\n')
+    t.match(await ask(plain[2], 'RENAME', 'nothing', 'copied'), /^-ERR no such key/)
+    t.match(await ask(smart[0], 'COPY', 'key:1', 'copied'), /^-CROSSSLOT/)
+    await ask(plain[2], 'DEL', 'copied')
+  })
+
+  await t.test('KV.STATUS shows three members on any port', async (t) => {
+    for (const client of [...plain, ...smart]) {
+      const status = parseClusterStatus(await client.bulk('KV.STATUS'))
+      t.same(status?.members.map(({ name }) => name).sort(), ['node-1', 'node-2', 'node-3'])
+    }
   })
 
   await t.test('P4 FLUSHALL on any port removes every key on every node', async (t) => {
