@@ -72,7 +72,7 @@ export class KeyedRequests implements Runner {
   readonly #unexpected: (error: unknown) => void
   readonly #routing = new KeyRouting()
   readonly #manyKeys: ManyKeyRequests
-  /** Operations that wait for room in the log. */
+  /** Operations that wait for room in the log; what comes behind them waits, too. */
   #waitingForRoom: Operation[] = []
 
   constructor(options: {
@@ -303,6 +303,8 @@ export class KeyedRequests implements Runner {
       return this.#refuse(isWrite ? NO_WRITE_TEXT : NO_READ_TEXT)
     }
     if (isWrite) {
+      // A smaller one that still fits must not overtake an earlier one of its key (RULES R3).
+      if (operation !== null && this.#waitingForRoom.length > 0) return NO_ROOM
       if (this.#clockInDoubt()) {
         this.#coordinator.counters.clockRefusals++
         return this.#refuse(CLOCK_TEXT)
