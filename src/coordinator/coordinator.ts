@@ -476,16 +476,25 @@ export class Coordinator {
   }
 
   #doWithout(peer: Peer, forwarded: (operation: Operation) => void): void {
-    let operation = this.operations.oldest
-    while (operation !== null) {
-      const { after } = operation
-      if (operation.state === FORWARDED && operation.target === peer.member) {
-        forwarded(operation)
-      } else if (operation.state === CONFIRMING || operation.state === REPAIRING) {
-        this.#noAnswerFrom(operation, peer)
+    const concerned: Operation[] = []
+    for (let operation = this.operations.oldest; operation !== null; operation = operation.after) {
+      const isForwarded = operation.state === FORWARDED && operation.target === peer.member
+      if (isForwarded || operation.state === CONFIRMING || operation.state === REPAIRING) {
+        concerned.push(operation)
       }
-      operation = after
     }
+    this.#withEach(concerned, (operation) => {
+      if (operation.state !== FORWARDED) this.#noAnswerFrom(operation, peer)
+      else if (operation.target === peer.member) forwarded(operation)
+    })
+  }
+
+  /** What one of them comes to may end others, or have them begin anew: those are left out. */
+  #withEach(operations: readonly Operation[], act: (operation: Operation) => void): void {
+    const ids = operations.map(({ id }) => id)
+    operations.forEach((operation, i) => {
+      if (this.operations.find(ids[i]) === operation) act(operation)
+    })
   }
 
   #noAnswerFrom(operation: Operation, peer: Peer): void {
@@ -535,16 +544,22 @@ export class Coordinator {
     this.roomChanged()
     const nowMs = this.clock.monotonicMs()
     const { speculativeDelayMs } = this.#settings()
-    let operation = this.operations.oldest
-    while (operation !== null) {
-      const { after } = operation
+    const late: Operation[] = []
+    const slow: Operation[] = []
+    for (let operation = this.operations.oldest; operation !== null; operation = operation.after) {
       const ageMs = nowMs - operation.startedAtMs
       if (ageMs < speculativeDelayMs) break
-      if (ageMs >= this.#timeoutMs(operation)) this.#timeOut(operation)
-      else if (operation.state === CONFIRMING && !operation.speculated) this.#speculate(operation)
-      else if (operation.state === REPAIRING) operation.repair?.widen()
-      operation = after
+      if (ageMs >= this.#timeoutMs(operation)) late.push(operation)
+      else slow.push(operation)
     }
+    if (late.length > 0) this.#withEach(late, (operation) => this.#timeOut(operation))
+    if (slow.length > 0) this.#withEach(slow, (operation) => this.#hurry(operation))
+  }
+
+  /** Asks further replicas where those that were asked take their time. */
+  #hurry(operation: Operation): void {
+    if (operation.state === CONFIRMING && !operation.speculated) this.#speculate(operation)
+    else if (operation.state === REPAIRING) operation.repair?.widen()
   }
 
   #timeoutMs(operation: Operation): number {
