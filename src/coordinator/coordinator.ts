@@ -355,6 +355,8 @@ export class Coordinator {
   /** The operation runs once the key is free. */
   awaitKey(keyHash: number, operation: Operation): void {
     operation.state = QUEUED
+    // What was read for it may be old by the time it runs.
+    operation.isPrepared = false
     operation.references++
     this.gates.wait(keyHash, operation)
   }

@@ -125,6 +125,8 @@ export class Operation {
   /** How often it was begun anew. */
   attempts = 0
   speculated = false
+  /** Queued, and holds its key until its blocks are there. */
+  awaitsBlocks = false
   /** Its keys have been read by a quorum since it last began. */
   isPrepared = false
   repair: ReadRepair | null = null
@@ -201,6 +203,7 @@ export class Operation {
     this.isBlind = false
     this.isFromPeer = false
     this.isPrepared = false
+    this.awaitsBlocks = false
     this.isCall = false
     this.isSplit = false
     this.isSuppressed = false

@@ -647,7 +647,8 @@ export class Dispatcher {
     if (result !== DONE && result !== PENDING) return result
     command.stats.calls++
     this.#stats.commandsProcessed++
-    if (start > 0) this.#noteTime(command, start)
+    // A request that has become others has filled the one request object anew: the slow log would show those.
+    if (start > 0) this.#noteTime(command, start, result === DONE)
     if (result === DONE) return this.#rendered(connection, command, mark)
     if (connection.replyMode !== 'on') connection.replies.suppressLast()
     if (connection.replyMode === 'skip-next') connection.replyMode = 'skip'
@@ -671,16 +672,16 @@ export class Dispatcher {
   #runTimed(command: Command): Outcome {
     const start = this.#clock.monotonicMs()
     const result = command.handler(this.#request)
-    if (result === DONE) this.#noteTime(command, start)
+    if (result === DONE) this.#noteTime(command, start, true)
     return result
   }
 
-  #noteTime(command: Command, start: number): void {
+  #noteTime(command: Command, start: number, mayBeSlow: boolean): void {
     const microseconds = Math.round((this.#clock.monotonicMs() - start) * 1000)
     const calls = command.isBrief ? TIMED_ONE_IN : 1
     command.stats.microseconds += microseconds * calls
     command.stats.latency.add(microseconds, calls)
-    if (!command.skipsSlowlog) this.#slow(this.#request, microseconds)
+    if (mayBeSlow && !command.skipsSlowlog) this.#slow(this.#request, microseconds)
   }
 
   /** An error that a command threw, as a reply; anything but an expected one is a bug and is said. */

@@ -412,15 +412,17 @@ export class KeyedRequests implements Runner {
     const coordinator = this.#coordinator
     const { keyHash } = operation
     operation.state = QUEUED
+    operation.awaitsBlocks = true
     operation.references++
     if (!coordinator.gates.isHeld(keyHash)) coordinator.gates.hold(keyHash, operation)
     const load = this.#keyspace.startLoads((done) => {
       const isWaiting = operation.state === QUEUED
+      operation.awaitsBlocks = false
       coordinator.operations.unreference(operation)
       if (isWaiting && done.error !== null) coordinator.fail(operation, done.error)
       else if (isWaiting) this.run(operation)
-      // A proposal has taken the key over, and gives it back itself.
-      if (operation.draft === null) coordinator.releaseKey(keyHash, operation)
+      // A proposal has taken the key over, and gives it back itself; so does the wait for further blocks.
+      if (operation.draft === null && !operation.awaitsBlocks) coordinator.releaseKey(keyHash, operation)
       done.release()
     })
     assert(load !== null, 'a COLD command has asked for blocks')
