@@ -409,7 +409,8 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   }
 
   witness(hlc: number): void {
-    if (hlc <= this.#stampLimit()) this.#keyspace.witness(hlc)
+    // Asked for every record: the clock is only read when there is something to judge.
+    if (hlc > this.#keyspace.stamp && hlc <= this.#stampLimit()) this.#keyspace.witness(hlc)
   }
 
   #stampLimit(): number {

@@ -57,7 +57,6 @@ export interface KeyedSettings {
 }
 
 export class KeyedRequests implements Runner {
-  readonly #clock: Clock
   readonly #coordinator: Coordinator
   readonly #topology: Topology
   readonly #keyspace: LocalKeyspace
@@ -92,7 +91,6 @@ export class KeyedRequests implements Runner {
     admits: (bytes: number) => boolean
     unexpected: (error: unknown) => void
   }) {
-    this.#clock = options.clock
     this.#coordinator = options.coordinator
     this.#topology = options.coordinator.topology
     this.#keyspace = options.keyspace
@@ -257,7 +255,11 @@ export class KeyedRequests implements Runner {
   ): Operation {
     const { bytes, offsets, argc } = this.#request
     assert(connection !== null, 'only a new request needs an operation')
-    const operation = this.#coordinator.operations.take(connection.replies, QUEUED, this.#clock.monotonicMs())
+    const operation = this.#coordinator.operations.take(
+      connection.replies,
+      QUEUED,
+      connection.lastRequestAtMs,
+    )
     operation.keepRequest(bytes, offsets, argc)
     operation.isWrite = effect !== 'read'
     operation.isBlind = effect === 'blind-write'
