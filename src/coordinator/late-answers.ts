@@ -4,23 +4,9 @@
  * commit of the log makes everything durable that is in it by then. Digests lie in a ring of numbers; records, which are asked
  * for only where replicas differ, are copies.
  */
-import type { IncomingLink } from '../link/incoming-link.js'
-import { INLINE_MESSAGE_BYTES_MAX } from '../link/limits.js'
-import { copyBytes } from '../util/bytes.js'
-import {
-  ANSWER_HEAD_BYTES,
-  CANNOT,
-  CANNOT_BYTES,
-  DIGEST_IS,
-  DIGEST_IS_BYTES,
-  RECORD_IS,
-  writeAnswerHead,
-  writeCannot,
-  writeDigestIs,
-} from './messages.js'
-
-/** What is used of a link to answer on it. */
-export type AnsweringLink = Pick<IncomingLink, 'begin' | 'bytes' | 'end' | 'endWith'>
+import { sendAnswer, sendDigest } from './answers.js'
+import type { AnsweringLink } from './answers.js'
+import { RECORD_IS } from './messages.js'
 
 const FIRST_CAPACITY = 16
 const FIELDS = 4
@@ -72,7 +58,7 @@ export class LateAnswers {
 
   #sendRecord(link: AnsweringLink, request: number): void {
     const record = this.#records.shift()
-    if (record !== undefined) sendRecord(link, request, record, 0, record.length)
+    if (record !== undefined) sendAnswer(link, RECORD_IS, request, record, 0, record.length)
   }
 
   #at(nth: number): number {
@@ -88,39 +74,4 @@ export class LateAnswers {
     this.#ring = larger
     this.#first = 0
   }
-}
-
-/** Like every answer here, it is dropped when the peer does not take its answers: who asked has a timeout. */
-export function sendDigest(link: AnsweringLink, request: number, first: number, second: number): void {
-  const at = link.begin(DIGEST_IS, DIGEST_IS_BYTES)
-  if (at >= 0) link.end(writeDigestIs(link.bytes, at, request, first, second))
-}
-
-/** Answers with the record bytes[start, end), or with none when that is empty. The bytes are copied. */
-export function sendRecord(
-  link: AnsweringLink,
-  request: number,
-  bytes: Buffer,
-  start: number,
-  end: number,
-): void {
-  const length = end - start
-  if (length + ANSWER_HEAD_BYTES <= INLINE_MESSAGE_BYTES_MAX) {
-    const at = link.begin(RECORD_IS, ANSWER_HEAD_BYTES + length)
-    if (at < 0) return
-    writeAnswerHead(link.bytes, at, request)
-    copyBytes(bytes, start, end, link.bytes, at + ANSWER_HEAD_BYTES)
-    link.end(at + ANSWER_HEAD_BYTES + length)
-    return
-  }
-  const at = link.begin(RECORD_IS, ANSWER_HEAD_BYTES, length)
-  if (at < 0) return
-  writeAnswerHead(link.bytes, at, request)
-  // A memtable's memory is used again once it has been flushed, which may be before the peer has read this.
-  link.endWith(at + ANSWER_HEAD_BYTES, Buffer.from(bytes.subarray(start, end)), 0, length)
-}
-
-export function sendCannot(link: AnsweringLink, request: number, reason: number): void {
-  const at = link.begin(CANNOT, CANNOT_BYTES)
-  if (at >= 0) link.end(writeCannot(link.bytes, at, request, reason))
 }

@@ -175,6 +175,7 @@ export function writeAnswerHead(bytes: Uint8Array, start: number, request: numbe
   writeU32(bytes, start, request)
 }
 
+/** Of a CANNOT. */
 export function cannotReason(bytes: Uint8Array, start: number): number {
   return bytes[start + 4]
 }
@@ -184,4 +185,46 @@ export function writeCannot(bytes: Uint8Array, start: number, request: number, r
   writeU32(bytes, start, request)
   bytes[start + 4] = reason
   return start + CANNOT_BYTES
+}
+
+/** Writes the head of a COMMAND; the arguments' lengths follow, then their bytes. */
+export function writeCommandHead(
+  bytes: Uint8Array,
+  start: number,
+  request: number,
+  mode: number,
+  protocol: number,
+  readLevel: number,
+  writeLevel: number,
+  argc: number,
+): void {
+  writeU32(bytes, start, request)
+  bytes[start + 4] = mode
+  bytes[start + 5] = protocol
+  bytes[start + 6] = readLevel
+  bytes[start + 7] = writeLevel
+  writeU32(bytes, start + 8, argc)
+}
+
+export function commandMode(bytes: Uint8Array, start: number): number {
+  return bytes[start + 4]
+}
+
+/** 2 or 3; anything else counts as 2. */
+export function commandProtocol(bytes: Uint8Array, start: number): number {
+  return bytes[start + 5] === 3 ? 3 : 2
+}
+
+/** The sender's number, which may be none of a level. */
+export function commandReadLevel(bytes: Uint8Array, start: number): number {
+  return bytes[start + 6]
+}
+
+export function commandWriteLevel(bytes: Uint8Array, start: number): number {
+  return bytes[start + 7]
+}
+
+/** The arguments that a COMMAND says it has. */
+export function commandArguments(bytes: Uint8Array, start: number): number {
+  return readU32(bytes, start + 8)
 }

@@ -25,8 +25,9 @@ import { WRITE_LATER } from '../storage/store.js'
 import type { Store } from '../storage/store.js'
 import { assert } from '../util/assert.js'
 import { readU53 } from '../util/bytes.js'
-import { sendCannot, sendDigest, sendRecord } from './late-answers.js'
-import type { AnsweringLink, LateAnswers } from './late-answers.js'
+import { sendAnswer, sendCannot, sendDigest } from './answers.js'
+import type { AnsweringLink } from './answers.js'
+import type { LateAnswers } from './late-answers.js'
 import * as messages from './messages.js'
 import { MERGE_COLD } from './record-merger.js'
 import type { RecordMerger } from './record-merger.js'
@@ -231,7 +232,7 @@ export class PeerRequests {
   #answerRecord({ link, late }: Asker, request: number, need: number): void {
     const { bytes, record } = this.#entry
     const end = record === 0 ? 0 : record + recordLength(bytes, record)
-    if (need === 0) sendRecord(link, request, bytes, record, end)
+    if (need === 0) sendAnswer(link, messages.RECORD_IS, request, bytes, record, end)
     else late.addRecord(need, request, Buffer.from(bytes.subarray(record, end)))
   }
 }

@@ -6,20 +6,10 @@ import type { Hello } from '../link/hello.js'
 import { INLINE_MESSAGE_BYTES_MAX } from '../link/limits.js'
 import type { PeerLink, PeerLinkUser, PeerState } from '../link/peer-link.js'
 import { assert } from '../util/assert.js'
-import { copyBytes, readU32, writeU16, writeU32 } from '../util/bytes.js'
+import { CONTEXT_ENTRY_BYTES } from '../record/layout.js'
+import { copyBytes, writeU32 } from '../util/bytes.js'
 import { AwaitedAcks } from './awaited-acks.js'
-import {
-  CANNOT,
-  COMMAND,
-  DIGEST,
-  DIGEST_IS,
-  PROPOSAL,
-  READ,
-  REASON_FLUSHED,
-  RECORD,
-  RECORD_IS,
-  REPLY_IS,
-} from './messages.js'
+import * as messages from './messages.js'
 import type { Operation } from './operation.js'
 import type { RecordOverlay } from './record-overlay.js'
 
@@ -42,12 +32,6 @@ export interface PeerUser {
   cannot(peer: Peer, request: number, reason: number): void
   refused(reason: number): void
 }
-
-const LIST_HASH_BYTES = 4
-const ASK_BYTES = 8
-const COMMAND_BYTES = 12
-const PROPOSAL_HEAD_BYTES = 6
-const CONTEXT_ENTRY_BYTES = 16
 
 export class Peer implements PeerLinkUser {
   /** Index in the ring. */
@@ -73,67 +57,72 @@ export class Peer implements PeerLinkUser {
   /** Sends the record bytes[start, end); answers its sequence, -1 when the link takes nothing. */
   sendRecord(listHash: number, bytes: Uint8Array, start: number, end: number): number {
     const length = end - start
+    const head = messages.RECORD_HEAD_BYTES
     const { link } = this
-    if (length + LIST_HASH_BYTES <= INLINE_MESSAGE_BYTES_MAX) {
-      const at = link.begin(RECORD, length + LIST_HASH_BYTES)
+    if (length + head <= INLINE_MESSAGE_BYTES_MAX) {
+      const at = link.begin(messages.RECORD, length + head)
       if (at === -1) return -1
-      const into = link.bytes
-      writeU32(into, at, listHash)
-      copyBytes(bytes, start, end, into, at + LIST_HASH_BYTES)
-      return link.end(at + LIST_HASH_BYTES + length)
+      messages.writeListHash(link.bytes, at, listHash)
+      copyBytes(bytes, start, end, link.bytes, at + head)
+      return link.end(at + head + length)
     }
-    const at = link.begin(RECORD, LIST_HASH_BYTES, length)
+    const at = link.begin(messages.RECORD, head, length)
     if (at === -1) return -1
-    writeU32(link.bytes, at, listHash)
+    messages.writeListHash(link.bytes, at, listHash)
     // A copy: the log's memory may be used again before a slow link has read it.
-    return link.endWith(at + LIST_HASH_BYTES, Buffer.from(bytes.subarray(start, end)), 0, length)
+    return link.endWith(at + head, Buffer.from(bytes.subarray(start, end)), 0, length)
   }
 
   /** Proposes the records of `draft`, each with the context it is based on; answers the sequence, -1 as above. */
   sendProposal(listHash: number, draft: RecordOverlay): number {
-    let length = PROPOSAL_HEAD_BYTES
-    for (let i = 0; i < draft.count; i++) length += 2 + draft.base(i).length + 4 + draft.length(i)
+    let length = messages.PROPOSAL_HEAD_BYTES
+    for (let i = 0; i < draft.count; i++) {
+      length += messages.PART_FIXED_BYTES + draft.base(i).length + draft.length(i)
+    }
     const { link } = this
-    const isInline = length <= INLINE_MESSAGE_BYTES_MAX
-    const at = isInline ? link.begin(PROPOSAL, length) : link.begin(PROPOSAL, 0, length)
+    if (length <= INLINE_MESSAGE_BYTES_MAX) {
+      const at = link.begin(messages.PROPOSAL, length)
+      return at === -1 ? -1 : link.end(writeProposal(link.bytes, at, listHash, draft))
+    }
+    const at = link.begin(messages.PROPOSAL, 0, length)
     if (at === -1) return -1
-    if (isInline) return link.end(writeProposal(link.bytes, at, listHash, draft))
     const body = Buffer.allocUnsafeSlow(length)
     writeProposal(body, 0, listHash, draft)
     return link.endWith(at, body, 0, length)
   }
 
   askDigest(request: number, listHash: number, key: Uint8Array, start: number, end: number): number {
-    return this.#ask(DIGEST, request, listHash, key, start, end)
+    return this.#ask(messages.DIGEST, request, listHash, key, start, end)
   }
 
   askRecord(request: number, listHash: number, key: Uint8Array, start: number, end: number): number {
-    return this.#ask(READ, request, listHash, key, start, end)
+    return this.#ask(messages.READ, request, listHash, key, start, end)
   }
 
   #ask(kind: number, request: number, listHash: number, key: Uint8Array, start: number, end: number): number {
+    const head = messages.LOOKUP_HEAD_BYTES
     const { link } = this
-    const at = link.begin(kind, ASK_BYTES + end - start)
+    const at = link.begin(kind, head + end - start)
     if (at === -1) return -1
-    const into = link.bytes
-    writeU32(into, at, request)
-    writeU32(into, at + 4, listHash)
-    copyBytes(key, start, end, into, at + ASK_BYTES)
-    return link.end(at + ASK_BYTES + end - start)
+    messages.writeLookupHead(link.bytes, at, request, listHash)
+    copyBytes(key, start, end, link.bytes, at + head)
+    return link.end(at + head + end - start)
   }
 
   /** Has the peer run the operation's request; `mode` as in messages.ts. Answers the sequence, -1 as above. */
   sendCommand(operation: Operation, mode: number): number {
-    const { bytes, offsets, argc } = operation
-    let length = COMMAND_BYTES + 4 * argc
+    const { offsets, argc } = operation
+    let length = messages.COMMAND_HEAD_BYTES + 4 * argc
     for (let i = 0; i < argc; i++) length += offsets[2 * i + 1] - offsets[2 * i]
     const { link } = this
-    const isInline = length <= INLINE_MESSAGE_BYTES_MAX
-    const at = isInline ? link.begin(COMMAND, length) : link.begin(COMMAND, 0, length)
+    if (length <= INLINE_MESSAGE_BYTES_MAX) {
+      const at = link.begin(messages.COMMAND, length)
+      return at === -1 ? -1 : link.end(writeCommand(link.bytes, at, operation, mode))
+    }
+    const at = link.begin(messages.COMMAND, 0, length)
     if (at === -1) return -1
-    if (isInline) return link.end(writeCommand(link.bytes, at, operation, mode, bytes, offsets, argc))
     const body = Buffer.allocUnsafeSlow(length)
-    writeCommand(body, 0, operation, mode, bytes, offsets, argc)
+    writeCommand(body, 0, operation, mode)
     return link.endWith(at, body, 0, length)
   }
 
@@ -149,19 +138,23 @@ export class Peer implements PeerLinkUser {
   }
 
   onAnswer(_link: PeerLink, kind: number, bytes: Buffer, start: number, end: number): void {
-    if (end - start < 4) return
-    const request = readU32(bytes, start)
-    const at = start + 4
-    if (kind === DIGEST_IS && end - at === 8) {
-      this.#user.digestIs(this, request, readU32(bytes, at), readU32(bytes, at + 4))
-    } else if (kind === RECORD_IS) this.#user.recordIs(this, request, bytes, at, end)
-    else if (kind === REPLY_IS) this.#user.replyIs(this, request, bytes, at, end)
-    else if (kind === CANNOT && end - at === 1) this.#user.cannot(this, request, bytes[at])
+    const length = end - start
+    if (length < messages.ANSWER_HEAD_BYTES) return
+    const request = messages.requestOf(bytes, start)
+    const at = start + messages.ANSWER_HEAD_BYTES
+    if (kind === messages.RECORD_IS) this.#user.recordIs(this, request, bytes, at, end)
+    else if (kind === messages.REPLY_IS) this.#user.replyIs(this, request, bytes, at, end)
+    else if (kind === messages.DIGEST_IS && length === messages.DIGEST_IS_BYTES) {
+      const first = messages.digestFirst(bytes, start)
+      this.#user.digestIs(this, request, first, messages.digestSecond(bytes, start))
+    } else if (kind === messages.CANNOT && length === messages.CANNOT_BYTES) {
+      this.#user.cannot(this, request, messages.cannotReason(bytes, start))
+    }
   }
 
   onRefused(_link: PeerLink, sequence: number, reason: number): void {
     const operation = this.acks.refuse(sequence)
-    if (operation !== null && reason === REASON_FLUSHED) operation.isFlushed = true
+    if (operation !== null && reason === messages.REASON_FLUSHED) operation.isFlushed = true
     this.#user.refused(reason)
   }
 
@@ -195,40 +188,28 @@ export class Peer implements PeerLinkUser {
   }
 }
 
+/** Answers where it ends. */
 function writeProposal(into: Buffer, from: number, listHash: number, draft: RecordOverlay): number {
-  let at = from
-  writeU32(into, at, listHash)
-  writeU16(into, at + 4, draft.count)
-  at += PROPOSAL_HEAD_BYTES
+  messages.writeProposalHead(into, from, listHash, draft.count)
+  let part = from + messages.PROPOSAL_HEAD_BYTES
   for (let i = 0; i < draft.count; i++) {
     const base = draft.base(i)
     const length = draft.length(i)
-    writeU16(into, at, base.length / CONTEXT_ENTRY_BYTES)
-    copyBytes(base, 0, base.length, into, at + 2)
-    at += 2 + base.length
-    writeU32(into, at, length)
-    copyBytes(draft.bytes, draft.start(i), draft.start(i) + length, into, at + 4)
-    at += 4 + length
+    messages.writeBaseCount(into, part, base.length / CONTEXT_ENTRY_BYTES)
+    copyBytes(base, 0, base.length, into, messages.baseStart(part))
+    const record = messages.partRecordStart(into, part)
+    messages.writePartRecordLength(into, record, length)
+    copyBytes(draft.bytes, draft.start(i), draft.start(i) + length, into, record)
+    part = record + length
   }
-  return at
+  return part
 }
 
-function writeCommand(
-  into: Buffer,
-  from: number,
-  { id, protocol, readLevel, writeLevel }: Operation,
-  mode: number,
-  bytes: Uint8Array,
-  offsets: Int32Array,
-  argc: number,
-): number {
-  writeU32(into, from, id)
-  into[from + 4] = mode
-  into[from + 5] = protocol
-  into[from + 6] = readLevel
-  into[from + 7] = writeLevel
-  writeU32(into, from + 8, argc)
-  let at = from + COMMAND_BYTES
+/** Answers where it ends. */
+function writeCommand(into: Buffer, from: number, operation: Operation, mode: number): number {
+  const { id, protocol, readLevel, writeLevel, bytes, offsets, argc } = operation
+  messages.writeCommandHead(into, from, id, mode, protocol, readLevel, writeLevel, argc)
+  let at = from + messages.COMMAND_HEAD_BYTES
   for (let i = 0; i < argc; i++, at += 4) writeU32(into, at, offsets[2 * i + 1] - offsets[2 * i])
   for (let i = 0; i < argc; i++) {
     copyBytes(bytes, offsets[2 * i], offsets[2 * i + 1], into, at)

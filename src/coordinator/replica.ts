@@ -17,9 +17,9 @@ import { KeyHash } from '../ring/token.js'
 import type { Store } from '../storage/store.js'
 import { assert } from '../util/assert.js'
 import { AckTracker, UNSETTLED } from './ack-tracker.js'
+import type { AnsweringLink } from './answers.js'
 import type { BlockLoad } from './block-load.js'
 import { LateAnswers } from './late-answers.js'
-import type { AnsweringLink } from './late-answers.js'
 import * as messages from './messages.js'
 import {
   BEHIND_OTHERS,

@@ -4,7 +4,7 @@
  *
  *     store -> RecordMerger -> Replica         what peers write here and ask
  *     links -> Peer -> Topology, Coordinator   what is asked of peers
- *     KeyedRequests, PeerRequests              commands on keys, of clients and of other nodes
+ *     KeyedRequests, PeerCommands              commands on keys, of clients and of other nodes
  */
 import type { Clock, Timer } from '../env/clock.js'
 import type { Log } from '../env/log.js'
@@ -49,7 +49,7 @@ import { OwnAnswers } from '../coordinator/own-answers.js'
 import { writeU53, readU53 } from '../util/bytes.js'
 import { WholeKeyspace } from './whole-keyspace.js'
 import type { Ring } from '../ring/ring.js'
-import type { PeerRequests } from '../server/peer-requests.js'
+import type { PeerCommands } from '../server/peer-commands.js'
 import type { Store } from '../storage/store.js'
 import { assert } from '../util/assert.js'
 import type { ClusterConfig } from './node-config.js'
@@ -97,7 +97,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   readonly #helloState: Buffer
   readonly #peers: (Peer | null)[]
   readonly #glance: BatchGlance
-  #requests: PeerRequests | null = null
+  #commands: PeerCommands | null = null
   #inDoubt = false
   #hasJumped = false
   #isStopping = false
@@ -187,8 +187,8 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   }
 
   /** Opens the peer port and begins to dial. Rejects with EADDRINUSE and the like. */
-  async start(host: string, port: number, requests: PeerRequests): Promise<number> {
-    this.#requests = requests
+  async start(host: string, port: number, commands: PeerCommands): Promise<number> {
+    this.#commands = commands
     const user = this.#peers
     const bound = await this.links.listen(host, port)
     for (const { id, address, clusterPort } of this.config.members) {
@@ -214,7 +214,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       await this.#pause(DRAIN_STEP_MS)
     }
     this.#timer?.cancel()
-    this.#requests?.stop()
+    this.#commands?.stop()
     this.coordinator.stop()
     await this.links.close()
   }
@@ -359,7 +359,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
 
   durableAdvanced(): void {
     this.replica.durableAdvanced()
-    this.#requests?.durableAdvanced()
+    this.#commands?.durableAdvanced()
     // Now, and not at the end of a turn that is just ending: somebody's client waits for it.
     for (const link of this.links.incoming) link.flush()
   }
@@ -446,7 +446,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       case READ:
         return this.replica.onRequest(link, kind, bytes, start, end, sequence)
       case COMMAND:
-        this.#requests?.accept(link, bytes, start, end)
+        this.#commands?.accept(link, bytes, start, end)
         return this.replica.passed(link, sequence)
       default:
         return this.replica.passed(link, sequence)
@@ -455,7 +455,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
 
   onClosed(link: IncomingLink, _reason: CloseReason): void {
     this.replica.linkClosed(link)
-    this.#requests?.linkClosed(link)
+    this.#commands?.linkClosed(link)
   }
 
   #peerUser(): ConstructorParameters<typeof Peer>[1] {

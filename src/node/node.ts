@@ -13,7 +13,7 @@ import { authenticatedLimits } from '../resp/limits.js'
 import type { Ring } from '../ring/ring.js'
 import { Dispatcher } from '../server/dispatcher.js'
 import { KeyedRequests } from '../server/keyed-requests.js'
-import { PeerRequests } from '../server/peer-requests.js'
+import { PeerCommands } from '../server/peer-commands.js'
 import { Server } from '../server/server.js'
 import { COMPACTION_DEFAULTS } from '../storage/compaction/compaction-options.js'
 import type { AppendFsync } from '../storage/log/log-writer.js'
@@ -169,7 +169,7 @@ class Node implements RunningNode {
       return keyed
     })
     coordinator.start(keyed)
-    const requests = new PeerRequests({
+    const commands = new PeerCommands({
       clock,
       coordinator,
       registry,
@@ -177,7 +177,7 @@ class Node implements RunningNode {
       store: this.#store,
       local: (args) => cluster.answers.answer(args),
     })
-    await cluster.start(config.bind[0], config.clusterPort, requests)
+    await cluster.start(config.bind[0], config.clusterPort, commands)
     await this.#server.listen(config.bind, config.smartPort, this.#dispatcher, 'smart')
   }
 

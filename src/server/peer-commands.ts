@@ -1,6 +1,7 @@
 /**
- * Requests that other nodes have forwarded to this one, as the home of their keys: each becomes an operation, and its reply
- * goes back on the link that it came on, once the own log has what it stands on (RULES R2).
+ * COMMANDs of other nodes (coordinator/messages.ts): what they forward to this one as the home of its keys, and what they ask of
+ * its own data. The former become operations; the reply goes back on the link that it came on, once the own log has what it
+ * stands on (RULES R2).
  */
 import type { Clock } from '../env/clock.js'
 import type { CommandRegistry } from '../commands/registry.js'
@@ -8,35 +9,23 @@ import { arityFits } from '../commands/command.js'
 import { effectOf, lastKeyOf } from '../commands/key-routing.js'
 import { isLevel } from '../coordinator/consistency.js'
 import type { Coordinator } from '../coordinator/coordinator.js'
-import {
-  ANSWER_HEAD_BYTES,
-  CANNOT,
-  CANNOT_BYTES,
-  COMMAND_HEAD_BYTES,
-  MODE_HOME,
-  REASON_MALFORMED,
-  REASON_STOPPING,
-  REPLY_IS,
-  requestOf,
-  writeAnswerHead,
-  writeCannot,
-} from '../coordinator/messages.js'
+import { sendAnswer, sendCannot } from '../coordinator/answers.js'
+import * as messages from '../coordinator/messages.js'
 import type { Operation, ReplySink } from '../coordinator/operation.js'
 import { QUEUED } from '../coordinator/operation.js'
 import type { IncomingLink } from '../link/incoming-link.js'
-import { INLINE_MESSAGE_BYTES_MAX } from '../link/limits.js'
 import { slotOf } from '../ring/slot.js'
 import { keyHashOf } from '../ring/token.js'
 import type { Store } from '../storage/store.js'
-import { copyBytes, readU32 } from '../util/bytes.js'
+import { readU32 } from '../util/bytes.js'
 import type { KeyedRequests } from './keyed-requests.js'
 
 const ARGUMENTS_FIRST = 64
 
 /** Runs a request over this node's own data only, for commands that cover the cluster; answers with the reply. */
-export type LocalCalls = (args: readonly Buffer[], protocol: number) => Promise<Buffer>
+export type LocalCalls = (args: readonly Buffer[]) => Promise<Buffer>
 
-export class PeerRequests {
+export class PeerCommands {
   readonly #clock: Clock
   readonly #coordinator: Coordinator
   readonly #registry: CommandRegistry
@@ -70,30 +59,29 @@ export class PeerRequests {
 
   /** The body of a COMMAND; `bytes` are copied. */
   accept(link: IncomingLink, bytes: Buffer, start: number, end: number): void {
-    if (end - start < COMMAND_HEAD_BYTES) return
+    if (end - start < messages.COMMAND_HEAD_BYTES) return
     const sink = this.#sinkOf(link)
-    const request = requestOf(bytes, start)
+    const request = messages.requestOf(bytes, start)
     const { operations, counters } = this.#coordinator
-    if (this.#isStopped || !operations.hasRoom(1)) return sink.cannot(request, REASON_STOPPING)
+    if (this.#isStopped || !operations.hasRoom(1)) return sink.cannot(request, messages.REASON_STOPPING)
     const argc = this.#readOffsets(bytes, start, end)
-    if (argc === 0) return sink.cannot(request, REASON_MALFORMED)
+    if (argc === 0) return sink.cannot(request, messages.REASON_MALFORMED)
     counters.receivedRequests++
     const offsets = this.#offsets
-    const protocol = bytes[start + 5] === 3 ? 3 : 2
-    if (bytes[start + 4] !== MODE_HOME) {
-      return this.#runLocally(sink, request, bytes, offsets, argc, protocol)
+    if (messages.commandMode(bytes, start) !== messages.MODE_HOME) {
+      return this.#runLocally(sink, request, bytes, offsets, argc)
     }
     const command = this.#registry.resolve(bytes, offsets, argc)
     if (command === null || !arityFits(command, argc) || command.firstKey === 0) {
-      return sink.cannot(request, REASON_MALFORMED)
+      return sink.cannot(request, messages.REASON_MALFORMED)
     }
     const operation = operations.take(sink, QUEUED, this.#clock.monotonicMs())
     operation.keepRequest(bytes, offsets, argc)
     operation.tag = request
     operation.isFromPeer = true
-    operation.protocol = protocol
-    const readLevel = bytes[start + 6]
-    const writeLevel = bytes[start + 7]
+    operation.protocol = messages.commandProtocol(bytes, start)
+    const readLevel = messages.commandReadLevel(bytes, start)
+    const writeLevel = messages.commandWriteLevel(bytes, start)
     operation.readLevel = isLevel(readLevel) ? readLevel : 0
     operation.writeLevel = isLevel(writeLevel) ? writeLevel : 0
     operation.isWrite = effectOf(command, bytes, offsets, argc) !== 'read'
@@ -127,8 +115,8 @@ export class PeerRequests {
 
   /** Fills #offsets; answers how many arguments there are, 0 when the body is not sound. */
   #readOffsets(bytes: Buffer, start: number, end: number): number {
-    const argc = readU32(bytes, start + 8)
-    const lengthsAt = start + COMMAND_HEAD_BYTES
+    const argc = messages.commandArguments(bytes, start)
+    const lengthsAt = start + messages.COMMAND_HEAD_BYTES
     if (argc < 1 || argc > (end - lengthsAt) / 4) return 0
     if (2 * argc > this.#offsets.length) this.#offsets = new Int32Array(4 * argc)
     let at = lengthsAt + 4 * argc
@@ -141,21 +129,14 @@ export class PeerRequests {
     return at === end ? argc : 0
   }
 
-  #runLocally(
-    sink: PeerReplies,
-    request: number,
-    bytes: Buffer,
-    offsets: Int32Array,
-    argc: number,
-    protocol: number,
-  ): void {
+  #runLocally(sink: PeerReplies, request: number, bytes: Buffer, offsets: Int32Array, argc: number): void {
     const args: Buffer[] = []
     for (let i = 0; i < argc; i++) {
       args.push(Buffer.from(bytes.subarray(offsets[2 * i], offsets[2 * i + 1])))
     }
-    this.#local(args, protocol).then(
+    this.#local(args).then(
       (reply) => sink.reply(request, reply, reply.length),
-      () => sink.cannot(request, REASON_STOPPING),
+      () => sink.cannot(request, messages.REASON_STOPPING),
     )
   }
 }
@@ -196,25 +177,11 @@ class PeerReplies implements ReplySink {
   }
 
   reply(request: number, bytes: Buffer, length: number): void {
-    const link = this.#link
-    if (length + ANSWER_HEAD_BYTES <= INLINE_MESSAGE_BYTES_MAX) {
-      const at = link.begin(REPLY_IS, ANSWER_HEAD_BYTES + length)
-      if (at === -1) return
-      writeAnswerHead(link.bytes, at, request)
-      copyBytes(bytes, 0, length, link.bytes, at + ANSWER_HEAD_BYTES)
-      link.end(at + ANSWER_HEAD_BYTES + length)
-      return
-    }
-    const at = link.begin(REPLY_IS, ANSWER_HEAD_BYTES, length)
-    if (at === -1) return
-    writeAnswerHead(link.bytes, at, request)
-    link.endWith(at + ANSWER_HEAD_BYTES, Buffer.from(bytes.subarray(0, length)), 0, length)
+    sendAnswer(this.#link, messages.REPLY_IS, request, bytes, 0, length)
   }
 
   cannot(request: number, reason: number): void {
-    const link = this.#link
-    const at = link.begin(CANNOT, CANNOT_BYTES)
-    if (at !== -1) link.end(writeCannot(link.bytes, at, request, reason))
+    sendCannot(this.#link, request, reason)
   }
 
   /** The link is closed: what is under way comes to its end for nobody. */
