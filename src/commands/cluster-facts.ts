@@ -72,8 +72,8 @@ export function clusterFacts({ cluster }: NodeServices): InfoFacts {
 
 function counterFacts(counters: ClusterCounters): InfoFacts {
   return [
-    ['cluster_keys_with_siblings', counters.keysWithSiblings],
-    ['cluster_keys_with_long_vectors', counters.keysWithLongVectors],
+    ['cluster_sibling_merges', counters.siblingMerges],
+    ['cluster_long_vectors_received', counters.longVectorsReceived],
     ['cluster_read_mismatches', counters.readMismatches],
     ['cluster_read_repairs', counters.readRepairs],
     ['cluster_speculative_reads', counters.speculativeReads],

@@ -71,9 +71,9 @@ export interface LinkFacts {
 
 /** Counts since the start, read when INFO is asked for. */
 export interface ClusterCounters {
-  /** Keys on this node that hold more than one sibling, and those whose vector has more than 10 entries (RULES V7). */
-  readonly keysWithSiblings: number
-  readonly keysWithLongVectors: number
+  /** Merges on this node that left a key more than one sibling; records taken in whose vector has more than 10 entries (RULES V7). */
+  readonly siblingMerges: number
+  readonly longVectorsReceived: number
   /** Reads whose replicas differed; records that were written back for it. */
   readonly readMismatches: number
   readonly readRepairs: number

@@ -43,14 +43,7 @@ export class ClusterCalls implements ReplySink {
     if (!operations.hasRoom(1)) return Promise.reject(new ClusterError('busy'))
     return new Promise((resolve, reject) => {
       const operation = operations.take(this, QUEUED, clock.monotonicMs())
-      const offsets = new Int32Array(2 * args.length)
-      let at = 0
-      args.forEach((arg, i) => {
-        offsets[2 * i] = at
-        at += arg.length
-        offsets[2 * i + 1] = at
-      })
-      operation.keepRequest(Buffer.concat(args), offsets, args.length)
+      operation.keepWords(args)
       operation.isCall = true
       this.#waiting.set(operation, { resolve, reject })
       this.#coordinator.forward(operation, member)

@@ -60,6 +60,14 @@ export function majority(replicas: number): number {
   return Math.floor(replicas / 2) + 1
 }
 
+/**
+ * The level at which a conditional write is proposed, and what it is based on is read, where `level` is asked for: a majority
+ * at least, so that no two are decided on one base (RULES V10).
+ */
+export function proposalLevel(level: Level, replicas: number): Level {
+  return required(level, replicas) < majority(replicas) ? QUORUM : level
+}
+
 /** How many of `replicas` must agree; more than there are where the level cannot be met (TWO of one). */
 export function required(level: Level, replicas: number): number {
   switch (level) {

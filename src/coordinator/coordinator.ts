@@ -4,7 +4,7 @@
  *
  *     read          digests of what it saw, from R-1 other replicas; where they differ, see read-repair.ts
  *     blind write   appended here already: the records go to the other replicas, W-1 watermarks
- *     conditional   proposed with the context it was based on; own append after enough have taken it (proposals.ts)
+ *     conditional   proposed with the context it was based on; own append after enough have taken it (own-append.ts)
  *     elsewhere     sent to the home, which answers with the reply
  *
  * What is waited for is an Operation; when it settles, its reply leaves through its sink. Everything has an end: the
@@ -16,7 +16,7 @@ import type { Random } from '../env/random.js'
 import { recordLength } from '../record/layout.js'
 import { Digest } from '../record/digest.js'
 import type { Level } from './consistency.js'
-import { majority, required } from './consistency.js'
+import { proposalLevel, required } from './consistency.js'
 import type { CoordinatorCounters } from './coordinator-counters.js'
 import { KeyGates } from './key-gates.js'
 import type { LocalKeyspace } from './local-keyspace.js'
@@ -29,6 +29,7 @@ import { ReadRepair } from './read-repair.js'
 import type { AgreedRecord } from './read-repair.js'
 import type { RecordMerger } from './record-merger.js'
 import type { Topology } from './topology.js'
+import { bitCount } from '../util/bits.js'
 import { NOBODY } from './topology.js'
 
 const TICK_MS = 20
@@ -105,15 +106,14 @@ export class Coordinator {
   /** The records that a blind write has just appended here go to the other replicas of `operation.slot`. */
   replicate(operation: Operation, level: Level): void {
     const { journal } = this.keyspace
-    const { ring, self, peers } = this.topology
+    const { ring } = this.topology
     const { slot } = operation
     operation.state = WRITING
     operation.needed = required(level, ring.replicas) - 1
     const listHash = ring.listHash(slot)
     for (let place = 0; place < ring.replicas; place++) {
-      const member = ring.memberAt(slot, place)
-      const peer = peers[member]
-      if (member === self || peer === null || !peer.isLive) continue
+      const peer = this.topology.livePeerAt(slot, place)
+      if (peer === null) continue
       let first = -1
       let last = -1
       for (let i = 0; i < journal.writes; i++) {
@@ -150,23 +150,21 @@ export class Coordinator {
     this.#askDigests(operation, bytes, journal.keyStarts[0], journal.keyEnds[0], operation.needed)
   }
 
-  /** Proposes what the overlay holds. The operation holds the keys until it is decided. */
+  /** Proposes what the overlay holds, at a level that is one for proposals. The operation holds the keys until it is decided. */
   propose(operation: Operation, level: Level): void {
     const { overlay } = this.keyspace
-    const { ring, self, peers } = this.topology
+    const { ring } = this.topology
     const { slot } = operation
-    const needed = Math.max(required(level, ring.replicas), majority(ring.replicas))
     operation.state = PROPOSING
-    operation.needed = needed - 1
+    operation.needed = required(level, ring.replicas) - 1
     operation.level = level
     operation.draft = proposedRecords(overlay)
     for (const keyHash of operation.draft.keyHashes) this.gates.hold(keyHash, operation)
     this.counters.proposals++
     const listHash = ring.listHash(slot)
     for (let place = 0; place < ring.replicas; place++) {
-      const member = ring.memberAt(slot, place)
-      const peer = peers[member]
-      if (member === self || peer === null || !peer.isLive) continue
+      const peer = this.topology.livePeerAt(slot, place)
+      if (peer === null) continue
       const sequence = peer.sendProposal(listHash, overlay)
       if (sequence === -1) continue
       operation.asked |= 1 << place
@@ -186,7 +184,7 @@ export class Coordinator {
     if (operation.linkSequence !== -1) return
     if (operation.isCall) this.#noAnswer(operation)
     // The link has its fill for now.
-    else if (peer?.isLive === true) this.#routeAgain(operation)
+    else if (peer?.isLive === true) this.routeAgain(operation)
     else this.noReplicas(operation)
   }
 
@@ -196,19 +194,19 @@ export class Coordinator {
     this.counters.noReplicas++
     const what = operation.isWrite ? 'write' : 'read'
     operation.keepError(`NOREPLICAS Not enough good replicas to ${what}.`)
-    this.#end(operation)
+    this.operations.settle(operation)
   }
 
   /** The member that was called says nothing. */
   #noAnswer(operation: Operation): void {
     operation.keepError('NOREPLICAS the member did not answer')
-    this.#end(operation)
+    this.operations.settle(operation)
   }
 
   /** The own store refuses: nothing was applied. */
   fail(operation: Operation, error: Error): void {
     this.#runner?.fail(operation, error)
-    this.#end(operation)
+    this.operations.settle(operation)
   }
 
   uncertain(operation: Operation): void {
@@ -216,10 +214,6 @@ export class Coordinator {
     const needSequence = operation.needSequence
     operation.keepError(operation.state === FORWARDED ? HOME_SILENT : uncertainText(operation))
     operation.needSequence = needSequence
-    this.#end(operation)
-  }
-
-  #end(operation: Operation): void {
     this.operations.settle(operation)
   }
 
@@ -227,21 +221,16 @@ export class Coordinator {
 
   /** A watermark, or a refusal below one. */
   acked(operation: Operation, bit: number): void {
-    const isRefused = (operation.refused & bit) !== 0
-    const awaits =
-      operation.state === WRITING || operation.state === PROPOSING || operation.state === REPAIRING
-    if (awaits && (operation.asked & bit) !== 0 && (operation.answered & bit) === 0) {
+    if (awaitsAck(operation, bit)) {
       operation.answered |= bit
-      if (!isRefused) operation.agreed++
+      if ((operation.refused & bit) === 0) operation.agreed++
       this.#judge(operation)
     }
     this.operations.unreference(operation)
   }
 
   ackLost(operation: Operation, bit: number, mayHaveArrived: boolean): void {
-    const awaits =
-      operation.state === WRITING || operation.state === PROPOSING || operation.state === REPAIRING
-    if (awaits && (operation.asked & bit) !== 0 && (operation.answered & bit) === 0) {
+    if (awaitsAck(operation, bit)) {
       if (mayHaveArrived) operation.answered |= bit
       else operation.asked &= ~bit
       this.#judge(operation)
@@ -371,14 +360,13 @@ export class Coordinator {
 
   #askDigests(operation: Operation, bytes: Buffer, start: number, end: number, count: number): void {
     const { slot } = operation
-    const { ring, self, peers } = this.topology
+    const { ring } = this.topology
     const listHash = ring.listHash(slot)
     let left = count
     for (let place = 0; place < ring.replicas && left > 0; place++) {
-      const member = ring.memberAt(slot, place)
-      const peer = peers[member]
       const bit = 1 << place
-      if (member === self || peer === null || !peer.isLive || (operation.asked & bit) !== 0) continue
+      const peer = this.topology.livePeerAt(slot, place)
+      if (peer === null || (operation.asked & bit) !== 0) continue
       if (peer.askDigest(operation.id, listHash, bytes, start, end) === -1) continue
       operation.asked |= bit
       left--
@@ -404,9 +392,8 @@ export class Coordinator {
   /** Reads whole records of the operation's keys from enough replicas, merges them here, and runs the request again. */
   #repair(operation: Operation): void {
     const { ring } = this.topology
-    // A conditional write is based on a majority, whatever level it asks for (V10).
-    const asked = required(operation.level, ring.replicas)
-    const needed = operation.isWrite ? Math.max(asked, majority(ring.replicas)) : asked
+    const level = operation.isWrite ? proposalLevel(operation.level, ring.replicas) : operation.level
+    const needed = required(level, ring.replicas)
     operation.clearRound()
     operation.state = REPAIRING
     operation.repair = new ReadRepair(this, operation, this.#keysOfRequest(operation), needed)
@@ -451,7 +438,7 @@ export class Coordinator {
   cannot(peer: Peer, request: number, _reason: number): void {
     const operation = this.operations.find(request)
     if (operation === null) return
-    if (operation.state === FORWARDED && operation.target === peer.member) return this.#routeAgain(operation)
+    if (operation.state === FORWARDED && operation.target === peer.member) return this.routeAgain(operation)
     this.#noAnswerFrom(operation, peer)
   }
 
@@ -463,7 +450,7 @@ export class Coordinator {
   answersLost(peer: Peer, handed: number): void {
     this.#doWithout(peer, (operation) => {
       if (operation.isWrite && operation.linkSequence <= handed) this.uncertain(operation)
-      else this.#routeAgain(operation)
+      else this.routeAgain(operation)
     })
   }
 
@@ -473,7 +460,7 @@ export class Coordinator {
    */
   answersOverdue(peer: Peer): void {
     this.#doWithout(peer, (operation) => {
-      if (!operation.isWrite) this.#routeAgain(operation)
+      if (!operation.isWrite) this.routeAgain(operation)
     })
   }
 
@@ -513,13 +500,8 @@ export class Coordinator {
     this.#askDigests(operation, bytes, offsets[2 * keyFirst], offsets[2 * keyFirst + 1], 1)
   }
 
-  /** A replica has a flush mark that is on its way here: what was read is void. */
-  readAgain(operation: Operation): void {
-    this.#routeAgain(operation)
-  }
-
-  /** The request did not run where it was sent: it is routed anew. */
-  #routeAgain(operation: Operation): void {
+  /** The request did not run where it was sent, or ran on what is void by now: it is routed anew. */
+  routeAgain(operation: Operation): void {
     if (operation.isCall) return this.#noAnswer(operation)
     const timeoutMs = this.#timeoutMs(operation)
     if (this.clock.monotonicMs() - operation.startedAtMs >= timeoutMs) return this.noReplicas(operation)
@@ -599,8 +581,8 @@ function uncertainText({ agreed, needed }: Operation): string {
   return `UNCERTAIN ${agreed + 1} of ${needed + 1} replicas are known to have the write; it may have been applied`
 }
 
-function bitCount(mask: number): number {
-  let count = 0
-  for (let left = mask; left !== 0; left &= left - 1) count++
-  return count
+/** Whether an acknowledgement of the replica with this bit changes anything. */
+function awaitsAck({ state, asked, answered }: Operation, bit: number): boolean {
+  if (state !== WRITING && state !== PROPOSING && state !== REPAIRING) return false
+  return (asked & ~answered & bit) !== 0
 }

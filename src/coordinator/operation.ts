@@ -155,6 +155,18 @@ export class Operation {
     this.argc = argc
   }
 
+  /** Keeps a request of these arguments. */
+  keepWords(args: readonly Buffer[]): void {
+    const offsets = new Int32Array(2 * args.length)
+    let at = 0
+    args.forEach(({ length }, i) => {
+      offsets[2 * i] = at
+      at += length
+      offsets[2 * i + 1] = at
+    })
+    this.keepRequest(Buffer.concat(args), offsets, args.length)
+  }
+
   /** Keeps copies of arguments that lie apart from each other. */
   keepArguments(bytes: Buffer, offsets: Int32Array, argc: number): void {
     let length = 0

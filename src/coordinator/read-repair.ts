@@ -12,6 +12,7 @@ import { recordLength } from '../record/layout.js'
 import { encodeRecord, verifyRecord } from '../record/record.js'
 import { NoRoomYet, StoreError } from '../storage/store-error.js'
 import { KeyHash } from '../ring/token.js'
+import { bitCount } from '../util/bits.js'
 import type { Coordinator } from './coordinator.js'
 import type { LoadedBlocks } from './keyspace.js'
 import { REPAIRING } from './operation.js'
@@ -63,7 +64,7 @@ export class ReadRepair {
   /** Asks all live replicas for the current key; the first that answer decide. */
   #ask(): void {
     const { operations, topology } = this.#coordinator
-    const { ring, self, peers } = topology
+    const { ring } = topology
     const operation = this.#operation
     const key = this.#keys[this.#key]
     operations.rename(operation)
@@ -72,9 +73,8 @@ export class ReadRepair {
     this.#phase = 'reading'
     this.#isWidened = false
     for (let place = 0; place < ring.replicas; place++) {
-      const member = ring.memberAt(operation.slot, place)
-      const peer = peers[member]
-      if (member === self || peer === null || !peer.isLive) continue
+      const peer = topology.livePeerAt(operation.slot, place)
+      if (peer === null) continue
       const sent = peer.askRecord(operation.id, ring.listHash(operation.slot), key, 0, key.length)
       if (sent !== -1) operation.asked |= 1 << place
     }
@@ -117,7 +117,7 @@ export class ReadRepair {
   #judgeRead(): void {
     const { asked, answered } = this.#operation
     if (this.#records.size >= this.#required - 1) return this.#merge()
-    if (asked === answered || this.#records.size + bits(asked & ~answered) < this.#required - 1) {
+    if (asked === answered || this.#records.size + bitCount(asked & ~answered) < this.#required - 1) {
       this.#coordinator.noReplicas(this.#operation)
     }
   }
@@ -197,12 +197,11 @@ export class ReadRepair {
 
   #sendTo(place: number): void {
     const { topology, counters } = this.#coordinator
-    const { ring, self, peers } = topology
+    const { ring } = topology
     const operation = this.#operation
     const { slot } = operation
-    const member = ring.memberAt(slot, place)
-    const peer = peers[member]
-    if (member === self || peer === null || !peer.isLive) return
+    const peer = topology.livePeerAt(slot, place)
+    if (peer === null) return
     const own = this.#own
     const sequence = peer.sendRecord(ring.listHash(slot), own, 0, own.length)
     if (sequence === -1) return
@@ -236,7 +235,9 @@ export class ReadRepair {
     const { agreed, needed, asked, answered } = this.#operation
     if (agreed >= needed) return this.#nextKey()
     if (asked !== answered || this.widen()) return
-    if (this.#operation.isFlushed) this.#coordinator.readAgain(this.#operation)
+    if (this.#operation.isFlushed)
+      // A replica has a flush mark that is on its way here: what was read is void.
+      this.#coordinator.routeAgain(this.#operation)
     else this.#coordinator.noReplicas(this.#operation)
   }
 
@@ -244,10 +245,4 @@ export class ReadRepair {
     if (++this.#key < this.#keys.length) this.#ask()
     else this.#coordinator.repaired(this.#operation, this.agreed)
   }
-}
-
-function bits(mask: number): number {
-  let count = 0
-  for (let left = mask; left !== 0; left &= left - 1) count++
-  return count
 }

@@ -69,6 +69,12 @@ export class Topology {
     return this.ring.placeOf(slot, this.self)
   }
 
+  /** The replica at this place of the slot's preference list, null when it is this node or not live. */
+  livePeerAt(slot: number, place: number): Peer | null {
+    const peer = this.peers[this.ring.memberAt(slot, place)]
+    return peer?.isLive === true ? peer : null
+  }
+
   /** Who coordinates reads of the slot: this node where it is a replica, else the home or any live replica. */
   readerOf(slot: number): number {
     if (this.ownPlace(slot) !== -1) return this.self

@@ -312,8 +312,8 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   get counters(): ClusterCounters {
     const counts = this.#counts
     return {
-      keysWithSiblings: this.merger.conflicts,
-      keysWithLongVectors: this.merger.longVectors,
+      siblingMerges: this.merger.conflicts,
+      longVectorsReceived: this.merger.longVectors,
       readMismatches: counts.readMismatches,
       readRepairs: counts.readRepairs,
       speculativeReads: counts.speculativeReads,

@@ -67,9 +67,6 @@ export function authenticatedLimits(protoMaxBulkLenBytes = BULK_BYTES_MAX_DEFAUL
 /** Longest key. Redis has no limit of its own (512 MB); a key lives in indexes, so this one has to be small. */
 export const KEY_BYTES_MAX = 64 * KB
 
-/** maxclients. One more connection gets '-ERR max number of clients reached' and is closed. */
-export const CLIENTS_MAX_DEFAULT = 10_000
-
 /**
  * Replies of one connection that its peer has not taken. Above the first mark no further request of the connection is
  * run until they have left: a client that pipelines without reading fills its own socket and not our memory. Redis has
@@ -77,8 +74,5 @@ export const CLIENTS_MAX_DEFAULT = 10_000
  */
 export const OUTPUT_PAUSE_BYTES = 1 * MB
 
-/** Above this the connection is closed, as by client-output-buffer-limit: a largest bulk and what was waiting before it. */
-export const OUTPUT_BUFFER_BYTES_MAX = 1 * GB
-
-/** The same before AUTH, where only short errors are owed (CVE-2025-21605). */
+/** client-output-buffer-limit before AUTH, where only short errors are owed (CVE-2025-21605). */
 export const UNAUTHENTICATED_OUTPUT_BUFFER_BYTES_MAX = 16 * KB

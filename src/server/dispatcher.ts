@@ -54,8 +54,6 @@ const QUEUE_BYTES_MAX = 1024 * 1024
 const ROOM_WAIT_MAX_MS = 10_000
 /** Of the brief commands one in so many is timed, and counts for all of them. */
 const TIMED_ONE_IN = 16
-/** More than a log entry takes beside the request's own bytes, as long as contexts are short. */
-const ENTRY_SLACK_BYTES = 512
 /** What a request queued by MULTI takes beside its arguments and their offsets: three objects and their places in lists. */
 const QUEUED_REQUEST_BYTES = 256
 
@@ -583,7 +581,7 @@ export class Dispatcher {
   #rendered(connection: Connection, command: Command | null, mark: number): typeof DONE {
     const writer = this.#writer
     if (writer.length > mark && writer.buffer[mark] === MINUS) this.#countError(command, mark)
-    if (connection.replyMode !== 'on') this.#applyReplyMode(connection, mark)
+    if (connection.replyMode !== 'on' && isSilenced(connection)) writer.length = mark
     if (connection.replies.count > 0) this.#delivery.queueReply(connection, mark)
     return DONE
   }
@@ -650,16 +648,12 @@ export class Dispatcher {
     // A request that has become others has filled the one request object anew: the slow log would show those.
     if (start > 0) this.#noteTime(command, start, result === DONE)
     if (result === DONE) return this.#rendered(connection, command, mark)
-    if (connection.replyMode !== 'on') connection.replies.suppressLast()
-    if (connection.replyMode === 'skip-next') connection.replyMode = 'skip'
-    else if (connection.replyMode === 'skip') connection.replyMode = 'on'
+    if (connection.replyMode !== 'on' && isSilenced(connection)) connection.replies.suppressLast()
     return PENDING
   }
 
   #hasRoom(parked: ParkedRequest | undefined): boolean {
-    const { offsets, argc } = this.#request
-    const bytes = offsets[2 * argc - 1] - offsets[0] + argc * ENTRY_SLACK_BYTES
-    if (this.#store.admit(bytes) !== WRITE_LATER) return true
+    if (this.#store.admit(this.#request.logBytesMax) !== WRITE_LATER) return true
     if (this.#mayWaitForRoom(parked)) return false
     throw new StoreError('behind', `no room in the log for ${ROOM_WAIT_MAX_MS} ms`)
   }
@@ -736,14 +730,6 @@ export class Dispatcher {
     this.#stats.countError(reply.toString('latin1', 1, end))
   }
 
-  #applyReplyMode(connection: Connection, mark: number): void {
-    if (connection.replyMode === 'skip-next') connection.replyMode = 'skip'
-    else {
-      this.#writer.length = mark
-      if (connection.replyMode === 'skip') connection.replyMode = 'on'
-    }
-  }
-
   /** A command that waits by itself: its reply is rendered apart and delivered when it is there. */
   #defer(connection: Connection, command: Command): typeof DEFERRED {
     const task = this.#request.takeTask()
@@ -770,7 +756,7 @@ export class Dispatcher {
     const mark = this.#writer.length
     this.#writer.rendered(own.buffer, 0, own.length)
     if (own.length > 0 && own.buffer[0] === MINUS) this.#countError(command, mark)
-    if (connection.replyMode !== 'on') this.#applyReplyMode(connection, mark)
+    if (connection.replyMode !== 'on' && isSilenced(connection)) this.#writer.length = mark
     if (connection.replies.count > 0) this.#delivery.queueReply(connection, mark)
     this.#delivery.deliver(connection, mark)
     this.#makeReady(connection)
@@ -797,6 +783,16 @@ export class Dispatcher {
 const MINUS = 0x2d
 const SPACE = 0x20
 const CR = 0x0d
+
+/** Whether the reply of the request that has just run is not wanted (CLIENT REPLY); to be asked once for each. */
+function isSilenced(connection: Connection): boolean {
+  if (connection.replyMode === 'skip-next') {
+    connection.replyMode = 'skip'
+    return false
+  }
+  if (connection.replyMode === 'skip') connection.replyMode = 'on'
+  return true
+}
 
 /** MULTI, EXEC and the like act at once; everything else is queued. */
 function runsInMulti(command: Command): boolean {

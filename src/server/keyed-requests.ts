@@ -3,8 +3,8 @@
  * that names keys; one that settles at once costs no more than on a node that is alone, all others become operations.
  *
  *     client  -> start()   run here, forwarded to the home, split into requests of one key each
- *     peer    -> accept()  a request that another node has sent to the home
- *     again   -> run()     an operation whose turn has come: its key is free, its blocks are there, its replicas agree
+ *     again   -> run()     an operation whose turn has come: another node has sent it to its home (peer-commands.ts), its key is
+ *                          free, its blocks are there, its replicas agree
  */
 import type { Clock } from '../env/clock.js'
 import type { Command } from '../commands/command.js'
@@ -21,7 +21,7 @@ import { COLD_BLOCKS, DEFERRED, DONE } from '../commands/request.js'
 import type { Effect } from '../commands/table/command-row.js'
 import type { Outcome } from '../commands/request.js'
 import type { Level } from '../coordinator/consistency.js'
-import { QUORUM, isLevel, majority, required } from '../coordinator/consistency.js'
+import { isLevel, proposalLevel, required } from '../coordinator/consistency.js'
 import type { Coordinator, Runner } from '../coordinator/coordinator.js'
 import type { KeyPolicies } from '../coordinator/key-policies.js'
 import type { LocalKeyspace } from '../coordinator/local-keyspace.js'
@@ -41,11 +41,8 @@ import { errorText, isUnexpected } from './error-text.js'
 import { NOT_YET, NO_ROOM, PENDING } from './keyed-result.js'
 import type { KeyedResult } from './keyed-result.js'
 import { ManyKeyRequests, TOO_MANY_WAIT } from './many-keys.js'
-import { FREE_KEY, ReplyQueue } from './reply-queue.js'
+import { FREE_KEY } from './reply-queue.js'
 import type { ServerRequest } from './server-request.js'
-
-/** More than a log entry takes beside the request's own bytes, as long as contexts are short. */
-const ENTRY_SLACK_BYTES = 512
 
 const CLOCK_TEXT = 'CLOCK This node’s clock is in doubt, nothing was written'
 const NO_WRITE_TEXT = 'NOREPLICAS Not enough good replicas to write.'
@@ -150,10 +147,6 @@ export class KeyedRequests implements Runner {
     }
     if (target !== topology.self) {
       const operation = this.#take(command, effect, connection, slot, first, last)
-      operation.protocol = connection.protocol
-      operation.readLevel = connection.readLevel
-      operation.writeLevel = connection.writeLevel
-      replies.push(operation)
       this.#coordinator.forward(operation, target)
       return PENDING
     }
@@ -244,7 +237,7 @@ export class KeyedRequests implements Runner {
     return DONE
   }
 
-  /** An operation for the request that #request holds. */
+  /** An operation for the request that #request holds; its reply has its place in the connection's queue. */
   #take(
     command: Command,
     effect: Effect,
@@ -271,13 +264,7 @@ export class KeyedRequests implements Runner {
     operation.readLevel = connection.readLevel
     operation.writeLevel = connection.writeLevel
     operation.keyHash = keyHashOf(bytes, offsets[2 * first], offsets[2 * first + 1])
-    return operation
-  }
-
-  #push(operation: Operation): Operation {
-    const { sink } = operation
-    assert(sink instanceof ReplyQueue, 'a new request comes from a connection')
-    sink.push(operation)
+    connection.replies.push(operation)
     return operation
   }
 
@@ -298,8 +285,7 @@ export class KeyedRequests implements Runner {
     const isWrite = effect !== 'read'
     const { replicas } = topology.ring
     let level = this.#levelOf(isWrite, connection ?? operation, first)
-    // A conditional write needs a majority, whatever is asked for (V10).
-    if (effect === 'conditional' && required(level, replicas) < majority(replicas)) level = QUORUM
+    if (effect === 'conditional') level = proposalLevel(level, replicas)
     const needed = required(level, replicas)
     if (needed > topology.liveReplicas(slot) || topology.ownPlace(slot) === -1) {
       return this.#refuse(isWrite ? NO_WRITE_TEXT : NO_READ_TEXT)
@@ -313,12 +299,12 @@ export class KeyedRequests implements Runner {
       }
       const held = this.#heldKey(first, last, command.keyStep, operation)
       if (held !== null) {
-        const waiting = operation ?? this.#push(this.#take(command, effect, connection, slot, first, last))
+        const waiting = operation ?? this.#take(command, effect, connection, slot, first, last)
         this.#coordinator.awaitKey(held, waiting)
         return PENDING
       }
       if (effect === 'conditional' && last > first && operation?.isPrepared !== true) {
-        const preparing = operation ?? this.#push(this.#take(command, effect, connection, slot, first, last))
+        const preparing = operation ?? this.#take(command, effect, connection, slot, first, last)
         this.#coordinator.prepare(preparing, level)
         return PENDING
       }
@@ -331,12 +317,13 @@ export class KeyedRequests implements Runner {
     const mark = writer.length
     const result = this.#handle(command, modeOf(effect, confirms), agreed)
     if (result !== DONE) return result
-    const concernsOthers = isWrite ? journal.writes > 0 || journal.finds > 0 : confirms && journal.finds > 0
-    if (!concernsOthers || (effect === 'blind-write' && journal.writes === 0)) {
+    const hasRound =
+      effect === 'blind-write' ? journal.writes > 0 : journal.finds > 0 && (isWrite || confirms)
+    if (!hasRound) {
       keyspace.overlay.clear()
       return DONE
     }
-    const waits = operation ?? this.#push(this.#take(command, effect, connection, slot, first, last))
+    const waits = operation ?? this.#take(command, effect, connection, slot, first, last)
     waits.keepReply(writer.buffer, mark, writer.length)
     waits.needSequence = Math.max(waits.needSequence, keyspace.needSequence)
     writer.length = mark
@@ -358,7 +345,7 @@ export class KeyedRequests implements Runner {
     const mark = writer.length
     let result: Outcome
     try {
-      if (command.isWrite && !this.#hasRoom()) return NO_ROOM
+      if (command.isWrite && !this.#admits(this.#request.logBytesMax)) return NO_ROOM
       keyspace.countsLookups = command.isReadOnly
       keyspace.beginRequest()
       if (agreed !== null) for (const { hash, token, bytes } of agreed) overlay.putRecord(hash, token, bytes)
@@ -380,11 +367,6 @@ export class KeyedRequests implements Runner {
       writer.length = mark
     }
     return result
-  }
-
-  #hasRoom(): boolean {
-    const { offsets, argc } = this.#request
-    return this.#admits(offsets[2 * argc - 1] - offsets[0] + argc * ENTRY_SLACK_BYTES)
   }
 
   /** The level of the request, of its connection, of the key's prefix, or of the node. */

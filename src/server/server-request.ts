@@ -10,6 +10,9 @@ import type { LocalKeyspace } from '../coordinator/local-keyspace.js'
 import type { ReplyWriter } from '../resp/reply-writer.js'
 import { assert } from '../util/assert.js'
 
+/** More than a log entry takes beside the request's own bytes, as long as contexts are short. */
+const ENTRY_SLACK_BYTES = 512
+
 export class ServerRequest implements Request {
   bytes: Buffer = Buffer.alloc(0)
   offsets: Int32Array = new Int32Array(0)
@@ -24,6 +27,12 @@ export class ServerRequest implements Request {
     this.reply = reply
     this.keyspace = keyspace
     this.node = node
+  }
+
+  /** Bytes that it writes to the log at most, as long as contexts are short. */
+  get logBytesMax(): number {
+    const { offsets, argc } = this
+    return offsets[2 * argc - 1] - offsets[0] + argc * ENTRY_SLACK_BYTES
   }
 
   defer(task: (reply: ReplyWriter) => Promise<void>): Outcome {

@@ -55,15 +55,8 @@ export class SubRequests implements ReplySink {
   #start(args: readonly Buffer[], resolve: (reply: Buffer) => void): void {
     if (!this.#operations.hasRoom(1)) return resolve(BUSY)
     const operation = this.#operations.take(this, QUEUED, this.#clock.monotonicMs())
-    const offsets = new Int32Array(2 * args.length)
-    let at = 0
-    args.forEach((arg, i) => {
-      offsets[2 * i] = at
-      at += arg.length
-      offsets[2 * i + 1] = at
-    })
-    operation.keepRequest(Buffer.concat(args), offsets, args.length)
-    const command = this.#registry.resolve(operation.bytes, offsets, args.length)
+    operation.keepWords(args)
+    const command = this.#registry.resolve(operation.bytes, operation.offsets, args.length)
     assert(command !== null && command.firstKey === KEY, 'a command on one key')
     const key = args[KEY]
     operation.keyFirst = KEY

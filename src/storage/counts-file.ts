@@ -19,6 +19,7 @@ import { assert } from '../util/assert.js'
 import { readU16, readU32, readU48, writeU16, writeU32, writeU48 } from '../util/bytes.js'
 import { xxh32 } from '../util/xxhash.js'
 import type { Disk } from '../env/disk.js'
+import { readWhole, writeWhole } from './checked-file.js'
 import { CorruptionError } from './corruption-error.js'
 import { ONE_PARTITION, VERSION_BYTES_MAX } from './partitions.js'
 
@@ -49,27 +50,13 @@ export interface KeyCounts {
 /** Writes and syncs the file; the caller syncs the directory. Throws the disk's errors. Returns bytes written. */
 export function writeCounts(disk: Disk, path: string, counts: KeyCounts): number {
   const bytes = encodeCounts(counts)
-  const file = disk.open(path, 'create')
-  try {
-    disk.truncate(file, 0)
-    disk.writeSync(file, bytes, 0, bytes.length, 0)
-    disk.syncSync(file)
-  } finally {
-    disk.close(file)
-  }
+  writeWhole(disk, path, bytes)
   return bytes.length
 }
 
 /** Reads the file back. Throws CorruptionError when its bytes are not what was written. */
 export function readCounts(disk: Disk, path: string): KeyCounts {
-  const file = disk.open(path, 'read')
-  try {
-    const bytes = Buffer.allocUnsafe(disk.sizeBytes(file))
-    const length = disk.readSync(file, bytes, 0, bytes.length, 0)
-    return decodeCounts(bytes.subarray(0, length), path)
-  } finally {
-    disk.close(file)
-  }
+  return decodeCounts(readWhole(disk, path), path)
 }
 
 export function encodeCounts(counts: KeyCounts): Buffer {

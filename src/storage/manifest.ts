@@ -15,8 +15,9 @@
  * equal tokens included; no file number occurs twice or reaches nextFileNumber.
  */
 import { assert } from '../util/assert.js'
-import { xxh32 } from '../util/xxhash.js'
 import type { Disk } from '../env/disk.js'
+import type { CheckedFormat } from './checked-file.js'
+import { readWhole, withHeader, withoutHeader, writeWhole } from './checked-file.js'
 import { CorruptionError } from './corruption-error.js'
 import { diskErrorCode } from './disk-error.js'
 import { MANIFEST_NAME, MANIFEST_TEMPORARY_NAME, parseFileName, pathOf } from './file-names.js'
@@ -71,10 +72,14 @@ export interface ManifestEdit {
   readonly countsFile?: number
 }
 
-const HEADER = /^kindred-manifest (\d+) xxh32 ([0-9a-f]{8})$/
-const HEADER_BYTES_MAX = 64
 const ADVICE =
   'Without its manifest a data directory cannot be read: restore the directory from a copy, or start with an empty one.'
+const FILE: CheckedFormat = {
+  word: 'kindred-manifest',
+  name: 'a manifest',
+  format: MANIFEST_FORMAT,
+  advice: ADVICE,
+}
 
 /** Every numeric field of a table; the compiler sees to it that none is forgotten. */
 const TABLE_FIELDS: Readonly<Record<Exclude<keyof ManifestTable, 'deathQuartilesMs'>, true>> = {
@@ -122,13 +127,7 @@ export class Manifest {
       if (orphan === undefined) return null
       throw new CorruptionError(path, 0, `the manifest is missing, but there is ${orphan}`, ADVICE)
     }
-    const file = disk.open(path, 'read')
-    try {
-      const bytes = Buffer.allocUnsafe(disk.sizeBytes(file))
-      return decodeManifest(bytes.subarray(0, disk.readSync(file, bytes, 0, bytes.length, 0)), path)
-    } finally {
-      disk.close(file)
-    }
+    return decodeManifest(readWhole(disk, path), path)
   }
 
   /**
@@ -138,7 +137,7 @@ export class Manifest {
   static write(disk: Disk, directory: string, state: ManifestState): void {
     const bytes = encodeManifest(state)
     const temporary = pathOf(directory, MANIFEST_TEMPORARY_NAME)
-    step('no', 'write the new manifest', () => writeTemporary(disk, temporary, bytes))
+    step('no', 'write the new manifest', () => writeWhole(disk, temporary, bytes))
     step('unknown', 'put the new manifest in place', () => {
       disk.rename(temporary, pathOf(directory, MANIFEST_NAME))
       disk.syncDirectory(directory)
@@ -167,17 +166,6 @@ function step(applied: 'no' | 'unknown', what: string, run: () => void): void {
     const code = diskErrorCode(error)
     if (code === null) throw error
     throw new ManifestWriteError(applied, code, `could not ${what}: ${code}`, { cause: error })
-  }
-}
-
-function writeTemporary(disk: Disk, path: string, bytes: Buffer): void {
-  const file = disk.open(path, 'create')
-  try {
-    disk.truncate(file, 0)
-    disk.writeSync(file, bytes, 0, bytes.length, 0)
-    disk.syncSync(file)
-  } finally {
-    disk.close(file)
   }
 }
 
@@ -290,11 +278,7 @@ export function encodeManifest(state: ManifestState): Buffer {
   const fields = STATE_FIELD_NAMES.map((name) => `  "${name}": ${state[name]},\n`).join('')
   const tables = state.tables.map((table) => `    ${encodeTable(table)}`).join(',\n')
   const body = `{\n${fields}  "logs": ${JSON.stringify(state.logs)},\n  "tables": [\n${tables}\n  ]\n}\n`
-  const bytes = Buffer.from(body)
-  return Buffer.concat([
-    Buffer.from(`kindred-manifest ${state.formatVersion} xxh32 ${checksum(bytes)}\n`),
-    bytes,
-  ])
+  return withHeader(FILE, Buffer.from(body))
 }
 
 function encodeTable(table: ManifestTable): string {
@@ -304,31 +288,13 @@ function encodeTable(table: ManifestTable): string {
   return JSON.stringify(fields)
 }
 
-function checksum(bytes: Uint8Array): string {
-  return (xxh32(bytes, 0, bytes.length, 0) >>> 0).toString(16).padStart(8, '0')
-}
-
 /** Parses and checks a manifest's bytes. Throws CorruptionError that names `path`. */
 export function decodeManifest(bytes: Buffer, path: string): ManifestState {
-  const lineEnd = bytes.subarray(0, HEADER_BYTES_MAX).indexOf(0x0a)
-  const header = HEADER.exec(bytes.toString('latin1', 0, Math.max(lineEnd, 0)))
-  if (header === null) throw new CorruptionError(path, 0, 'it does not begin as a manifest does', ADVICE)
-  const body = bytes.subarray(lineEnd + 1)
-  if (header[2] !== checksum(body)) {
-    throw new CorruptionError(path, lineEnd + 1, 'the checksum does not match', ADVICE)
-  }
-  if (Number(header[1]) !== MANIFEST_FORMAT) {
-    throw new CorruptionError(
-      path,
-      0,
-      `format ${header[1]} is not known`,
-      'It takes another version of Kindred to read it.',
-    )
-  }
+  const body = withoutHeader(FILE, bytes, path)
   const state = stateOf(body.toString())
   const problem = typeof state === 'string' ? state : problemOf(state)
   if (typeof state === 'string' || problem !== null) {
-    throw new CorruptionError(path, lineEnd + 1, `it contradicts itself: ${problem}`, ADVICE)
+    throw new CorruptionError(path, bytes.length - body.length, `it contradicts itself: ${problem}`, ADVICE)
   }
   return state
 }

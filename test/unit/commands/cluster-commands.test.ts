@@ -314,8 +314,8 @@ t.test('INFO counts siblings, repairs, uncertain writes, refusals, and says who 
   const client = clientOf(cluster)
   const [, name1, name2] = cluster.members.map((member) => member.name)
   t.match(Object.fromEntries(lines(await client.value('INFO', 'cluster'))), {
-    cluster_keys_with_siblings: '1',
-    cluster_keys_with_long_vectors: '2',
+    cluster_sibling_merges: '1',
+    cluster_long_vectors_received: '2',
     cluster_read_repairs: '4',
     cluster_uncertain_writes: '10',
     cluster_refused_by_peers: 'placement=1,stamped-ahead=2',

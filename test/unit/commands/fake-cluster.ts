@@ -38,8 +38,8 @@ export class FakeCluster implements ClusterView {
   readonly unfit = new Map<number, readonly Unfitness[]>()
   readonly links = new Map<number, readonly LinkFacts[]>()
   counters: ClusterCounters = {
-    keysWithSiblings: 1,
-    keysWithLongVectors: 2,
+    siblingMerges: 1,
+    longVectorsReceived: 2,
     readMismatches: 3,
     readRepairs: 4,
     speculativeReads: 5,

@@ -16,18 +16,13 @@ t.test('blocks that come when the operation has ended change nothing', async (t)
   const operation = operations.take({ settled: () => {}, holds: () => {} }, REPAIRING, 0)
   const told: string[] = []
   let loaded: ((load: BlockLoad) => void) | null = null
+  const other = { askRecord: () => 1, sendRecord: () => -1 }
   const coordinator = {
     operations,
     stampLimit: () => Number.MAX_SAFE_INTEGER,
     topology: {
-      self: 0,
-      ring: {
-        replicas: 2,
-        listHash: () => 0,
-        memberAt: (_slot: number, place: number) => place,
-        placeOf: () => 1,
-      },
-      peers: [null, { isLive: true, askRecord: () => 1, sendRecord: () => -1 }],
+      ring: { replicas: 2, listHash: () => 0, placeOf: () => 1 },
+      livePeerAt: (_slot: number, place: number) => (place === 1 ? other : null),
     },
     counters: {},
     merger: {
