@@ -1,15 +1,26 @@
 /**
- * The files and the memory of log segments: the next one is made ahead by a job (the spare), so that a change of segments
- * costs the request path nothing. Its memory is that of a retained segment (retained-segments.ts), taken away between
- * requests, because one may still use an entry of it. Numbers order logs, so a spare that is passed over must not be used later.
+ * The files and the memory of log segments: the next ones are made ahead by a job (the spares), so that a change of segments
+ * costs the request path nothing. Zeros are written for the first ones only: as soon as segments are flushed, the file of one
+ * becomes that of a later one, so a log's bytes are written once. Memory is that of a retained segment
+ * (retained-segments.ts), taken away between requests, because one may still use an entry of it. Numbers order logs, so a
+ * spare that is passed over must not be used later.
  */
 import { takingRoom } from './disk-space.js'
 import { logFileName, pathOf } from './file-names.js'
 import type { LiveFiles } from './live-files.js'
+import { segmentId } from './log/segment-format.js'
 import { Segment, SegmentMemory } from './log/segment.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
 
 const RETRY_AFTER_MS = 1000
+/** One to go on with while the segment before it is flushed, whose file is the next one. */
+const SPARES_MAX = 2
+
+interface Spare {
+  readonly number: number
+  /** It was a log before. */
+  readonly isReused: boolean
+}
 
 export interface NewSegment {
   readonly segment: Segment
@@ -30,8 +41,10 @@ export class LogFiles {
   readonly #options: StoreOptions
   readonly #files: LiveFiles
   readonly #host: LogFilesHost
-  /** The log file made ahead; null while none is ready. */
-  #spare: number | null = null
+  /** Log files made ahead, by number. */
+  #spares: Spare[] = []
+  /** Numbers of log files of full size, made by a job of this run. */
+  readonly #wholeFiles = new Set<number>()
   #preparing = false
   #trouble: string | null = null
   #stopped = false
@@ -46,7 +59,7 @@ export class LogFiles {
   }
 
   get hasSpare(): boolean {
-    return this.#spare !== null
+    return this.#spares.length > 0
   }
 
   /** Whether there is memory for the next segment; else it is up to makeMemory(). */
@@ -75,12 +88,13 @@ export class LogFiles {
     const { directory, segmentBytes } = this.#options
     const number = this.#files.takeNumbers()
     try {
-      if (fill) await this.#prepare(number)
+      if (fill) await this.#prepare(number, null)
     } catch (error) {
       this.#host.onSpareFailed(error)
     }
     const path = pathOf(directory, logFileName(number))
-    return takingRoom(path, segmentBytes, () => this.#make(number, segmentBytes, previous, firstSequence))
+    const spare = { number, isReused: false }
+    return takingRoom(path, segmentBytes, () => this.#make(spare, segmentBytes, previous, firstSequence))
   }
 
   /**
@@ -91,28 +105,32 @@ export class LogFiles {
     const needed = Segment.capacityFor(recordBytes)
     const capacity = Math.max(needed, this.#options.segmentBytes)
     this.#env.clock.endOfTurn(() => this.makeSpare())
-    if (needed > this.#options.segmentBytes) this.#dropSpare()
-    const number = this.#spare ?? this.#files.takeNumbers()
-    const next = this.#make(number, capacity, active.header.fileNumber, firstSequence)
-    this.#spare = null
+    if (needed > this.#options.segmentBytes) this.#dropSpares()
+    const spare = this.#spares.at(0) ?? { number: this.#files.takeNumbers(), isReused: false }
+    const next = this.#make(spare, capacity, active.header.fileNumber, firstSequence)
+    this.#spares.shift()
     return next
   }
 
   /** Has the next log file made, unless it is there or under way. */
   makeSpare(): void {
-    if (this.#stopped || this.#preparing || this.#spare !== null) return
+    if (!this.hasSpare) this.#makeSpareOf(null)
+  }
+
+  #makeSpareOf(oldNumber: number | null): void {
+    if (this.#stopped || this.#preparing) return
     this.#preparing = true
     const number = this.#files.takeNumbers()
-    this.#prepare(number).then(
+    this.#prepare(number, oldNumber).then(
       () => {
         this.#preparing = false
         this.#trouble = null
         if (number < this.#host.active().header.fileNumber) {
           // A rotation that could not wait has taken a later number meanwhile.
-          this.#files.unlink(logFileName(number))
+          this.#unlink(number)
           return this.makeSpare()
         }
-        this.#spare = number
+        this.#spares.push({ number, isReused: oldNumber !== null })
         this.#host.onSpare()
       },
       (error: unknown) => {
@@ -129,28 +147,44 @@ export class LogFiles {
     if (!this.hasMemory) this.#idle = this.#files.giveUpRetained()?.memory ?? null
   }
 
-  /** A segment is flushed: its file goes. */
-  release(segment: Segment): void {
-    this.#files.unlink(logFileName(segment.header.fileNumber))
+  /** A segment is flushed, and no manifest names its file any more: it is used again, or goes. */
+  release({ header: { fileNumber } }: Segment): void {
+    const isWanted = !this.#stopped && !this.#preparing && this.#spares.length < SPARES_MAX
+    if (isWanted && this.#wholeFiles.delete(fileNumber)) this.#makeSpareOf(fileNumber)
+    else this.#unlink(fileNumber)
   }
 
-  #dropSpare(): void {
-    if (this.#spare !== null) this.#files.unlink(logFileName(this.#spare))
-    this.#spare = null
+  #dropSpares(): void {
+    for (const { number } of this.#spares) this.#unlink(number)
+    this.#spares = []
   }
 
-  async #prepare(number: number): Promise<void> {
-    const path = pathOf(this.#options.directory, logFileName(number))
+  #unlink(number: number): void {
+    this.#wholeFiles.delete(number)
+    this.#files.unlink(logFileName(number))
+  }
+
+  async #prepare(number: number, oldNumber: number | null): Promise<void> {
+    const { directory, segmentBytes } = this.#options
+    const path = pathOf(directory, logFileName(number))
+    const oldPath = oldNumber === null ? null : pathOf(directory, logFileName(oldNumber))
     try {
-      await this.#env.jobs.prepare({ path, sizeBytes: this.#options.segmentBytes })
+      await this.#env.jobs.prepare({ path, sizeBytes: segmentBytes, oldPath })
     } catch (error) {
-      this.#files.unlink(logFileName(number))
+      this.#unlink(number)
+      if (oldNumber !== null) this.#unlink(oldNumber)
       throw error
     }
-    this.#env.disk.syncDirectory(this.#options.directory)
+    this.#env.disk.syncDirectory(directory)
+    this.#wholeFiles.add(number)
   }
 
-  #make(number: number, capacityBytes: number, previous: number, firstSequence: number): NewSegment {
+  #make(
+    { number, isReused }: Spare,
+    capacityBytes: number,
+    previous: number,
+    firstSequence: number,
+  ): NewSegment {
     const path = pathOf(this.#options.directory, logFileName(number))
     const known = this.#env.disk.exists(path)
     const file = this.#env.disk.open(path, 'create')
@@ -161,10 +195,11 @@ export class LogFiles {
       throw error
     }
     const header = {
-      id: this.#env.random.next53(),
+      id: segmentId(number, this.#env.random.next53()),
       fileNumber: number,
       previousFileNumber: previous,
       firstSequence,
+      isReused,
     }
     return { segment: new Segment(header, path, this.#takeMemory(capacityBytes)), file }
   }

@@ -35,7 +35,7 @@ import {
   tableFileName,
 } from './file-names.js'
 import { LiveCounts } from './live-counts.js'
-import { entryDisplaced } from './log/segment-format.js'
+import { SEGMENT_HEADER_BYTES, entryDisplaced, isUnusedHead } from './log/segment-format.js'
 import { damaged, recoverSegment, sealRecovered } from './log/recover-segment.js'
 import type { Segment } from './log/segment.js'
 import { emptyManifest, encodeManifest, Manifest } from './manifest.js'
@@ -293,9 +293,9 @@ function liveLogs(env: StoreEnv, directory: string, state: ManifestState): numbe
 function isUsed(env: StoreEnv, directory: string, number: number): boolean {
   const file = env.disk.open(pathOf(directory, logFileName(number)), 'read')
   try {
-    const first = Buffer.alloc(64)
+    const first = Buffer.alloc(SEGMENT_HEADER_BYTES)
     env.disk.readSync(file, first, 0, first.length, 0)
-    return first.some((byte) => byte !== 0)
+    return !isUnusedHead(first)
   } finally {
     env.disk.close(file)
   }

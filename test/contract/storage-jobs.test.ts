@@ -61,7 +61,7 @@ for (const [name, make] of Object.entries(implementations)) {
   t.test(`${name}: a log file is prepared`, (t) =>
     inFolder(async (jobs, directory) => {
       const path = `${directory}/000009.log`
-      await jobs.prepare({ path, sizeBytes: 3_000_000 })
+      await jobs.prepare({ path, sizeBytes: 3_000_000, oldPath: null })
       t.ok(readFileSync(path).equals(Buffer.alloc(3_000_000)))
     }),
   )
@@ -123,7 +123,7 @@ for (const [name, make] of Object.entries(implementations)) {
   t.test(`${name}: an error of the disk keeps its code`, (t) =>
     inFolder(async (jobs, directory) => {
       const missing = `${directory}/nowhere`
-      await t.rejects(jobs.prepare({ path: `${missing}/1.log`, sizeBytes: 10 }), {
+      await t.rejects(jobs.prepare({ path: `${missing}/1.log`, sizeBytes: 10, oldPath: null }), {
         name: 'JobError',
         code: 'ENOENT',
       })
@@ -163,9 +163,11 @@ for (const [name, make] of Object.entries(implementations)) {
 
   t.test(`${name}: after close every job is cancelled`, (t) =>
     inFolder(async (jobs, directory) => {
-      await jobs.prepare({ path: `${directory}/000001.log`, sizeBytes: 10 })
+      await jobs.prepare({ path: `${directory}/000001.log`, sizeBytes: 10, oldPath: null })
       await jobs.close()
-      await t.rejects(jobs.prepare({ path: `${directory}/000002.log`, sizeBytes: 10 }), { code: 'cancelled' })
+      await t.rejects(jobs.prepare({ path: `${directory}/000002.log`, sizeBytes: 10, oldPath: null }), {
+        code: 'cancelled',
+      })
       await t.rejects(jobs.compact(compactJob(directory, [])), { code: 'cancelled' })
       t.same(readdirSync(directory), ['000001.log'])
     }),
@@ -223,7 +225,7 @@ t.test('WorkerJobs: close wakes a compaction that sleeps, and it removes what it
     ),
   )
   const rejected = t.rejects(compaction, { name: 'JobError', code: 'cancelled' })
-  await jobs.prepare({ path: `${directory}/000999.log`, sizeBytes: 10 })
+  await jobs.prepare({ path: `${directory}/000999.log`, sizeBytes: 10, oldPath: null })
   await jobs.close()
   await rejected
   t.same(readdirSync(directory).sort(), [...before, '000999.log'].sort())

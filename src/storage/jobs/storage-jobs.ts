@@ -21,7 +21,10 @@ export interface StorageJobs {
   flush(job: FlushJob): Promise<FlushResult>
   /** Merges tables. Runs beside flushes, one compaction after the other. */
   compact(job: CompactJob): Promise<CompactResult>
-  /** Creates a zero-filled, synced file for the next log segment. The caller syncs the directory. */
+  /**
+   * Makes the file of the next log segment: zero-filled and synced, or a log's that is not needed any more, marked and renamed.
+   * The caller syncs the directory.
+   */
   prepare(job: PrepareJob): Promise<void>
   /**
    * Manifest.write off the event loop, behind earlier flushes and preparations: its two syncs take milliseconds, and a
@@ -94,6 +97,8 @@ export interface ManifestJob {
 export interface PrepareJob {
   readonly path: string
   readonly sizeBytes: number
+  /** A log of that size, all of it written, that nothing names any more; null where there is none. */
+  readonly oldPath: string | null
 }
 
 export interface ReadBlocksJob {

@@ -15,11 +15,14 @@ import {
   batchSyncedTo,
   ENTRY_FRAME_BYTES,
   entryFrameHolds,
+  hasSpareMark,
   isBatchHeader,
+  isUnusedHead,
   readSegmentHeader,
   SEAL_MAGIC,
   SEGMENT_HEADER_BYTES,
 } from './segment-format.js'
+import type { SegmentHeader } from './segment-format.js'
 
 /** The lines for the segment at `path`. Throws what the disk throws. */
 export function* inspectLog(
@@ -30,11 +33,8 @@ export function* inspectLog(
   const bytes = readWhole(disk, path)
   yield `log        ${path}`
   yield `size       ${bytes.length} bytes`
-  if (
-    bytes.length < SEGMENT_HEADER_BYTES ||
-    bytes.subarray(0, SEGMENT_HEADER_BYTES).every((byte) => byte === 0)
-  ) {
-    yield 'state      made ahead, never written'
+  if (bytes.length < SEGMENT_HEADER_BYTES || isUnusedHead(bytes.subarray(0, SEGMENT_HEADER_BYTES))) {
+    yield `state      made ahead${hasSpareMark(bytes) ? ' of an older log' : ''}, never written`
     return
   }
   const header = readSegmentHeader(bytes)
@@ -45,7 +45,7 @@ export function* inspectLog(
   yield `number     ${header.fileNumber}, after ${header.previousFileNumber}`
   yield `id         ${header.id}`
   yield `sequences  from ${header.firstSequence}`
-  yield* batchLines(bytes, header.id, options.entries)
+  yield* batchLines(bytes, header, options.entries)
 }
 
 function readWhole(disk: Disk, path: string): Buffer {
@@ -59,7 +59,7 @@ function readWhole(disk: Disk, path: string): Buffer {
   }
 }
 
-function* batchLines(bytes: Buffer, id: number, entries: boolean): Generator<string> {
+function* batchLines(bytes: Buffer, { id, isReused }: SegmentHeader, entries: boolean): Generator<string> {
   let at = SEGMENT_HEADER_BYTES
   let batches = 0
   let syncedTo = 0
@@ -81,7 +81,8 @@ function* batchLines(bytes: Buffer, id: number, entries: boolean): Generator<str
     batches++
     at = end
   }
-  const rest = bytes.subarray(at).some((byte) => byte !== 0) ? 'something that is no batch' : 'zeros'
+  const isEmpty = bytes.subarray(at).every((byte) => byte === 0)
+  const rest = isEmpty ? 'zeros' : isReused ? 'what an older log has left' : 'something that is no batch'
   yield `end        at byte ${at}, ${batches} batches, known synced to ${syncedTo}; ${rest} behind it`
 }
 

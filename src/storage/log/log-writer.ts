@@ -164,10 +164,11 @@ export class LogWriter {
     const { segment, file } = log
     const from = segment.writtenTo
     const to = segment.tail
+    const bytes = segment.pageEnd() - from
     const sequence = segment.maxSequence
-    if (to - from < ASYNC_WRITE_FROM_BYTES) {
+    if (bytes < ASYNC_WRITE_FROM_BYTES) {
       try {
-        this.#disk.writeSync(file, segment.arena, from, to - from, from)
+        this.#disk.writeSync(file, segment.arena, from, bytes, from)
       } catch (error) {
         this.#fail(error as Error)
         return false
@@ -176,7 +177,7 @@ export class LogWriter {
       return true
     }
     this.#busy = true
-    this.#disk.write(file, segment.arena, from, to - from, from, (error) => {
+    this.#disk.write(file, segment.arena, from, bytes, from, (error) => {
       this.#busy = false
       if (error !== null) return this.#fail(error)
       this.#written(log, to, sequence)

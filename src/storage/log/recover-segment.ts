@@ -24,6 +24,8 @@ import {
   batchSyncedTo,
   ENTRY_FRAME_BYTES,
   entryFrameHolds,
+  fileNumberOfId,
+  hasSpareMark,
   isBatchHeader,
   readSegmentHeader,
   SEAL_MAGIC,
@@ -72,19 +74,23 @@ export function recoverSegment(disk: Disk, path: string, options: RecoverOptions
   if (used === 0) return { kind: 'unused', cutBytes: 0, damage: null }
   const header = sizeBytes >= SEGMENT_HEADER_BYTES ? readSegmentHeader(arena) : 'shorter than its header'
   if (typeof header === 'string') {
-    if (testimony(arena, 0, sizeBytes, null) > 0) throw damaged(path, 0, header)
+    const { syncedTo } = testimony(arena, 0, sizeBytes, (id) => fileNumberOfId(id) === options.fileNumber)
+    if (syncedTo > 0) throw damaged(path, 0, header)
+    if (hasSpareMark(arena)) return { kind: 'unused', cutBytes: 0, damage: null }
     return { kind: 'unused', cutBytes: used, damage: header }
   }
   if (header.fileNumber !== options.fileNumber) throw damaged(path, 0, `it is log ${header.fileNumber}`)
   const segment = new Segment(header, path, memory)
   const end = replay(segment, sizeBytes, options.visit)
-  const synced = Math.max(end.syncedTo, testimony(arena, end.at, sizeBytes, header.id))
+  const behind = testimony(arena, end.at, sizeBytes, (id) => id === header.id)
+  const synced = Math.max(end.syncedTo, behind.syncedTo)
   if (synced > end.at) throw damaged(path, end.at, `damage below the synced offset ${synced}`)
   if (options.hasSuccessor && !end.sealed) throw damaged(path, end.at, 'no seal, but a younger log exists')
   segment.tail = end.at
   segment.sealed = end.sealed
   segment.syncedTo = Math.min(synced, end.at)
-  return { kind: 'recovered', segment, cutBytes: Math.max(0, used - end.at), sealed: end.sealed }
+  const usedTo = header.isReused ? behind.end : used
+  return { kind: 'recovered', segment, cutBytes: Math.max(0, usedTo - end.at), sealed: end.sealed }
 }
 
 /**
@@ -202,25 +208,40 @@ function adopt(segment: Segment, hash: KeyHash, record: number): void {
   segment.insert(hash.first, slotOfToken(hash.token), record)
 }
 
-/** The highest synced offset that any batch from `from` on states; 0 when there is none. A null id takes any segment's. */
-function testimony(arena: Buffer, from: number, sizeBytes: number, id: number | null): number {
+interface Testimony {
+  /** The highest synced offset that any of the batches states; 0 when there is none. */
+  readonly syncedTo: number
+  /** Where the last of them ends, as far as the file goes; 0 when there is none. */
+  readonly end: number
+}
+
+/** What the file's own batches from `from` on say, those apart that stand in it from earlier lives: `isOwn` knows their ids. */
+function testimony(
+  arena: Buffer,
+  from: number,
+  sizeBytes: number,
+  isOwn: (id: number) => boolean,
+): Testimony {
   const bytes = arena.subarray(0, sizeBytes)
-  let highest = 0
+  let syncedTo = 0
+  let end = 0
   for (const magic of [BATCH_MAGIC_BYTES, SEAL_MAGIC_BYTES]) {
     let found = bytes.indexOf(magic, from)
     while (found !== -1) {
       const at = found - 4
-      if (at >= from && at + BATCH_HEADER_BYTES <= sizeBytes && isAnyBatchHeader(bytes, at, id)) {
-        highest = Math.max(highest, batchSyncedTo(bytes, at))
+      if (at >= from && at + BATCH_HEADER_BYTES <= sizeBytes && isOwnBatchHeader(bytes, at, isOwn)) {
+        syncedTo = Math.max(syncedTo, batchSyncedTo(bytes, at))
+        end = Math.max(end, Math.min(sizeBytes, at + BATCH_HEADER_BYTES + batchByteLength(bytes, at)))
       }
       found = bytes.indexOf(magic, found + 1)
     }
   }
-  return highest
+  return { syncedTo, end }
 }
 
-function isAnyBatchHeader(bytes: Buffer, at: number, id: number | null): boolean {
-  return isBatchHeader(bytes, at, id ?? statedId(bytes, at))
+function isOwnBatchHeader(bytes: Buffer, at: number, isOwn: (id: number) => boolean): boolean {
+  const id = statedId(bytes, at)
+  return isOwn(id) && isBatchHeader(bytes, at, id)
 }
 
 function statedId(bytes: Buffer, at: number): number {

@@ -18,6 +18,7 @@ import {
   BATCH_HEADER_BYTES,
   BATCH_MAGIC,
   ENTRY_FRAME_BYTES,
+  LOG_PAGE_BYTES,
   SEAL_MAGIC,
   sealEntry,
   SEGMENT_HEADER_BYTES,
@@ -239,6 +240,18 @@ export class Segment {
       this.syncedTo,
     )
     this.#openBatch = -1
+  }
+
+  /**
+   * Up to where the file has to be written for everything below the tail to be in it: the tail, or in a file that was a log before
+   * the end of its page, with zeros. A page that is first written in part would have to be read before.
+   */
+  pageEnd(): number {
+    const { arena, tail } = this
+    if (!this.header.isReused) return tail
+    const end = Math.min(arena.length, Math.ceil(tail / LOG_PAGE_BYTES) * LOG_PAGE_BYTES)
+    arena.fill(0, tail, end)
+    return end
   }
 
   /** No entry is added from here on; a seal that says so ends the file. */

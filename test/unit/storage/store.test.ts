@@ -570,3 +570,33 @@ t.test('a table that the manifest names must be there: the message says which an
     message: /the table is missing, but \/data\/MANIFEST names it\. Bring the file back, or restore/,
   })
 })
+
+t.test('zeros are written for the first logs only: later ones take the files of flushed ones', async (t) => {
+  for (const jobMsMax of [0, 30]) {
+    const machine = StorageMachine.fromSeed(`logs are used again, ${jobMsMax}`)
+    machine.jobMsMax = jobMsMax
+    const prepared: (string | null)[] = []
+    machine.wrapJobs = (jobs) =>
+      overriding(jobs, {
+        prepare: (job) => {
+          prepared.push(job.oldPath)
+          return jobs.prepare(job)
+        },
+      })
+    await machine.start()
+    for (let i = 0; i < 300; i++) await store(machine, `key ${i % 70}`, `${i} `.repeat(60))
+    await machine.rest()
+    const fresh = prepared.filter((oldPath) => oldPath === null).length
+    t.ok(prepared.length > 8, `${prepared.length} logs were made`)
+    t.ok(fresh <= 4, `${fresh} of them of zeros`)
+    machine.crash('lose-all')
+    machine.wrapJobs = (jobs) => jobs
+    await machine.start()
+    for (let i = 230; i < 300; i++) {
+      t.equal((await machine.get(`key ${i % 70}`))?.value.toString(), `${i} `.repeat(60))
+    }
+    const logs = machine.env.disk.list(DIRECTORY).filter((name) => name.endsWith('.log'))
+    t.ok(logs.length <= 5, `${logs.length} logs are left`)
+    await machine.stop()
+  }
+})

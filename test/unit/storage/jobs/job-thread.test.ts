@@ -58,7 +58,10 @@ function setUp() {
   return { threads, clock, jobs }
 }
 
-const request = (path: string): JobRequest => ({ kind: 'prepare', job: { path, sizeBytes: 1 } })
+const request = (path: string): JobRequest => ({
+  kind: 'prepare',
+  job: { path, sizeBytes: 1, oldPath: null },
+})
 
 /** Fails at once when the promise does not reject on its own. */
 function outcome(promise: Promise<JobResult>): Promise<string> {

@@ -15,15 +15,17 @@ import {
 import { recoverSegment } from '../../../../src/storage/log/recover-segment.js'
 import type { Recovered } from '../../../../src/storage/log/recover-segment.js'
 import { Segment, SegmentMemory } from '../../../../src/storage/log/segment.js'
+import { segmentId } from '../../../../src/storage/log/segment-format.js'
 import type { SegmentHeader } from '../../../../src/storage/log/segment-format.js'
 
 export const ACTOR = 17
 export const FIRST_HLC = 129171456000001
 export const HEADER: SegmentHeader = {
-  id: 7777777777777777,
+  id: segmentId(12, 777777),
   fileNumber: 12,
   previousFileNumber: 9,
   firstSequence: 1000,
+  isReused: false,
 }
 
 export interface EntryFields {
@@ -137,7 +139,8 @@ export class LogFile {
     const { segment } = this
     segment.closeBatch()
     const from = segment.writtenTo
-    this.#write((file) => this.disk.writeSync(file, segment.arena, from, segment.tail - from, from))
+    const length = segment.pageEnd() - from
+    this.#write((file) => this.disk.writeSync(file, segment.arena, from, length, from))
     segment.writtenTo = segment.tail
     if (isSynced) segment.syncedTo = segment.tail
   }

@@ -4,6 +4,7 @@ import type { EventQueue } from '../../../../src/sim/event-queue.js'
 import { SimRandom } from '../../../../src/sim/sim-random.js'
 import { LogWriter } from '../../../../src/storage/log/log-writer.js'
 import type { AppendFsync } from '../../../../src/storage/log/log-writer.js'
+import { LOG_PAGE_BYTES } from '../../../../src/storage/log/segment-format.js'
 import { Segment, SegmentMemory } from '../../../../src/storage/log/segment.js'
 import { HeldDisk } from './held-disk.js'
 import { HEADER, SegmentWriter } from './log-file.js'
@@ -91,6 +92,35 @@ t.test('always: an entry is durable once the sync that covers it has ended', asy
   bench.disk.release()
   t.equal(bench.writer.durableSequence, first)
   t.equal(bench.durableCalls, 1)
+})
+
+t.test('a file that was a log before is written in whole pages, with zeros behind the end', async (t) => {
+  const disk = SimEnv.fromSeed('whole pages').disk
+  const file = disk.open('/12.log', 'create')
+  const bytes = 5 * LOG_PAGE_BYTES
+  disk.writeSync(file, Buffer.alloc(bytes, 'x'), 0, bytes, 0)
+  const { clock, queue } = SimEnv.fromSeed('whole pages')
+  const ignore = (): void => {}
+  const events = { onDurable: ignore, onSynced: ignore, onSealed: ignore, onFailed: ignore }
+  const writer = new LogWriter(disk, clock, 'everysec', events)
+  const memory = new SegmentMemory(bytes)
+  memory.arena.fill('y')
+  const segment = new Segment({ ...HEADER, isReused: true }, '/12.log', memory)
+  writer.add(segment, file)
+  const active = new SegmentWriter(segment)
+  for (let i = 0; i < 60; i++) {
+    active.put(`key ${i}`, { value: '.'.repeat(100) })
+    writer.scheduleCommit()
+    queue.advanceSync(0)
+    const pageEnd = Math.ceil(segment.tail / LOG_PAGE_BYTES) * LOG_PAGE_BYTES
+    const found = Buffer.alloc(bytes)
+    disk.readSync(file, found, 0, bytes, 0)
+    const wanted = Buffer.alloc(bytes, 'x')
+    segment.arena.copy(wanted, 0, 0, segment.tail)
+    wanted.fill(0, segment.tail, pageEnd)
+    if (!found.equals(wanted)) t.fail(`after ${i + 1} writes`)
+  }
+  t.ok(segment.tail > 2 * LOG_PAGE_BYTES)
 })
 
 t.test('always: what arrives during a sync shares the next one', async (t) => {

@@ -2,8 +2,14 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { CorruptionError } from '../../../../src/storage/corruption-error.js'
 import { sealRecovered } from '../../../../src/storage/log/recover-segment.js'
-import { BATCH_HEADER_BYTES, writeBatchHeader } from '../../../../src/storage/log/segment-format.js'
-import { BATCH_MAGIC } from '../../../../src/storage/log/segment-format.js'
+import {
+  BATCH_HEADER_BYTES,
+  BATCH_MAGIC,
+  SEGMENT_HEADER_BYTES,
+  segmentId,
+  spareMark,
+  writeBatchHeader,
+} from '../../../../src/storage/log/segment-format.js'
 import { SegmentMemory } from '../../../../src/storage/log/segment.js'
 import { findIn, HEADER, LogFile } from './log-file.js'
 import type { RecoveryResult } from './log-file.js'
@@ -306,3 +312,89 @@ t.test('W3 what a failed sync left in the page cache is written again before it 
     t.match(log.recover(), { entries: expected, recovered: { kind: 'recovered', sealed: true } })
   }
 })
+
+const REUSED_BYTES = 16 * 1024
+const REUSED = { ...HEADER, isReused: true }
+
+/** The bytes of a log that was sealed and synced, and is a spare now. */
+function spareBytes(): Buffer {
+  const old = new LogFile(REUSED_BYTES, { ...HEADER, id: segmentId(7, 1), fileNumber: 7 })
+  for (let i = 0; i < 100; i++) old.batch({ [`old ${i}`]: 'of an older log' })
+  old.seal()
+  const bytes = old.bytes()
+  spareMark().copy(bytes)
+  return bytes
+}
+
+/** A log in a file that was another one before. */
+function reusedLog(): LogFile {
+  const log = new LogFile(REUSED_BYTES, REUSED)
+  log.overwrite(0, spareBytes())
+  return log
+}
+
+t.test('W1 a log that was marked as a spare is unused', async (t) => {
+  const expected = { kind: 'unused', cutBytes: 0, damage: null }
+  t.same(reusedLog().recover().recovered, expected)
+  t.same(reusedLog().recover(true).recovered, expected)
+})
+
+t.test('W1 what a file held as an older log is not replayed, wherever the new one ends', async (t) => {
+  const log = reusedLog()
+  const wanted: string[] = []
+  for (let i = 0; i < 120; i++) {
+    log.batch({ [`${i}`]: '.'.repeat(i % 40) }, i % 3 > 0)
+    wanted.push(`${1000 + i} ${i}=${'.'.repeat(i % 40)}`)
+    const { entries, cutBytes } = recovered(log)
+    if (entries.join() !== wanted.join() || cutBytes !== 0) t.fail(`${entries.length} entries of ${i + 1}`)
+  }
+  t.ok(log.segment.tail > 12_000, 'it went through pages that were full before')
+  log.seal()
+  t.equal(recovered(log, true).entries.length, 120)
+})
+
+t.test('W1 a torn write over an older log ends the log, and says how much was cut', async (t) => {
+  const log = reusedLog()
+  const old = log.bytes()
+  log.batch({ a: '1' })
+  for (let i = 0; i < 30; i++) log.batch({ [`${i}`]: '.'.repeat(100) })
+  const torn = log.batch({ b: '2', c: '3' }, false)
+  const whole = log.bytes()
+  for (let cut = torn; cut < log.segment.tail; cut++) {
+    log.overwrite(0, whole)
+    log.overwrite(cut, old.subarray(cut))
+    const { entries, cutBytes } = recovered(log)
+    if (entries.length !== 31) t.fail(`cut at ${cut}: ${entries.join()}`)
+    if (cutBytes !== (cut >= torn + BATCH_HEADER_BYTES ? log.segment.tail - torn : 0))
+      t.fail(`${cutBytes} cut`)
+  }
+  t.pass(`${log.segment.tail - torn} places`)
+})
+
+t.test('W1 damage to what was synced is noticed over an older log, too', async (t) => {
+  const log = reusedLog()
+  const old = log.bytes()
+  const synced = log.batch({ a: '1' })
+  const behind = log.batch({ b: '2' }, false)
+  for (let at = 0; at < behind; at++) {
+    log.disk.flipBit(log.path, at, at % 8)
+    throwsCorruption(t, log, at < SEGMENT_HEADER_BYTES ? 0 : synced, false, `byte ${at}`)
+    log.disk.flipBit(log.path, at, at % 8)
+  }
+  log.overwrite(0, old.subarray(0, SEGMENT_HEADER_BYTES))
+  throwsCorruption(t, log, 0, false, 'the mark in place of the header')
+})
+
+t.test(
+  'W1 over an older log, a first write of which the header never arrived was never synced',
+  async (t) => {
+    const log = reusedLog()
+    const old = log.bytes()
+    log.batch({ a: '1' }, false)
+    log.batch({ b: '2' }, false)
+    log.overwrite(0, old.subarray(0, SEGMENT_HEADER_BYTES))
+    t.same(log.recover().recovered, { kind: 'unused', cutBytes: 0, damage: null })
+    log.overwrite(0, Buffer.from('torn'))
+    t.match(log.recover().recovered, { kind: 'unused', damage: 'not a log segment (wrong magic)' })
+  },
+)
