@@ -39,12 +39,14 @@ import { EntryRef, entryFlags, entrySequence, FLAG_SHADOWS, outlives } from '../
 import { DISPLACED_FOREVER, DISPLACED_NOTHING, ENTRY_FRAME_BYTES } from '../storage/log/segment-format.js'
 import { StoreError } from '../storage/store-error.js'
 import type { Store } from '../storage/store.js'
-import type { Table } from '../storage/table/table.js'
 import { COLD as STORE_COLD, FOUND } from '../storage/table/table-lookup.js'
 import type { TableLookup } from '../storage/table/table-lookup.js'
 import { assert } from '../util/assert.js'
 import { readU16, readU24, readU32, readU48, readU53 } from '../util/bytes.js'
-import { BlockLoad } from './block-load.js'
+import { AnnouncedKeys } from './announced-keys.js'
+import type { BlockLoad } from './block-load.js'
+import { ColdBlocks } from './cold-blocks.js'
+import { DurableWaiters } from './durable-waiters.js'
 import { ClusterError } from './cluster-error.js'
 import { EagerReads } from './eager-reads.js'
 import { ABSENT, COLD, COLD_SCAN, LIVE } from './keyspace.js'
@@ -58,23 +60,7 @@ const WALK_VISITS_MAX = 1000
 /** Entries, dead ones included, that a step looks at for each visit that it may make. */
 const WALK_ENTRIES_PER_VISIT = 10
 const WALK_ENTRIES_MIN = 1000
-/** Blocks that a cold walk reads ahead per source. */
-const READ_AHEAD_BLOCKS_MAX = 64
-/** The same where values are large and so blocks are: the one that has to come may be larger. */
-const READ_AHEAD_BYTES_MAX = 1024 * 1024
-const ENTRIES_PER_BLOCK = 16
-
-/** Keys that are looked at ahead of their requests. */
-export const AHEAD_MAX = 32
-const AHEAD_KEY_BYTES_MAX = 256
-
 const NOTHING = Buffer.alloc(0)
-
-interface DurableWaiter {
-  readonly sequence: number
-  readonly resolve: () => void
-  readonly reject: (error: Error) => void
-}
 
 /** A record, and the flags of its entry. */
 interface CountedAgain {
@@ -94,6 +80,8 @@ export class LocalKeyspace implements Keyspace {
   readonly journal = new RequestJournal()
   /** Records that stand before the store during the current run. */
   readonly overlay = new RecordOverlay()
+  /** The server announces keys here before it runs requests. */
+  readonly announced: AnnouncedKeys
   readonly #cutoffs = { flushMark: 0, purgeHorizonMs: 0 }
   readonly #store: Store
   readonly #clock: Clock
@@ -117,8 +105,7 @@ export class LocalKeyspace implements Keyspace {
   /** Longest context among what was found in this batch of requests, in entries. */
   #contextEntriesMax = 0
   #displaced = DISPLACED_NOTHING
-  #coldTables: Table[] = []
-  #coldBlocks: number[] = []
+  readonly #cold: ColdBlocks
   /** Null: every missing block is read in the thread pool. */
   readonly #eager: EagerReads | null
   /**
@@ -126,18 +113,9 @@ export class LocalKeyspace implements Keyspace {
    * the place of the block that an earlier find() of the request still points into.
    */
   #mayReadNow = false
-  /** Keys whose hashes are known already, in the order in which they stand in #aheadIn: [start, end), hashes. */
-  #aheadIn: Buffer | null = null
-  #aheadCount = 0
-  #aheadNext = 0
-  readonly #aheadStarts = new Int32Array(AHEAD_MAX)
-  readonly #aheadEnds = new Int32Array(AHEAD_MAX)
-  readonly #aheadHashes: readonly KeyHash[] = Array.from({ length: AHEAD_MAX }, () => new KeyHash())
-  /** Takes what prefetching has read, which would not be read if nobody took it. */
-  readonly #seen = new Int32Array(1)
   #hitsBefore = 0
   #missesBefore = 0
-  #waiters: DurableWaiter[] = []
+  readonly #waiters: DurableWaiters
 
   /** `readsEagerly`: see EagerReads; simulations leave it off, so that every cold read waits. */
   constructor(store: Store, clock: Clock, random: Random, readsEagerly = false) {
@@ -145,6 +123,9 @@ export class LocalKeyspace implements Keyspace {
     this.#clock = clock
     this.#random = random
     this.#nowMs = clock.wallMs()
+    this.announced = new AnnouncedKeys(store)
+    this.#cold = new ColdBlocks(store)
+    this.#waiters = new DurableWaiters(store)
     this.#hlc = new Hlc(store.loaded.maxHlc)
     this.#actor = random.next53()
     this.#eager = readsEagerly ? new EagerReads() : null
@@ -176,7 +157,7 @@ export class LocalKeyspace implements Keyspace {
     this.#nowMs = this.#clock.wallMs()
     this.needSequence = 0
     this.#foundIn = null
-    this.#aheadIn = null
+    this.announced.forget()
     this.#contextEntriesMax = 0
     this.#eager?.beginBatch()
   }
@@ -184,7 +165,7 @@ export class LocalKeyspace implements Keyspace {
   /** Starts a request: see #mayReadNow. */
   beginRequest(): void {
     this.overlay.clear()
-    this.#forgetCold()
+    this.#cold.forget()
     this.#mayReadNow = true
     this.#hitsBefore = this.hits
     this.#missesBefore = this.misses
@@ -205,45 +186,10 @@ export class LocalKeyspace implements Keyspace {
     return this.#nowMs
   }
 
-  /** Forgets the keys that were announced and takes new ones, all of which lie in `bytes`, in ascending order. */
-  beginAhead(bytes: Buffer): void {
-    this.#aheadIn = bytes
-    this.#aheadCount = 0
-    this.#aheadNext = 0
-  }
-
-  /** Announces a key that a request of this batch may ask for, up to AHEAD_MAX of them. Long ones are not worth it. */
-  announce(start: number, end: number): void {
-    const bytes = this.#aheadIn
-    assert(bytes !== null && this.#aheadCount < AHEAD_MAX, 'announcements have begun and are not too many')
-    if (end - start > AHEAD_KEY_BYTES_MAX) return
-    const i = this.#aheadCount++
-    this.#aheadStarts[i] = start
-    this.#aheadEnds[i] = end
-    this.#aheadHashes[i].of(bytes, start, end)
-  }
-
-  /** Has the CPU fetch what the announced keys' lookups will read: see Store.prefetchPlace(). */
-  prefetch(): void {
-    const store = this.#store
-    const hashes = this.#aheadHashes
-    const count = this.#aheadCount
-    let seen = 0
-    for (let i = 0; i < count; i++) seen ^= store.prefetchPlace(hashes[i].first)
-    for (let i = 0; i < count; i++) seen ^= store.prefetchRecord(hashes[i].first)
-    this.#seen[0] = seen
-  }
-
   /** The key's hashes, from its announcement if there was one. */
   #hashOf(bytes: Buffer, start: number, end: number): KeyHash {
-    if (this.#aheadIn === bytes) {
-      let next = this.#aheadNext
-      while (next < this.#aheadCount && this.#aheadStarts[next] < start) next++
-      this.#aheadNext = next
-      if (next < this.#aheadCount && this.#aheadStarts[next] === start && this.#aheadEnds[next] === end) {
-        return this.#aheadHashes[next]
-      }
-    }
+    const announced = this.announced.hashOf(bytes, start, end)
+    if (announced !== null) return announced
     this.#ownHash.of(bytes, start, end)
     return this.#ownHash
   }
@@ -257,7 +203,7 @@ export class LocalKeyspace implements Keyspace {
     this.#mayReadNow = false
     if (answer === STORE_COLD) {
       this.#foundIn = null
-      this.#noteCold()
+      this.#cold.note()
       return COLD
     }
     this.#foundIn = bytes
@@ -610,7 +556,7 @@ export class LocalKeyspace implements Keyspace {
         visit(bytes, start, start + keyLength(bytes, record))
         return true
       },
-      (table, block) => this.#noteColdRun(table, block, visits),
+      (table, block) => this.#cold.noteRun(table, block, visits),
     )
     this.#foundIn = null
     if (next === -1) return COLD_SCAN
@@ -623,7 +569,7 @@ export class LocalKeyspace implements Keyspace {
    */
   scanPage(range: TokenRange, count: number): Buffer | null {
     const page = localScanPage(this.#store, this.#clock.wallMs(), range, count, (table, block) =>
-      this.#noteColdRun(table, block, count),
+      this.#cold.noteRun(table, block, count),
     )
     if (page === null) return null
     if (page.needSequence > this.#store.durableSequence) this.#needs(page.needSequence)
@@ -705,34 +651,22 @@ export class LocalKeyspace implements Keyspace {
 
   /** Resolves once entries up to `sequence` are durable; rejects when the log fails before. */
   whenDurable(sequence: number): Promise<void> {
-    if (sequence <= this.#store.durableSequence) return Promise.resolve()
-    return new Promise((resolve, reject) => this.#waiters.push({ sequence, resolve, reject }))
+    return this.#waiters.until(sequence)
   }
 
   /** The store's onDurable. */
   durableAdvanced(): void {
-    if (this.#waiters.length === 0) return
-    const durable = this.#store.durableSequence
-    const ready = this.#waiters.filter((waiter) => waiter.sequence <= durable)
-    this.#waiters = this.#waiters.filter((waiter) => waiter.sequence > durable)
-    for (const waiter of ready) waiter.resolve()
+    this.#waiters.durableAdvanced()
   }
 
   /** The store's onLogFailed. */
   logFailed(error: Error): void {
-    const waiters = this.#waiters
-    this.#waiters = []
-    for (const waiter of waiters) waiter.reject(new StoreError('log-failed', error.message, { cause: error }))
+    this.#waiters.logFailed(error)
   }
 
   /** Starts loading what the COLD answers since the last call asked for; null when nothing is missing. */
   startLoads(onLoaded: (load: BlockLoad) => void, before: LoadedBlocks | null = null): BlockLoad | null {
-    if (this.#coldTables.length === 0) return null
-    const load = new BlockLoad(this.#coldTables, this.#coldBlocks, onLoaded, before)
-    this.#coldTables = []
-    this.#coldBlocks = []
-    load.start()
-    return load
+    return this.#cold.startLoads(onLoaded, before)
   }
 
   whenLoaded(before: LoadedBlocks | null): Promise<LoadedBlocks | null> {
@@ -744,30 +678,5 @@ export class LocalKeyspace implements Keyspace {
       }, before)
       if (load === null) resolve(before)
     })
-  }
-
-  /** A walk that ended early has asked for blocks that nobody waits for. */
-  #forgetCold(): void {
-    if (this.#coldTables.length === 0) return
-    this.#coldTables = []
-    this.#coldBlocks = []
-  }
-
-  #noteCold(): void {
-    const table = this.#store.coldTable
-    assert(table !== null, 'a COLD answer names its table')
-    this.#coldTables.push(table)
-    this.#coldBlocks.push(table.coldBlock)
-  }
-
-  #noteColdRun(table: Table, block: number, visits: number): void {
-    const ahead = Math.min(READ_AHEAD_BLOCKS_MAX, 1 + Math.ceil(visits / ENTRIES_PER_BLOCK))
-    const end = Math.min(table.summary.blockCount, block + ahead)
-    let bytes = 0
-    for (let next = block; next < end && bytes < READ_AHEAD_BYTES_MAX; next++) {
-      this.#coldTables.push(table)
-      this.#coldBlocks.push(next)
-      bytes += table.index.storedLength(next)
-    }
   }
 }

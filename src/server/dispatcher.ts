@@ -25,7 +25,7 @@ import { COLD_BLOCKS, DEFERRED, DONE } from '../commands/request.js'
 import type { Outcome, Request } from '../commands/request.js'
 import type { QueuedRequest } from '../commands/session.js'
 import { refuseArity } from '../commands/unknown-command.js'
-import { AHEAD_MAX } from '../coordinator/local-keyspace.js'
+import { AHEAD_MAX } from '../coordinator/announced-keys.js'
 import type { LocalKeyspace } from '../coordinator/local-keyspace.js'
 import type { OperationTable } from '../coordinator/operation.js'
 import { COMPLETE, CROSS_PROTOCOL, EMPTY, INCOMPLETE, INVALID, OVERSIZED } from '../resp/parse-result.js'
@@ -297,18 +297,18 @@ export class Dispatcher {
    */
   #lookAhead(connection: Connection, bytes: Buffer, at: number, end: number): number {
     const parser = this.#parser
-    const keyspace = this.#keyspace
+    const { announced } = this.#keyspace
     const limits = this.#limits(connection)
-    keyspace.beginAhead(bytes)
+    announced.begin(bytes)
     let requests = 0
     while (requests < AHEAD_MAX && at < end && parser.parse(bytes, at, end, limits) === COMPLETE) {
       at = parser.end
       requests++
       const { offsets } = parser
       if (parser.argc > KEY_ARGUMENT && parser.bytes === bytes)
-        keyspace.announce(offsets[2 * KEY_ARGUMENT], offsets[2 * KEY_ARGUMENT + 1])
+        announced.announce(offsets[2 * KEY_ARGUMENT], offsets[2 * KEY_ARGUMENT + 1])
     }
-    if (requests > 1) keyspace.prefetch()
+    if (requests > 1) announced.prefetch()
     return Math.max(0, requests - 1)
   }
 

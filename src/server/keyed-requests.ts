@@ -141,7 +141,7 @@ export class KeyedRequests implements Runner {
     const { replies } = connection
     if (replies.count > 0) {
       if (routing.keys > 1 && replies.mustWait(isWrite)) return NOT_YET
-      const keyHash = keyHashOf(bytes, offsets[2 * first], offsets[2 * first + 1])
+      const keyHash = this.#keyspace.announced.keyHashOf(bytes, offsets[2 * first], offsets[2 * first + 1])
       const where = replies.whereIs(keyHash, isWrite, effect === 'blind-write')
       if (where !== FREE_KEY && where !== target) return NOT_YET
     }
@@ -263,7 +263,8 @@ export class KeyedRequests implements Runner {
     operation.protocol = connection.protocol
     operation.readLevel = connection.readLevel
     operation.writeLevel = connection.writeLevel
-    operation.keyHash = keyHashOf(bytes, offsets[2 * first], offsets[2 * first + 1])
+    const { announced } = this.#keyspace
+    operation.keyHash = announced.keyHashOf(bytes, offsets[2 * first], offsets[2 * first + 1])
     connection.replies.push(operation)
     return operation
   }

@@ -1,7 +1,7 @@
 /** Keys that are announced ahead of their requests are found as any others, wherever announcements and requests differ. */
 import t from 'tap'
 import { LIVE } from '../../../src/coordinator/keyspace.js'
-import { AHEAD_MAX } from '../../../src/coordinator/local-keyspace.js'
+import { AHEAD_MAX } from '../../../src/coordinator/announced-keys.js'
 import { StorageMachine, TINY } from '../../sim/storage-machine.js'
 
 const KEYS = Array.from({ length: AHEAD_MAX }, (_, i) => `key ${String(i).padStart(2, '0')}`)
@@ -24,9 +24,9 @@ async function filled(): Promise<StorageMachine> {
 
 function announceAll({ keyspace }: StorageMachine, bytes: Buffer): void {
   keyspace.beginBatch()
-  keyspace.beginAhead(bytes)
-  for (let i = 0; i < KEYS.length; i++) keyspace.announce(i * KEY_BYTES, (i + 1) * KEY_BYTES)
-  keyspace.prefetch()
+  keyspace.announced.begin(bytes)
+  for (let i = 0; i < KEYS.length; i++) keyspace.announced.announce(i * KEY_BYTES, (i + 1) * KEY_BYTES)
+  keyspace.announced.prefetch()
 }
 
 function valueAt(machine: StorageMachine, bytes: Buffer, start: number, end: number): string | null {
@@ -78,10 +78,10 @@ t.test('a long key is found without its announcement', async (t) => {
   const machine = await filled()
   const bytes = Buffer.from('x'.repeat(300) + KEYS[4])
   machine.keyspace.beginBatch()
-  machine.keyspace.beginAhead(bytes)
-  machine.keyspace.announce(0, 300)
-  machine.keyspace.announce(300, bytes.length)
-  machine.keyspace.prefetch()
+  machine.keyspace.announced.begin(bytes)
+  machine.keyspace.announced.announce(0, 300)
+  machine.keyspace.announced.announce(300, bytes.length)
+  machine.keyspace.announced.prefetch()
   t.equal(valueAt(machine, bytes, 0, 300), null)
   t.equal(valueAt(machine, bytes, 300, bytes.length), KEYS[4])
 })
