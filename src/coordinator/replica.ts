@@ -61,6 +61,8 @@ export class Replica {
   readonly #merger: RecordMerger
   readonly #clock: Clock
   readonly #links = new Map<ReplicaLink, LinkState>()
+  /** Of the link that brought the last request: they come in batches. */
+  #latest: LinkState | null = null
   readonly #requests: PeerRequests
   readonly #queues = new KeyQueues<LinkState>()
   readonly #hash = new KeyHash()
@@ -105,9 +107,11 @@ export class Replica {
       // The answer decides, so it is acknowledged now.
       state.acks.add(sequence, 0)
       if (outcome === IS_COLD) this.#wait(state, kind, bytes, start, end, sequence, outcome)
+    } else if (outcome >= 0) {
+      state.acks.add(sequence, outcome)
     } else {
       state.acks.add(sequence, UNSETTLED)
-      if (outcome >= 0 || outcome <= REFUSED) this.#settle(state, sequence, outcome)
+      if (outcome <= REFUSED) this.#settle(state, sequence, outcome)
       else this.#wait(state, kind, bytes, start, end, sequence, outcome)
     }
     this.#advance(state)
@@ -155,6 +159,7 @@ export class Replica {
     const state = this.#links.get(link)
     if (state === undefined) return
     this.#links.delete(link)
+    this.#latest = null
     for (const request of state.waiting) {
       request.isGone = true
       request.load?.release()
@@ -165,11 +170,13 @@ export class Replica {
   }
 
   #stateOf(link: ReplicaLink): LinkState {
+    if (this.#latest?.link === link) return this.#latest
     let state = this.#links.get(link)
     if (state === undefined) {
       state = new LinkState(link)
       this.#links.set(link, state)
     }
+    this.#latest = state
     return state
   }
 
