@@ -68,6 +68,10 @@ export class ClusterCalls implements ReplySink {
   }
 
   holds(): void {}
+
+  takes(): boolean {
+    return true
+  }
 }
 
 function replyOrThrow(reply: Buffer): Buffer {

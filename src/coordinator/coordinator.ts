@@ -22,7 +22,16 @@ import { KeyGates } from './key-gates.js'
 import type { LocalKeyspace } from './local-keyspace.js'
 import { MODE_HOME, MODE_LOCAL } from './messages.js'
 import type { Operation, OperationTable } from './operation.js'
-import { CONFIRMING, FORWARDED, PROPOSING, QUEUED, REPAIRING, WRITING, proposedRecords } from './operation.js'
+import {
+  CONFIRMING,
+  FORWARDED,
+  PROPOSING,
+  QUEUED,
+  REPAIRING,
+  SMALL_REPLY_BYTES,
+  WRITING,
+  proposedRecords,
+} from './operation.js'
 import type { Peer } from './peer.js'
 import { OwnAppend } from './own-append.js'
 import { ReadRepair } from './read-repair.js'
@@ -350,6 +359,12 @@ export class Coordinator {
     this.gates.wait(keyHash, operation)
   }
 
+  /** There is room for the reply of what was set aside. */
+  runSetAside(operation: Operation): void {
+    this.operations.takeBack(operation, this.clock.monotonicMs())
+    this.runAgain(operation)
+  }
+
   runAgain(operation: Operation): void {
     operation.clearRound()
     operation.state = QUEUED
@@ -431,6 +446,11 @@ export class Coordinator {
   replyIs(peer: Peer, request: number, bytes: Buffer, start: number, end: number): void {
     const operation = this.operations.find(request)
     if (operation === null || operation.state !== FORWARDED || operation.target !== peer.member) return
+    const length = end - start
+    if (length > SMALL_REPLY_BYTES && !operation.isWrite && !operation.sink.takes(operation, length)) {
+      this.operations.setAside(operation)
+      return
+    }
     operation.keepReply(bytes, start, end)
     this.operations.settle(operation)
   }

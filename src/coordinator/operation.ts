@@ -30,6 +30,8 @@ export const PROPOSING = 5
 export const FORWARDED = 6
 /** The reply is final. */
 export const SETTLED = 7
+/** Its sink had no room for the reply, which was let go: the request waits, without a time limit, to be run once more. */
+export const SET_ASIDE = 8
 export type OperationState =
   | typeof FREE
   | typeof QUEUED
@@ -39,6 +41,7 @@ export type OperationState =
   | typeof PROPOSING
   | typeof FORWARDED
   | typeof SETTLED
+  | typeof SET_ASIDE
 
 /** Where the reply of an operation goes. */
 export interface ReplySink {
@@ -46,7 +49,15 @@ export interface ReplySink {
   settled(operation: Operation): void
   /** Its operations hold so many bytes of replies more, or less. */
   holds(bytes: number): void
+  /**
+   * Whether it has room for a large reply of so many bytes that another node has sent. If not, the operation, a read, is set aside;
+   * the sink has it run again (OperationTable.takeBack) when it has room, or lets it go (abandon).
+   */
+  takes(operation: Operation, bytes: number): boolean
 }
+
+/** Replies up to this size are taken without a question: all that a connection may await come to no more than 8 MB. */
+export const SMALL_REPLY_BYTES = 8 * 1024
 
 /** A buffer of an operation that has become larger than this is not kept. */
 const KEPT_BYTES_MAX = 4096
@@ -134,6 +145,8 @@ export class Operation {
   draft: ProposedRecords | null = null
   /** Of a repaired read: what it is answered from. */
   agreedRecords: readonly AgreedRecord[] | null = null
+  /** What its sink keeps free for the reply; it is known once a reply had to be let go. */
+  reservedBytes = 0
 
   constructor(id: number) {
     this.id = id
@@ -220,6 +233,7 @@ export class Operation {
     this.isSplit = false
     this.isSuppressed = false
     this.agreedRecords = null
+    this.reservedBytes = 0
     this.next = null
   }
 
@@ -336,6 +350,27 @@ export class OperationTable {
     operation.state = SETTLED
     this.#remove(operation)
     return operation
+  }
+
+  /** There is no room for the reply: the request no longer counts as one under way. */
+  setAside(operation: Operation): void {
+    this.#remove(operation)
+    operation.state = SET_ASIDE
+  }
+
+  /** What was set aside is under way again, from now on. */
+  takeBack(operation: Operation, nowMs: number): void {
+    assert(operation.state === SET_ASIDE, 'only what was set aside is taken back')
+    operation.state = QUEUED
+    operation.startedAtMs = nowMs
+    this.#append(operation)
+  }
+
+  /** Nobody wants what was set aside. */
+  abandon(operation: Operation): void {
+    assert(operation.state === SET_ASIDE, 'only what was set aside is abandoned')
+    operation.state = SETTLED
+    this.release(operation)
   }
 
   /** The sink has taken the reply. */

@@ -73,6 +73,8 @@ export interface ChannelOwner {
   /** A PING (to the listener) or PONG (to the dialer): a body as in ping.ts. False when it cannot be. */
   onPing(channel: Channel, body: Buffer, start: number, end: number): boolean
   onSealed(sequence: number, bytes: number): void
+  /** The kernel has taken what it was given last. */
+  onDrained?(): void
   /** Nothing comes after it. */
   onClosed(channel: Channel, reason: CloseReason, detail: string): void
 }
@@ -267,6 +269,7 @@ export class Channel implements StreamHandler, FrameTarget, OutboxOwner {
     if (this.state === 'closed') return
     this.#outbox?.drained()
     this.#resumeAfterAnswers()
+    this.#owner.onDrained?.()
   }
 
   onEnd(): void {

@@ -26,6 +26,8 @@ export interface IncomingLinkUser {
     sequence: number,
     hlc: number,
   ): void
+  /** Some of the answers that were waiting have left. */
+  onDrained?(link: IncomingLink): void
   onClosed(link: IncomingLink, reason: CloseReason): void
 }
 
@@ -163,6 +165,10 @@ export class IncomingLink implements ChannelOwner {
   }
 
   onSealed(): void {}
+
+  onDrained(): void {
+    this.#user.onDrained?.(this)
+  }
 
   onClosed(channel: Channel, reason: CloseReason, detail: string): void {
     this.#host.ended(this, reason, detail)

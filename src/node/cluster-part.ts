@@ -453,6 +453,10 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     }
   }
 
+  onDrained(link: IncomingLink): void {
+    this.#commands?.linkDrained(link)
+  }
+
   onClosed(link: IncomingLink, _reason: CloseReason): void {
     this.replica.linkClosed(link)
     this.#commands?.linkClosed(link)

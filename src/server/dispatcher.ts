@@ -12,7 +12,7 @@
  * (RULES R3), and other connections notice nothing.
  *
  * Bounds: a queue stops taking input at QUEUE_REQUESTS_MAX or QUEUE_BYTES_MAX (the socket is paused), and a client that
- * does not read its replies stops being served at OUTPUT_PAUSE_BYTES. Hot path: longer than usual on purpose.
+ * does not read its replies stops being served at OUTPUT_PAUSE_BYTES; replies of other nodes: reply-queue.ts. Hot path: longer than usual on purpose.
  */
 import type { Clock } from '../env/clock.js'
 import type { Command } from '../commands/command.js'
@@ -147,6 +147,7 @@ export class Dispatcher {
       host: {
         outputHardLimitBytes: () => options.settings.outputHardLimitBytes(),
         finishIfIdle: (connection) => this.finishIfIdle(connection),
+        runSetAside: (replies) => this.#keyed?.runSetAside(replies),
         makeReady: (connection) => this.#makeReady(connection),
         pause: (connection) => this.#pause(connection),
         drained: (connection) => this.drained(connection),
@@ -496,6 +497,7 @@ export class Dispatcher {
   #continue(connection: Connection): void {
     this.#waitingForRoom.delete(connection)
     this.#begin(connection)
+    this.#keyed?.runSetAside(connection.replies)
     this.#runQueue(connection)
     const stash = connection.stash
     if (stash === null || (connection.mustQueue && this.#isFull(connection))) {

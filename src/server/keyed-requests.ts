@@ -42,6 +42,7 @@ import { NOT_YET, NO_ROOM, PENDING } from './keyed-result.js'
 import type { KeyedResult } from './keyed-result.js'
 import { ManyKeyRequests, TOO_MANY_WAIT } from './many-keys.js'
 import { FREE_KEY } from './reply-queue.js'
+import type { ReplyQueue } from './reply-queue.js'
 import type { ServerRequest } from './server-request.js'
 
 const CLOCK_TEXT = 'CLOCK This node’s clock is in doubt, nothing was written'
@@ -217,6 +218,11 @@ export class KeyedRequests implements Runner {
   fail(operation: Operation, error: Error): void {
     if (isUnexpected(error)) this.#unexpected(error)
     operation.keepError(errorText(error))
+  }
+
+  /** Requests whose replies had found no room are sent again, as far as there is room now. */
+  runSetAside(replies: ReplyQueue): void {
+    replies.runSetAside((operation) => this.#coordinator.runSetAside(operation))
   }
 
   /** The store's onRoom. */

@@ -2,6 +2,10 @@
  * COMMANDs of other nodes (coordinator/messages.ts): what they forward to this one as the home of its keys, and what they ask of
  * its own data. The former become operations; the reply goes back on the link that it came on, once the own log has what it
  * stands on (RULES R2).
+ *
+ * A reply can be much larger than its request. So a link's requests run only while the replies of earlier ones that are still here
+ * come to less than LINK_REPLY_BYTES_MAX; the others wait, in order, as long as their timeouts let them. Blind writes do not wait:
+ * they answer little, and a later one of the same connection must not overtake them (RULES R3).
  */
 import type { Clock } from '../env/clock.js'
 import type { CommandRegistry } from '../commands/registry.js'
@@ -21,6 +25,8 @@ import { readU32 } from '../util/bytes.js'
 import type { KeyedRequests } from './keyed-requests.js'
 
 const ARGUMENTS_FIRST = 64
+/** Replies to one link, waiting or unsent, above which none of its requests is run. One reply may go beyond it. */
+export const LINK_REPLY_BYTES_MAX = 8 * 1024 * 1024
 
 /** Runs a request over this node's own data only, for commands that cover the cluster; answers with the reply. */
 export type LocalCalls = (args: readonly Buffer[]) => Promise<Buffer>
@@ -84,14 +90,21 @@ export class PeerCommands {
     const writeLevel = messages.commandWriteLevel(bytes, start)
     operation.readLevel = isLevel(readLevel) ? readLevel : 0
     operation.writeLevel = isLevel(writeLevel) ? writeLevel : 0
-    operation.isWrite = effectOf(command, bytes, offsets, argc) !== 'read'
+    const effect = effectOf(command, bytes, offsets, argc)
+    operation.isWrite = effect !== 'read'
     const first = command.firstKey
     operation.keyFirst = first
     operation.keyLast = lastKeyOf(command, argc)
     operation.keyStep = command.keyStep
     operation.slot = slotOf(bytes, offsets[2 * first], offsets[2 * first + 1])
     operation.keyHash = keyHashOf(bytes, offsets[2 * first], offsets[2 * first + 1])
-    this.#keyed.run(operation)
+    if (effect === 'blind-write') this.#keyed.run(operation)
+    else sink.run(operation)
+  }
+
+  /** Answers have left the link. */
+  linkDrained(link: IncomingLink): void {
+    this.#sinks.get(link)?.runQueued()
   }
 
   linkClosed(link: IncomingLink): void {
@@ -107,7 +120,13 @@ export class PeerCommands {
   #sinkOf(link: IncomingLink): PeerReplies {
     let sink = this.#sinks.get(link)
     if (sink === undefined) {
-      sink = new PeerReplies(link, this.#coordinator, this.#store)
+      sink = new PeerReplies({
+        link,
+        clock: this.#clock,
+        coordinator: this.#coordinator,
+        store: this.#store,
+        run: (operation) => this.#keyed.run(operation),
+      })
       this.#sinks.set(link, sink)
     }
     return sink
@@ -141,33 +160,101 @@ export class PeerCommands {
   }
 }
 
-/** The replies that go back on one link. */
+/** The requests of one link that wait for their turn, and the replies that go back on it. */
 class PeerReplies implements ReplySink {
   readonly #link: IncomingLink
+  readonly #clock: Clock
   readonly #coordinator: Coordinator
   readonly #store: Store
+  readonly #run: (operation: Operation) => void
+  /** Not run yet: too much of earlier replies is still here. */
+  #queued: Operation[] = []
   /** Settled, and not durable enough yet. */
   #waiting: Operation[] = []
+  /** What the replies of its operations hold. */
+  #bytes = 0
   #isDropped = false
+  #isTurnDue = false
+  readonly #turn = (): void => {
+    this.#isTurnDue = false
+    this.runQueued()
+  }
 
-  constructor(link: IncomingLink, coordinator: Coordinator, store: Store) {
-    this.#link = link
-    this.#coordinator = coordinator
-    this.#store = store
+  constructor(options: {
+    link: IncomingLink
+    clock: Clock
+    coordinator: Coordinator
+    store: Store
+    run: (operation: Operation) => void
+  }) {
+    this.#link = options.link
+    this.#clock = options.clock
+    this.#coordinator = options.coordinator
+    this.#store = options.store
+    this.#run = options.run
+  }
+
+  get #isFull(): boolean {
+    return this.#bytes + this.#link.unsentBytes >= LINK_REPLY_BYTES_MAX
+  }
+
+  /** Runs the operation now, or when there is room for its reply. */
+  run(operation: Operation): void {
+    if (this.#queued.length === 0 && !this.#isFull) return this.#run(operation)
+    operation.references++
+    this.#queued.push(operation)
+    this.#scheduleTurn()
+  }
+
+  /** Runs what waits, as far as there is room. */
+  runQueued(): void {
+    if (this.#queued.length === 0 || this.#isDropped) return
+    // What the kernel takes at once is not waiting; for the rest it says when it has been taken.
+    this.#link.flush()
+    const queued = this.#queued
+    this.#queued = []
+    let done = 0
+    while (done < queued.length && !this.#isFull) {
+      const operation = queued[done++]
+      const isWaiting = operation.state === QUEUED
+      this.#coordinator.operations.unreference(operation)
+      if (isWaiting) this.#run(operation)
+    }
+    this.#queued = done === 0 ? queued : queued.slice(done)
+    // Their answers may have been given by now. When nothing was run, an answer that leaves has the next ones run.
+    if (done > 0 && this.#queued.length > 0) this.#scheduleTurn()
+  }
+
+  #scheduleTurn(): void {
+    if (this.#isTurnDue) return
+    this.#isTurnDue = true
+    this.#clock.endOfTurn(this.#turn)
   }
 
   settled(operation: Operation): void {
     if (!this.#isDropped && operation.needSequence > this.#store.durableSequence) {
       // After the log has failed nobody will ever know more: its sender gives up by itself.
-      if (this.#store.logFailure !== null) this.#coordinator.operations.release(operation)
+      if (this.#store.logFailure !== null) this.#release(operation)
       else this.#waiting.push(operation)
       return
     }
     if (!this.#isDropped) this.reply(operation.tag, operation.reply, operation.replyLength)
-    this.#coordinator.operations.release(operation)
+    this.#release(operation)
   }
 
-  holds(): void {}
+  #release(operation: Operation): void {
+    this.#bytes -= operation.replyLength
+    this.#coordinator.operations.release(operation)
+    if (this.#queued.length > 0) this.#scheduleTurn()
+  }
+
+  holds(bytes: number): void {
+    this.#bytes += bytes
+  }
+
+  takes(): boolean {
+    return true
+  }
 
   durableAdvanced(): void {
     if (this.#waiting.length === 0) return
@@ -187,7 +274,10 @@ class PeerReplies implements ReplySink {
   /** The link is closed: what is under way comes to its end for nobody. */
   drop(): void {
     this.#isDropped = true
-    for (const operation of this.#waiting) this.#coordinator.operations.release(operation)
+    const { operations } = this.#coordinator
+    for (const operation of this.#waiting) operations.release(operation)
     this.#waiting = []
+    for (const operation of this.#queued) operations.unreference(operation)
+    this.#queued = []
   }
 }

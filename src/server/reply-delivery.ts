@@ -34,6 +34,8 @@ export interface DeliveryHost {
   outputHardLimitBytes(): number
   /** It may be that nothing more is owed to it. */
   finishIfIdle(connection: Connection): void
+  /** There may be room for replies that were let go. */
+  runSetAside(replies: ReplyQueue): void
   /** What waits in it may go on. */
   makeReady(connection: Connection): void
   /** Its replies pile up: nothing of it is to be read. */
@@ -79,7 +81,11 @@ export class ReplyDelivery {
   }
 
   newReplies(connection: Connection): ReplyQueue {
-    return new ReplyQueue(this.#operations, () => this.#replySettled(connection))
+    return new ReplyQueue(
+      this.#operations,
+      () => this.#replySettled(connection),
+      () => connection.outputBufferBytes,
+    )
   }
 
   /** The store's onDurable. When compaction is behind, acknowledgements are held back for a bounded while. */
@@ -258,6 +264,7 @@ export class ReplyDelivery {
       }
     }
     this.deliver(connection, mark)
+    this.#host.runSetAside(replies)
     if (connection.queue.length > 0 || connection.stash !== null || connection.rejection !== null) {
       this.#host.makeReady(connection)
     } else {

@@ -4,14 +4,22 @@
  *
  * While a request is under way the queue also knows its key, so that a later request for the same key goes the same way, or
  * waits (RULES R3).
+ *
+ * How large a reply will be is known when it comes. A large one to a forwarded read that finds no room here is let go, and the
+ * request is sent once more when there is: so a connection holds no more than REPLY_BYTES_MAX and the reply in front, however
+ * large the values are that it asks for at once.
  */
 import type { Operation, OperationTable, ReplySink } from '../coordinator/operation.js'
-import { FORWARDED, SETTLED, WRITING } from '../coordinator/operation.js'
+import { OUTPUT_PAUSE_BYTES } from '../resp/limits.js'
+import { FORWARDED, SETTLED, SET_ASIDE, WRITING } from '../coordinator/operation.js'
 
 /** Nothing of the connection is under way for the key. */
 export const FREE_KEY = -1
 /** A further request for the key has to wait for one that is under way. */
 export const BUSY_KEY = -2
+
+/** Large replies of other nodes that a connection holds, those included that its client has not taken yet. */
+export const REPLY_BYTES_MAX = 8 * OUTPUT_PAUSE_BYTES
 
 export class ReplyQueue implements ReplySink {
   count = 0
@@ -21,13 +29,19 @@ export class ReplyQueue implements ReplySink {
   requestBytes = 0
   readonly #table: OperationTable
   readonly #onSettled: () => void
+  readonly #unsentBytes: () => number
+  /** Kept free for the replies of what was set aside and is under way again. */
+  #reserved = 0
+  #setAside = 0
   #front: Operation | null = null
   #back: Operation | null = null
   #isDropped = false
 
-  constructor(table: OperationTable, onSettled: () => void) {
+  /** `unsentBytes`: replies that have left the queue and not this process. */
+  constructor(table: OperationTable, onSettled: () => void, unsentBytes: () => number) {
     this.#table = table
     this.#onSettled = onSettled
+    this.#unsentBytes = unsentBytes
   }
 
   push(operation: Operation): void {
@@ -91,7 +105,44 @@ export class ReplyQueue implements ReplySink {
     return false
   }
 
+  takes(operation: Operation, bytes: number): boolean {
+    if (this.#isDropped) return true
+    this.#freeReserved(operation)
+    const unsent = this.#unsentBytes()
+    // The others leave behind the first.
+    if (operation === this.#front ? unsent < OUTPUT_PAUSE_BYTES : this.#hasRoom(bytes, unsent)) return true
+    operation.reservedBytes = bytes
+    this.#setAside++
+    return false
+  }
+
+  /** Has those run again, in their order, whose replies there is room for by now. */
+  runSetAside(run: (operation: Operation) => void): void {
+    if (this.#setAside === 0) return
+    const unsent = this.#unsentBytes()
+    if (unsent >= OUTPUT_PAUSE_BYTES) return
+    const again: Operation[] = []
+    for (let operation = this.#front; operation !== null; operation = operation.next) {
+      if (operation.state !== SET_ASIDE) continue
+      if (operation !== this.#front && !this.#hasRoom(operation.reservedBytes, unsent)) break
+      this.#reserved += operation.reservedBytes
+      again.push(operation)
+    }
+    this.#setAside -= again.length
+    for (const operation of again) run(operation)
+  }
+
+  #hasRoom(bytes: number, unsent: number): boolean {
+    return this.bytes + this.#reserved + unsent + bytes <= REPLY_BYTES_MAX
+  }
+
+  #freeReserved(operation: Operation): void {
+    this.#reserved -= operation.reservedBytes
+    operation.reservedBytes = 0
+  }
+
   settled(operation: Operation): void {
+    if (operation.reservedBytes > 0) this.#freeReserved(operation)
     if (this.#isDropped) this.#table.release(operation)
     else this.#onSettled()
   }
@@ -107,10 +158,12 @@ export class ReplyQueue implements ReplySink {
     while (operation !== null) {
       const { next } = operation
       if (operation.state === SETTLED) this.#table.release(operation)
+      else if (operation.state === SET_ASIDE) this.#table.abandon(operation)
       operation = next
     }
     this.#front = null
     this.#back = null
+    this.#setAside = 0
     this.count = 0
   }
 }

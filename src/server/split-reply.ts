@@ -41,6 +41,10 @@ export class SplitReply implements ReplySink {
 
   holds(): void {}
 
+  takes(): boolean {
+    return true
+  }
+
   #combine(): void {
     const whole = this.#whole
     const writer = new ReplyWriter(WRITER_BYTES)

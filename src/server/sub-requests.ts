@@ -83,6 +83,10 @@ export class SubRequests implements ReplySink {
   }
 
   holds(): void {}
+
+  takes(): boolean {
+    return true
+  }
 }
 
 const MINUS = 0x2d

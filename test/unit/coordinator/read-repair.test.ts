@@ -13,7 +13,7 @@ const OTHER = 1
 t.test('blocks that come when the operation has ended change nothing', async (t) => {
   const operations = new OperationTable()
   // A reply that waits for its turn: the operation has ended and is not given back.
-  const operation = operations.take({ settled: () => {}, holds: () => {} }, REPAIRING, 0)
+  const operation = operations.take({ settled: () => {}, holds: () => {}, takes: () => true }, REPAIRING, 0)
   const told: string[] = []
   let loaded: ((load: BlockLoad) => void) | null = null
   const other = { askRecord: () => 1, sendRecord: () => -1 }
