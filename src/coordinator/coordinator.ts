@@ -218,10 +218,11 @@ export class Coordinator {
     this.operations.settle(operation)
   }
 
-  uncertain(operation: Operation): void {
+  /** The write may have been applied. `own`: copies of it on this node. */
+  uncertain(operation: Operation, own = 1): void {
     this.counters.uncertainWrites++
     const needSequence = operation.needSequence
-    operation.keepError(operation.state === FORWARDED ? HOME_SILENT : uncertainText(operation))
+    operation.keepError(operation.state === FORWARDED ? HOME_SILENT : uncertainText(operation, own))
     operation.needSequence = needSequence
     this.operations.settle(operation)
   }
@@ -284,12 +285,17 @@ export class Coordinator {
     // Whatever comes from now on changes nothing: the operation is decided.
     operation.answered = operation.asked
     operation.state = QUEUED
+    // It may settle before, when its time is up: the keys are held in its name until the append is done.
+    operation.references++
     const awaitRoom = (again: () => void): boolean => this.awaitRoom(operation, again)
     new OwnAppend(this.merger, draft, awaitRoom, (sequence, error) => {
-      operation.needSequence = Math.max(operation.needSequence, sequence)
       const waiting = draft.keyHashes.flatMap((keyHash) => this.gates.release(keyHash, operation))
-      if (taken && error === null) this.operations.settle(operation)
-      else this.uncertain(operation)
+      if (operation.state === QUEUED) {
+        operation.needSequence = Math.max(operation.needSequence, sequence)
+        if (taken && error === null) this.operations.settle(operation)
+        else this.uncertain(operation, error === null ? 1 : 0)
+      }
+      this.operations.unreference(operation)
       this.#runWaiting(waiting)
     }).start()
   }
@@ -566,11 +572,16 @@ export class Coordinator {
     else if (operation.state === REPAIRING) operation.repair?.widen()
   }
 
-  #timeoutMs(operation: Operation): number {
+  /** write-timeout or read-timeout. */
+  requestTimeoutMs(isWrite: boolean): number {
     const { writeTimeoutMs, readTimeoutMs } = this.#settings()
+    return isWrite ? writeTimeoutMs : readTimeoutMs
+  }
+
+  #timeoutMs(operation: Operation): number {
     // Within read-timeout another member can still be asked.
-    if (operation.isCall) return readTimeoutMs / 2
-    const timeoutMs = operation.isWrite ? writeTimeoutMs : readTimeoutMs
+    if (operation.isCall) return this.requestTimeoutMs(false) / 2
+    const timeoutMs = this.requestTimeoutMs(operation.isWrite)
     return operation.state === FORWARDED ? timeoutMs + FORWARD_SLACK_MS : timeoutMs
   }
 
@@ -589,16 +600,16 @@ export class Coordinator {
     if (operation.state === WRITING) return this.uncertain(operation)
     if (operation.state === PROPOSING) return this.#appendOwn(operation, false)
     if (operation.state === FORWARDED && operation.isWrite) return this.uncertain(operation)
-    // An append of its own that is on its way decides by itself.
-    if (operation.draft !== null) return
+    // Its own append waits for blocks, and goes on without it: the key stays held until then.
+    if (operation.draft !== null) return this.uncertain(operation, 0)
     this.noReplicas(operation)
   }
 }
 
 const HOME_SILENT = 'UNCERTAIN the home of the key did not answer; the write may have been applied'
 
-function uncertainText({ agreed, needed }: Operation): string {
-  return `UNCERTAIN ${agreed + 1} of ${needed + 1} replicas are known to have the write; it may have been applied`
+function uncertainText({ agreed, needed }: Operation, own: number): string {
+  return `UNCERTAIN ${agreed + own} of ${needed + 1} replicas are known to have the write; it may have been applied`
 }
 
 /** Whether an acknowledgement of the replica with this bit changes anything. */

@@ -110,7 +110,7 @@ class Node implements RunningNode {
       milliseconds: Math.round(clock.monotonicMs() - began),
     })
     if (cutBytes > 0) log.warn('an unfinished write was cut off the end of the log', { bytesCut: cutBytes })
-    this.#keyspace = new LocalKeyspace(this.#store, clock, random, true)
+    this.#keyspace = new LocalKeyspace(this.#store, clock, random, this.#env.readsEagerly ?? true)
     if (config.cluster !== null && ring !== null)
       this.#cluster = this.#clusterPart(config, config.cluster, ring)
     this.#dispatcher = this.#buildDispatcher()

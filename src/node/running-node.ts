@@ -17,6 +17,8 @@ export interface NodeEnv {
   readonly random: Random
   readonly network: Network
   readonly disk: Disk
+  /** Whether blocks may be read on the spot while that goes fast (eager-reads.ts); by default they may. */
+  readonly readsEagerly?: boolean
   readonly log: Log
   /** How much `log` says from now on; absent where that is not for the node to change. */
   readonly setLogLevel?: (level: LogLevel) => void

@@ -106,6 +106,8 @@ export class Dispatcher {
   /** Null on a node that is alone. */
   #keyed: KeyedRequests | null = null
   readonly #waitingForRoom = new Set<Connection>()
+  /** In a cluster: connections whose first request waits, or waited, for blocks. */
+  readonly #waitingForBlocks = new Set<Connection>()
   #untimed = 0
   #stopped = false
   /** Stands still within a turn: read once per batch. */
@@ -195,6 +197,7 @@ export class Dispatcher {
 
   closed(connection: Connection): void {
     this.#waitingForRoom.delete(connection)
+    this.#waitingForBlocks.delete(connection)
     this.#dropQueue(connection)
     connection.partial = null
     this.#delivery.closed(connection)
@@ -217,6 +220,33 @@ export class Dispatcher {
   roomChanged(): void {
     for (const connection of this.#waitingForRoom) this.#makeReady(connection)
     this.#keyed?.roomChanged()
+  }
+
+  /** Called regularly. In a cluster requests end when their blocks have not come in the time that a request may take. */
+  endOverdue(): void {
+    const keyed = this.#keyed
+    if (keyed === null) return
+    const nowMs = this.#clock.monotonicMs()
+    for (const connection of this.#waitingForBlocks) {
+      const [parked] = connection.queue
+      if (parked === undefined || parked.load === null || parked.load.isLoaded) {
+        this.#waitingForBlocks.delete(connection)
+      } else if (nowMs - parked.loadSinceMs >= keyed.timeoutMs(this.#isWrite(parked))) {
+        parked.isOverdue = true
+        this.#waitingForBlocks.delete(connection)
+        this.#makeReady(connection)
+      }
+    }
+  }
+
+  #isWrite(parked: QueuedRequest): boolean {
+    const request = this.#request
+    request.bytes = parked.bytes
+    request.offsets = parked.offsets
+    request.argc = parked.argc
+    const command = this.#registry.resolve(parked.bytes, parked.offsets, parked.argc)
+    const inner = command?.name === 'kv.quorum' ? innerOf(this.#registry, request) : null
+    return (inner?.command ?? command)?.isWrite === true
   }
 
   /** Ends a connection whose peer sends nothing more, once it owes it nothing. */
@@ -378,6 +408,8 @@ export class Dispatcher {
     if (result === COLD_BLOCKS) {
       parked.load = this.#keyspace.startLoads(() => this.#makeReady(connection), parked.load)
       assert(parked.load !== null, 'a COLD command has asked for blocks')
+      parked.loadSinceMs = this.#nowMs
+      this.#awaitsBlocks(connection)
     } else {
       parked.load?.release()
       parked.load = null
@@ -398,6 +430,8 @@ export class Dispatcher {
       argc: request.argc,
       inTransaction,
       load: null,
+      loadSinceMs: 0,
+      isOverdue: false,
       waitsForRoomSinceMs: 0,
     }
     connection.queue.push(parked)
@@ -418,6 +452,12 @@ export class Dispatcher {
       this.#keyspace.find(bytes, offsets[2 * i], offsets[2 * i + 1])
     }
     parked.load = this.#keyspace.startLoads(() => this.#makeReady(connection))
+    parked.loadSinceMs = this.#nowMs
+  }
+
+  /** A single node has nobody else to ask, and waits as long as its disk takes. */
+  #awaitsBlocks(connection: Connection): void {
+    if (this.#keyed !== null) this.#waitingForBlocks.add(connection)
   }
 
   /** EXEC: its requests come next, before everything that is queued already. */
@@ -444,13 +484,18 @@ export class Dispatcher {
     ) {
       const parked = queue[done]
       const load = parked.load
-      if (load !== null && !load.isLoaded) break
+      const isMissing = load !== null && !load.isLoaded
+      if (isMissing && !parked.isOverdue) {
+        this.#awaitsBlocks(connection)
+        break
+      }
       const request = this.#request
       request.bytes = parked.bytes
       request.offsets = parked.offsets
       request.argc = parked.argc
       let result: Result = DONE
-      if (load !== null && load.error !== null) this.#fail(load.error)
+      if (isMissing) this.#overdue(connection)
+      else if (load !== null && load.error !== null) this.#failed(connection, load.error)
       else result = this.#run(connection, parked.inTransaction, parked)
       if (result === COLD_BLOCKS || result === NO_ROOM || result === NOT_YET) {
         this.#wait(connection, parked, result)
@@ -684,6 +729,21 @@ export class Dispatcher {
   #fail(error: unknown): void {
     this.#writer.error(errorText(error))
     if (isUnexpected(error)) this.#unexpected(error)
+  }
+
+  /** A request of which nothing has been applied ends with this error. */
+  #failed(connection: Connection, error: Error): void {
+    const mark = this.#writer.length
+    this.#writer.protocol = connection.protocol
+    this.#fail(error)
+    this.#rendered(connection, null, mark)
+  }
+
+  /** The blocks of the request that #request holds have not come in time. */
+  #overdue(connection: Connection): void {
+    const mark = this.#writer.length
+    this.#keyed?.refuseOverdue(this.#isWrite(this.#request))
+    this.#rendered(connection, null, mark)
   }
 
   #refused(connection: Connection, command: Command | null, mark: number): typeof DONE {

@@ -220,6 +220,16 @@ export class KeyedRequests implements Runner {
     operation.keepError(errorText(error))
   }
 
+  /** How long a request may take. */
+  timeoutMs(isWrite: boolean): number {
+    return this.#coordinator.requestTimeoutMs(isWrite)
+  }
+
+  /** Renders the error of a request that was not run in that time. */
+  refuseOverdue(isWrite: boolean): void {
+    this.#refuse(isWrite ? NO_WRITE_TEXT : NO_READ_TEXT)
+  }
+
   /** Requests whose replies had found no room are sent again, as far as there is room now. */
   runSetAside(replies: ReplyQueue): void {
     replies.runSetAside((operation) => this.#coordinator.runSetAside(operation))

@@ -12,6 +12,10 @@ export interface ParkedRequest {
   readonly inTransaction: boolean
   /** The blocks it waits for; null when none are under way. */
   load: BlockLoad | null
+  /** clock.monotonicMs() when that load was begun. */
+  loadSinceMs: number
+  /** In a cluster it ends with an error when it has waited for blocks too long: a disk that hangs says nothing. */
+  isOverdue: boolean
   /** clock.monotonicMs() since when it waits for room in the log; 0 when it does not. */
   waitsForRoomSinceMs: number
 }

@@ -161,6 +161,7 @@ export class Server {
       if (isIdle || isStrange || this.#isBehind(connection, outputLimit, nowMs)) connection.stream.destroy()
     }
     this.#dispatcher?.roomChanged()
+    this.#dispatcher?.endOverdue()
     this.#timer = this.#clock.after(SWEEP_EVERY_MS, () => this.#sweep())
   }
 }

@@ -63,6 +63,8 @@ export class SimDisk implements Disk {
   /** Counts the machine's lives: completions of an earlier one are dropped. */
   #life = 0
   #off = false
+  /** Reads that wait for resumeReads; null when reads go on. */
+  #stalledReads: (() => void)[] | null = null
 
   constructor(options: SimDiskOptions) {
     this.#random = options.random.fork('disk')
@@ -131,6 +133,17 @@ export class SimDisk implements Disk {
 
   healReads(path: string): void {
     this.#medium.names.file(path, 'healReads').healReads()
+  }
+
+  /** No read with a callback completes until resumeReads: the disk hangs. */
+  stallReads(): void {
+    this.#stalledReads ??= []
+  }
+
+  resumeReads(): void {
+    const stalled = this.#stalledReads ?? []
+    this.#stalledReads = null
+    for (const complete of stalled) complete()
   }
 
   /** Flips bit 0 to 7 of a byte on the medium and in the cache. */
@@ -213,7 +226,8 @@ export class SimDisk implements Disk {
     done: DiskDone,
   ): void {
     const handle = this.#handle(file, 'read')
-    this.#later(handle, this.#beginRead(handle, into, offset, length, position), done)
+    const run = this.#beginRead(handle, into, offset, length, position)
+    this.#later(handle, run, done, () => this.#stalledReads)
   }
 
   write(
@@ -356,11 +370,22 @@ export class SimDisk implements Disk {
     throw new MachineOff()
   }
 
-  #later(handle: Handle, run: () => number, done: DiskDone): void {
+  /** `stalled`: where it is put instead of being completed; null when it is not to be. */
+  #later(
+    handle: Handle,
+    run: () => number,
+    done: DiskDone,
+    stalled: () => (() => void)[] | null = () => null,
+  ): void {
     const life = this.#life
     handle.inFlight++
-    this.#clock.after(this.#random.fraction() * this.#delayMsMax, () => {
+    const complete = (): void => {
       if (life !== this.#life) return
+      const waiting = stalled()
+      if (waiting !== null) {
+        waiting.push(complete)
+        return
+      }
       handle.inFlight--
       let bytes: number
       try {
@@ -370,7 +395,8 @@ export class SimDisk implements Disk {
         return done(error, 0)
       }
       done(null, bytes)
-    })
+    }
+    this.#clock.after(this.#random.fraction() * this.#delayMsMax, complete)
   }
 
   #handle(file: number, call: string): Handle {

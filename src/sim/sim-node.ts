@@ -36,6 +36,8 @@ export class SimNode {
   readonly address: string
   /** Of the next start. */
   config: NodeConfig
+  /** Of the next start: false has every block that is not in memory waited for. */
+  readsEagerly = true
   readonly #network: SimNetwork
   #env: SimEnv
   #host: SimHost
@@ -97,6 +99,7 @@ export class SimNode {
       random: random.fork('node'),
       network: this.#host,
       disk,
+      readsEagerly: this.readsEagerly,
       log,
       process: FACTS,
       lockDirectory: () => Promise.resolve(() => {}),
