@@ -27,7 +27,8 @@ import {
 } from '../record/layout.js'
 import { keyLength, keyStart, recordLength, siblingExpireAt, siblingsStart } from '../record/layout.js'
 import { singleRecordBytes, writeSingleRecord } from '../record/record-writer.js'
-import { flush } from '../record/merge.js'
+import { applyPolicy, flush } from '../record/merge.js'
+import type { MergePolicy } from '../record/merge.js'
 import { decodeRecord, deletionSibling, encodeRecord, encodedBytes, valueSibling } from '../record/record.js'
 import type { RecordValue, SiblingKind } from '../record/record.js'
 import { resolveRecord } from '../record/resolve.js'
@@ -68,6 +69,8 @@ interface CountedAgain {
   readonly flags: number
 }
 
+export type PolicyOf = (bytes: Buffer, start: number, end: number) => MergePolicy
+
 export class LocalKeyspace implements Keyspace {
   readonly found: Found = { bytes: NOTHING, start: 0, end: 0, expireAtMs: 0, writtenAtMs: 0, entryBytes: 0 }
   /** See the file's head; the server resets it before each batch. */
@@ -89,6 +92,8 @@ export class LocalKeyspace implements Keyspace {
   #hlc: Hlc
   /** The highest stamp that other nodes take (RULES C2). */
   #stampLimit: () => number = () => HLC_MAX
+  /** How conflicts of the key bytes[start, end) are resolved. */
+  #policyOf: PolicyOf = () => 'siblings'
   /** This node in every dot; new at every start and whenever the node may have forgotten one (RULES V6). */
   #actor: number
   #nowMs: number
@@ -139,6 +144,11 @@ export class LocalKeyspace implements Keyspace {
   renewActor(): void {
     this.#actor = this.#random.next53()
     this.#hlc.witness(this.#highestBelieved())
+  }
+
+  /** RULES V5: what conflicts become, key by key; by default all siblings stay. */
+  usePolicies(policyOf: PolicyOf): void {
+    this.#policyOf = policyOf
   }
 
   /** RULES C2: own stamps above the limit, which others refuse, raise no others; a key that holds one cannot be written. */
@@ -486,7 +496,8 @@ export class LocalKeyspace implements Keyspace {
     const sibling = isValue
       ? valueSibling(dot, value.subarray(valueStart, valueEnd), expireAtMs)
       : deletionSibling(dot)
-    const record = resolveRecord(bytes.subarray(keyFrom, keyTo), held, context, sibling)
+    const whole = resolveRecord(bytes.subarray(keyFrom, keyTo), held, context, sibling)
+    const record = applyPolicy(whole, this.#policyOf(bytes, keyFrom, keyTo))
     const exceeded = capExceeded(record.siblings.length, encodedBytes(record))
     if (exceeded !== null) return exceeded
     const encoded = encodeRecord(record)

@@ -16,7 +16,7 @@ import type { Level } from '../coordinator/consistency.js'
 import { Coordinator } from '../coordinator/coordinator.js'
 import { CoordinatorCounters } from '../coordinator/coordinator-counters.js'
 import type { KeyPolicies } from '../coordinator/key-policies.js'
-import type { LocalKeyspace } from '../coordinator/local-keyspace.js'
+import type { LocalKeyspace, PolicyOf } from '../coordinator/local-keyspace.js'
 import {
   COMMAND,
   DIGEST,
@@ -149,8 +149,10 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     const user = this.#peerUser()
     this.#peers = ring.members.map((_, member) => (member === self ? null : new Peer(member, user)))
     this.topology = new Topology(ring, self, this.#peers)
+    const policyOf: PolicyOf = (bytes, start, end) => policies.of(bytes, start, end).conflicts
+    keyspace.usePolicies(policyOf)
     this.merger = new RecordMerger(store, env.clock, {
-      policyOf: (bytes, start, end) => policies.of(bytes, start, end).conflicts,
+      policyOf,
       witness: (hlc) => this.witness(hlc),
       onCorruptDots: (_bytes, _start, _end, dots) => {
         this.#log.error('one dot came with two contents', { dots: dots.length })

@@ -150,3 +150,19 @@ t.test('V3 a context from a clock far ahead is refused', async (t) => {
   t.match(reply, /^-ERR the context is more than max-clock-drift ahead/)
   t.equal(await cluster.ask(client, 'GET', key), '1')
 })
+
+t.test('V5 under lww a resolution stays alone, whatever its writer had not seen', async (t) => {
+  const cluster = await SimCluster.started({ seed: 'resolved under lww', settings: POLICY })
+  const [home, other] = cluster.nodes
+  const key = keyAt(cluster, home, other)
+  const client = await clientAt(cluster, home, 'ONE', 'ALL')
+  t.equal(await cluster.ask(client, 'SET', key, 'first'), 'OK')
+  const { context } = await siblings(cluster, client, key)
+  t.equal(await cluster.ask(client, 'SET', key, 'second'), 'OK')
+  t.equal(await cluster.ask(client, 'KV.SIBLINGS', key, 'RESOLVE', context, 'VALUE', 'mine'), 'OK')
+  t.same((await siblings(cluster, client, key)).values, ['mine'])
+  t.equal(await cluster.ask(client, 'SET', key, 'third'), 'OK')
+  t.equal(await cluster.ask(client, 'KV.SIBLINGS', key, 'RESOLVE', context, 'DELETE'), 'OK')
+  t.equal(await cluster.ask(client, 'GET', key), null)
+  t.equal((await siblings(cluster, client, key)).values.length, 1)
+})
