@@ -6,6 +6,8 @@
 export interface FixedSetting {
   readonly name: string
   readonly value: string
+  /** On a member of a cluster, where that differs. */
+  readonly clusterValue?: string
   readonly reason: string
 }
 
@@ -20,7 +22,13 @@ export const FIXED_SETTINGS: readonly FixedSetting[] = [
     value: 'yes',
     reason: 'every write goes to the log; redis-benchmark and admin tools ask',
   },
-  { name: 'cluster-enabled', value: 'no', reason: 'cluster clients and admin tools decide by it' },
+  {
+    name: 'cluster-enabled',
+    value: 'no',
+    clusterValue: 'yes',
+    reason:
+      'cluster clients and admin tools decide by it; as cluster_enabled of INFO, the same on both ports',
+  },
   { name: 'databases', value: '1', reason: 'admin tools list databases from it; only SELECT 0 exists' },
   { name: 'hz', value: '10', reason: 'exporters read it; nothing here runs at that beat' },
   { name: 'io-threads', value: '1', reason: 'tuning tools read it; one event loop serves all clients' },

@@ -15,7 +15,7 @@ import type { NodeConfig } from './node-config.js'
 const IMMUTABLE = "can't set immutable config"
 /** As a cluster's default: a single node has no setting for it. */
 const SINGLE_NODE_CLOCK_DRIFT_MAX_MS = 500
-const FIXED = new Map(FIXED_SETTINGS.map((setting) => [setting.name, setting.value]))
+const FIXED = new Map(FIXED_SETTINGS.map((setting) => [setting.name, setting]))
 const NAMES: readonly string[] = [...KNOBS.map(knobName), ...FIXED.keys()].sort()
 
 export class NodeSettings implements RuntimeSettings {
@@ -44,13 +44,19 @@ export class NodeSettings implements RuntimeSettings {
   get(name: string): string | undefined {
     const key = name.toLowerCase()
     const value = this.#values.get(key)
-    return value === undefined ? FIXED.get(key) : formatKnob(value)
+    return value === undefined ? this.#fixed(key) : formatKnob(value)
+  }
+
+  #fixed(name: string): string | undefined {
+    const setting = FIXED.get(name)
+    if (setting === undefined || this.#current.cluster === null) return setting?.value
+    return setting.clusterValue ?? setting.value
   }
 
   set(name: string, value: string): string | null {
     const key = name.toLowerCase()
     const knob = knobByName(key)
-    if (knob === undefined) return FIXED.get(key) === value ? null : IMMUTABLE
+    if (knob === undefined) return this.#fixed(key) === value ? null : IMMUTABLE
     if (!knob.runtime) return IMMUTABLE
     const parsed = parseKnob(knob.type, value)
     if (parsed.kind === 'refused') return parsed.redisReason

@@ -280,16 +280,20 @@ t.test('CONFIG GET shows the settings of the cluster, and CONFIG SET changes tho
     'node',
     'replicas',
     'write-consistency',
+    'cluster-enabled',
+    'appendonly',
   ]
   t.same(
     shown.map((name) => node.get(name)),
-    ['7001', '8001', '17001', '127.0.0.1', 'node-1', '3', 'QUORUM'],
+    ['7001', '8001', '17001', '127.0.0.1', 'node-1', '3', 'QUORUM', 'yes', 'yes'],
   )
   t.equal(node.set('write-consistency', 'one'), null)
   t.equal(node.get('write-consistency'), 'ONE')
   t.match(node.current.cluster, { writeLevel: ONE, readLevel: QUORUM, self: { name: 'node-1' } })
   t.equal(node.current.cluster?.members.length, 3)
   t.match(node.current.cluster?.policies, [{ prefix: 'a', conflicts: 'lww' }])
+  t.equal(node.set('cluster-enabled', 'yes'), null)
+  t.equal(node.set('cluster-enabled', 'no'), "can't set immutable config")
   t.equal(node.set('replicas', '2'), "can't set immutable config")
   t.equal(node.set('read-consistency', 'x')?.startsWith('argument(s) must be one of'), true)
   t.end()
