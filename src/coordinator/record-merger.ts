@@ -106,6 +106,18 @@ export class RecordMerger {
   }
 
   /**
+   * Appends the encoded record over what is held of its key, without merging the two: it was made from that. Otherwise as
+   * merge().
+   */
+  replace(record: Buffer): number {
+    const keyAt = keyStart(0)
+    const keyEnd = keyAt + keyLength(record, 0)
+    this.#hash.of(record, keyAt, keyEnd)
+    const answer = this.#store.find(this.#hash, record, keyAt, keyEnd, this.#entry)
+    return answer === COLD ? MERGE_COLD : this.#append(this.#hash, record, 0, record.length, answer === FOUND)
+  }
+
+  /**
    * Digests what is held of the key bytes[start, end); `into` is 0, 0 when that counts as absent. Answers the sequence that
    * the digest shows, 0 for none (RULES R2), or MERGE_COLD.
    */

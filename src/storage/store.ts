@@ -175,6 +175,11 @@ export class Store {
     return this.#loaded
   }
 
+  /** The highest stamp in any table, in entries that newer ones have replaced too. */
+  get tablesMaxHlc(): number {
+    return this.#tables.all.reduce((highest, { table }) => Math.max(highest, table.summary.maxHlc), 0)
+  }
+
   get counts(): LiveCounts {
     return this.#counts
   }
