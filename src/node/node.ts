@@ -9,23 +9,21 @@ import type { EngineFacts, NodeServices } from '../commands/node-services.js'
 import { KeyPolicies } from '../coordinator/key-policies.js'
 import { LocalKeyspace } from '../coordinator/local-keyspace.js'
 import { OperationTable } from '../coordinator/operation.js'
+import { hlcToWallMs } from '../record/hlc.js'
 import { authenticatedLimits } from '../resp/limits.js'
 import type { Ring } from '../ring/ring.js'
 import { Dispatcher } from '../server/dispatcher.js'
 import { KeyedRequests } from '../server/keyed-requests.js'
 import { PeerCommands } from '../server/peer-commands.js'
 import { Server } from '../server/server.js'
-import { COMPACTION_DEFAULTS } from '../storage/compaction/compaction-options.js'
-import type { AppendFsync } from '../storage/log/log-writer.js'
-import type { Partitions } from '../storage/partitions.js'
 import { Store, WRITE_LATER } from '../storage/store.js'
-import type { StoreOptions } from '../storage/store-options.js'
 import { ClusterPart } from './cluster-part.js'
 import { openMemberList } from './member-list.js'
 import type { ClusterConfig, NodeConfig } from './node-config.js'
 import { directoryIdOf } from './peer-state.js'
 import type { NodeEnv, RunningNode } from './running-node.js'
 import { clientsWithin } from './open-files.js'
+import { storeOptions } from './storage-settings.js'
 import { NodeSettings } from './runtime-settings.js'
 import { SlowlogRing } from './slowlog.js'
 import { NodeCounters, SAMPLE_INTERVAL_MS } from './stats.js'
@@ -55,6 +53,8 @@ class Node implements RunningNode {
   /** Null on a node that is alone. */
   #cluster: ClusterPart | null = null
   #port = 0
+  /** How far ahead of the wall clock the newest stamp of the data directory lay at the start. */
+  #recoveredAheadMs = 0
   #unlock: () => void = () => {}
   #stopping: Promise<void> | null = null
   #finish!: () => void
@@ -110,6 +110,7 @@ class Node implements RunningNode {
       milliseconds: Math.round(clock.monotonicMs() - began),
     })
     if (cutBytes > 0) log.warn('an unfinished write was cut off the end of the log', { bytesCut: cutBytes })
+    this.#lookAtStamps()
     this.#keyspace = new LocalKeyspace(this.#store, clock, random, this.#env.readsEagerly ?? true)
     if (config.cluster !== null && ring !== null)
       this.#cluster = this.#clusterPart(config, config.cluster, ring)
@@ -128,6 +129,15 @@ class Node implements RunningNode {
     this.#limitClients()
     this.#sample()
     log.info('serving', { port: this.#port, appendfsync: config.appendFsync })
+  }
+
+  /** RULES C2: stamps that were minted under a clock that went ahead; a key that holds one cannot be written in a cluster. */
+  #lookAtStamps(): void {
+    const aheadMs = hlcToWallMs(this.#store.loaded.maxHlc) - this.#env.clock.wallMs()
+    this.#recoveredAheadMs = Math.max(0, aheadMs)
+    if (aheadMs <= 2 * this.#settings.maxClockDriftMs) return
+    const repair = `stop the node, then: kindred restamp ${this.#settings.current.dir}`
+    this.#env.log.warn('the data directory holds stamps from the future', { aheadMs, repair })
   }
 
   #clusterPart(config: NodeConfig, cluster: ClusterConfig, ring: Ring): ClusterPart {
@@ -350,6 +360,7 @@ class Node implements RunningNode {
         ['storage_last_job_error', facts.lastJobError],
         ['storage_recovered_log_bytes', this.#store.loaded.logBytes],
         ['storage_recovery_cut_bytes', this.#store.loaded.cutBytes],
+        ['storage_recovered_stamps_ahead_ms', this.#recoveredAheadMs],
       ],
     }
   }
@@ -367,37 +378,6 @@ class Node implements RunningNode {
     this.#counters.sample(this.#env.clock.monotonicMs())
     this.#env.clock.after(SAMPLE_INTERVAL_MS, () => this.#sample())
   }
-}
-
-function storeOptions(config: NodeConfig, ring: Ring | null): StoreOptions {
-  const { storage } = config
-  const appendfsync: AppendFsync = config.appendFsync
-  return {
-    directory: config.dir,
-    appendfsync,
-    segmentBytes: storage.segmentSizeBytes,
-    segmentsMax: storage.segmentsMax,
-    blockCacheBytes: storage.blockCacheSizeBytes,
-    tableTargetBytes: storage.tableSizeBytes,
-    compaction: {
-      ...COMPACTION_DEFAULTS,
-      l0Trigger: storage.level0CompactionTables,
-      levelBaseBytes: storage.levelBaseSizeBytes,
-      levelMultiplier: storage.levelSizeMultiplier,
-    },
-    compactionBytesPerSecond: storage.compactionRateBytesPerSecond,
-    slowdownDepth: storage.level0SlowdownTables,
-    stopDepth: storage.level0StopTables,
-    writeDelayMaxMs: storage.writeStallDelayMaxMs,
-    diskReserveBytes: storage.diskReserveBytes,
-    syncsOnEventLoop: true,
-    ...(ring === null ? {} : { partitions: partitionsOf(ring), keepsDead: ring.members.length > 1 }),
-  }
-}
-
-/** Keys are counted by range of the ring: the slots of one have always one home. */
-function partitionsOf(ring: Ring): Partitions {
-  return { version: ring.version, ofSlot: ring.rangeOfSlot, count: ring.rangeCount }
 }
 
 /** 40 hexadecimal digits, as Redis's run_id. */

@@ -1,0 +1,39 @@
+/** What a node's settings, and its place in a cluster, mean for its store. */
+import type { Ring } from '../ring/ring.js'
+import { COMPACTION_DEFAULTS } from '../storage/compaction/compaction-options.js'
+import type { AppendFsync } from '../storage/log/log-writer.js'
+import type { Partitions } from '../storage/partitions.js'
+import type { StoreOptions } from '../storage/store-options.js'
+import type { NodeConfig } from './node-config.js'
+
+/** `ring`: null on a node that is alone. */
+export function storeOptions(config: NodeConfig, ring: Ring | null): StoreOptions {
+  const { storage } = config
+  const appendfsync: AppendFsync = config.appendFsync
+  return {
+    directory: config.dir,
+    appendfsync,
+    segmentBytes: storage.segmentSizeBytes,
+    segmentsMax: storage.segmentsMax,
+    blockCacheBytes: storage.blockCacheSizeBytes,
+    tableTargetBytes: storage.tableSizeBytes,
+    compaction: {
+      ...COMPACTION_DEFAULTS,
+      l0Trigger: storage.level0CompactionTables,
+      levelBaseBytes: storage.levelBaseSizeBytes,
+      levelMultiplier: storage.levelSizeMultiplier,
+    },
+    compactionBytesPerSecond: storage.compactionRateBytesPerSecond,
+    slowdownDepth: storage.level0SlowdownTables,
+    stopDepth: storage.level0StopTables,
+    writeDelayMaxMs: storage.writeStallDelayMaxMs,
+    diskReserveBytes: storage.diskReserveBytes,
+    syncsOnEventLoop: true,
+    ...(ring === null ? {} : { partitions: partitionsOf(ring), keepsDead: ring.members.length > 1 }),
+  }
+}
+
+/** Keys are counted by range of the ring: the slots of one have always one home. */
+function partitionsOf(ring: Ring): Partitions {
+  return { version: ring.version, ofSlot: ring.rangeOfSlot, count: ring.rangeCount }
+}
