@@ -11,6 +11,7 @@ Usage: kindred <command> [options]
   server   start a node; logs JSON lines to standard output
   status   ask a running node how it and its cluster are
   inspect  print a log, table or manifest file of a data directory
+  restamp  repair the keys that a clock far ahead has given stamps from the future, in the directory of a stopped node
   help     explain a command: kindred help server
 
   --version  print the version`
@@ -34,6 +35,19 @@ checks it on the way. Of a log it says where it ends and why; any other file tha
 it end with 1.
 
   -e, --entries  also a line for every entry`
+
+const RESTAMP = `Usage: kindred restamp [options] <data directory>
+
+A node whose clock was far ahead has given what it wrote stamps from the future. Other nodes refuse these records, and a key
+that holds one answers writes with -CLOCK. This lists such keys in the data directory of a stopped node, with how far ahead
+their newest stamp lies. With --apply it gives them stamps of now; values, times to live and deletions stay what they are.
+Old versions with such stamps are removed: for that all data may be merged once, which takes time and free disk space.
+
+Make sure that the clock is right now, and do it on every node that says so at its start. If it is interrupted, run it
+again. Like a start it first brings the directory in order: the end of an unfinished write is cut off, logs become tables.
+
+  --apply          change what is found
+  --limit-ms <ms>  how far ahead of this machine's clock a stamp may lie; default 1000, twice max-clock-drift`
 
 const NODE_INTRODUCTION: Readonly<Record<'server' | 'up', string>> = {
   server: `Usage: kindred server [--config FILE] [--name value ...]
@@ -59,6 +73,7 @@ export function helpFor(command: string): string | undefined {
     return [NODE_INTRODUCTION[command], '', ...knobLines()].join('\n')
   if (command === 'status') return STATUS
   if (command === 'inspect') return INSPECT
+  if (command === 'restamp') return RESTAMP
   return command === 'help' ? OVERVIEW : undefined
 }
 

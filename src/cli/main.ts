@@ -13,6 +13,7 @@ const COMMANDS = new Map<string, () => Promise<Command>>([
   ['server', async () => (await import('./server-command.js')).serverCommand],
   ['status', async () => (await import('./status-command.js')).statusCommand],
   ['inspect', async () => (await import('./inspect-command.js')).inspectCommand],
+  ['restamp', async () => (await import('./restamp-command.js')).restampCommand],
   ['help', () => Promise.resolve(helpCommand)],
 ])
 

@@ -391,7 +391,7 @@ export class LocalKeyspace implements Keyspace {
   /** Throws ClusterError, before anything is applied, when nobody else would take the new dot. */
   #mintOver(floor: number): number {
     if (floor > this.#hlc.last && floor >= this.#stampLimit()) {
-      throw new ClusterError('clock', '(the key holds a stamp from the future)')
+      throw new ClusterError('clock', '(the key holds a stamp from the future, see kindred help restamp)')
     }
     return this.#hlc.mint(this.#nowMs, floor)
   }

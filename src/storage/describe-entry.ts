@@ -71,7 +71,7 @@ export function timeText(ms: number): string {
 }
 
 /** The key in quotes, what is not printable ASCII as \xhh, cut when long. */
-function keyText(bytes: Buffer, start: number, end: number): string {
+export function keyText(bytes: Buffer, start: number, end: number): string {
   const shown = Math.min(end, start + KEY_BYTES_SHOWN)
   let text = ''
   for (let i = start; i < shown; i++) {
