@@ -255,11 +255,11 @@ class Node implements RunningNode {
         limits: this.#limits(),
         asksForPassword: () => this.#settings.requirePass !== '',
         outputHardLimitBytes: () => this.#settings.current.outputLimit.hardBytes,
+        slowerThanMs: () => this.#slowlog.slowerThanMs,
       },
       stats: counters,
-      slow: (request, microseconds) => {
+      slow: (request, session, microseconds) => {
         if (!this.#slowlog.isSlow(microseconds)) return
-        const { session } = request
         this.#slowlog.record({
           bytes: request.bytes,
           offsets: request.offsets,

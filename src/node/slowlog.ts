@@ -43,6 +43,12 @@ export class SlowlogRing implements Slowlog {
     return this.#entries.length - this.#first
   }
 
+  /** From how many milliseconds on a command is slow; Infinity when none is. */
+  get slowerThanMs(): number {
+    const threshold = this.#settings.current.slowlogSlowerThanMicroseconds
+    return threshold >= 0 ? threshold / 1000 : Infinity
+  }
+
   /** Whether a command of this duration is to be recorded. */
   isSlow(microseconds: number): boolean {
     const threshold = this.#settings.current.slowlogSlowerThanMicroseconds

@@ -22,8 +22,8 @@ import { innerOf } from '../commands/quorum-command.js'
 import type { QuorumInner } from '../commands/quorum-command.js'
 import type { CommandRegistry } from '../commands/registry.js'
 import { COLD_BLOCKS, DEFERRED, DONE } from '../commands/request.js'
-import type { Outcome, Request } from '../commands/request.js'
-import type { QueuedRequest } from '../commands/session.js'
+import type { Outcome } from '../commands/request.js'
+import type { QueuedRequest, Session } from '../commands/session.js'
 import { refuseArity } from '../commands/unknown-command.js'
 import { AHEAD_MAX } from '../coordinator/announced-keys.js'
 import type { LocalKeyspace } from '../coordinator/local-keyspace.js'
@@ -74,10 +74,12 @@ export interface DispatcherSettings {
   asksForPassword(): boolean
   /** Output above this closes the connection; 0 for no limit. */
   outputHardLimitBytes(): number
+  /** Requests that take so long, or longer, are for the slow log; Infinity for none. */
+  slowerThanMs(): number
 }
 
-/** Told about every command that took long enough to be timed: for the slow log. */
-export type SlowCommandSink = (request: Request, microseconds: number) => void
+/** Told about every command that was timed, or waited for other nodes for long: for the slow log. */
+export type SlowCommandSink = (request: QueuedRequest, session: Session, microseconds: number) => void
 
 export interface ServerStats {
   commandsProcessed: number
@@ -153,6 +155,8 @@ export class Dispatcher {
         makeReady: (connection) => this.#makeReady(connection),
         pause: (connection) => this.#pause(connection),
         drained: (connection) => this.drained(connection),
+        slowerThanMs: () => options.settings.slowerThanMs(),
+        slow: (operation, connection, microseconds) => this.#slow(operation, connection, microseconds),
         countError: (reply, length) => this.#countErrorOf(reply, length),
       },
     })
@@ -722,7 +726,7 @@ export class Dispatcher {
     const calls = command.isBrief ? TIMED_ONE_IN : 1
     command.stats.microseconds += microseconds * calls
     command.stats.latency.add(microseconds, calls)
-    if (mayBeSlow && !command.skipsSlowlog) this.#slow(this.#request, microseconds)
+    if (mayBeSlow && !command.skipsSlowlog) this.#slow(this.#request, this.#request.session, microseconds)
   }
 
   /** An error that a command threw, as a reply; anything but an expected one is a bug and is said. */

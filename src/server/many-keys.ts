@@ -83,6 +83,7 @@ export class ManyKeyRequests {
     if (!operations.hasRoom(count + 1)) return this.#refuse(TOO_MANY_WAIT)
     const nowMs = this.#clock.monotonicMs()
     const whole = operations.take(connection.replies, QUEUED, nowMs)
+    whole.keepRequest(request.bytes, request.offsets, request.argc)
     whole.isWrite = isWrite
     whole.isSplit = true
     whole.protocol = connection.protocol

@@ -8,7 +8,7 @@
  */
 import type { Clock } from '../env/clock.js'
 import type { LocalKeyspace } from '../coordinator/local-keyspace.js'
-import type { OperationTable } from '../coordinator/operation.js'
+import type { Operation, OperationTable } from '../coordinator/operation.js'
 import { OUTPUT_PAUSE_BYTES, UNAUTHENTICATED_OUTPUT_BUFFER_BYTES_MAX } from '../resp/limits.js'
 import type { ReplyWriter } from '../resp/reply-writer.js'
 import type { Store } from '../storage/store.js'
@@ -42,6 +42,10 @@ export interface DeliveryHost {
   pause(connection: Connection): void
   /** The client has read what it was sent. */
   drained(connection: Connection): void
+  /** As of DispatcherSettings. */
+  slowerThanMs(): number
+  /** An operation took that long or longer, from its request's arrival until its reply was there. */
+  slow(operation: Operation, connection: Connection, microseconds: number): void
   /** An error leaves, after its command was forgotten: reply[0, length). */
   countError(reply: Buffer, length: number): void
 }
@@ -60,6 +64,10 @@ export class ReplyDelivery {
   /** Connections whose first waiting reply is there. */
   #settled: Connection[] = []
   #flushDelayed = false
+  /** A reply has settled in this turn: its time, and what is slow, were read once for all of them. */
+  #isTurnBegun = false
+  #turnMs = 0
+  #slowerThanMs = Infinity
 
   constructor(options: {
     clock: Clock
@@ -83,7 +91,7 @@ export class ReplyDelivery {
   newReplies(connection: Connection): ReplyQueue {
     return new ReplyQueue(
       this.#operations,
-      () => this.#replySettled(connection),
+      (operation) => this.#replySettled(connection, operation),
       () => connection.outputBufferBytes,
     )
   }
@@ -229,14 +237,25 @@ export class ReplyDelivery {
     this.#outputGrew(connection)
   }
 
-  #replySettled(connection: Connection): void {
+  #replySettled(connection: Connection, operation: Operation): void {
+    if (!this.#isTurnBegun) this.#beginTurn()
+    const tookMs = this.#turnMs - operation.startedAtMs
+    if (tookMs >= this.#slowerThanMs) this.#host.slow(operation, connection, Math.round(tookMs * 1000))
     if (connection.hasSettled || connection.isClosed || connection.replies.ready === null) return
     connection.hasSettled = true
-    if (this.#settled.length === 0) this.#clock.endOfTurn(this.#sendSettled)
     this.#settled.push(connection)
   }
 
+  /** The first reply of a turn has settled. */
+  #beginTurn(): void {
+    this.#isTurnBegun = true
+    this.#turnMs = this.#clock.monotonicMs()
+    this.#slowerThanMs = this.#host.slowerThanMs()
+    this.#clock.endOfTurn(this.#sendSettled)
+  }
+
   readonly #sendSettled = (): void => {
+    this.#isTurnBegun = false
     const settled = this.#settled
     this.#settled = []
     for (const connection of settled) {

@@ -28,7 +28,7 @@ export class ReplyQueue implements ReplySink {
   /** What its requests hold. */
   requestBytes = 0
   readonly #table: OperationTable
-  readonly #onSettled: () => void
+  readonly #onSettled: (operation: Operation) => void
   readonly #unsentBytes: () => number
   /** Kept free for the replies of what was set aside and is under way again. */
   #reserved = 0
@@ -38,7 +38,7 @@ export class ReplyQueue implements ReplySink {
   #isDropped = false
 
   /** `unsentBytes`: replies that have left the queue and not this process. */
-  constructor(table: OperationTable, onSettled: () => void, unsentBytes: () => number) {
+  constructor(table: OperationTable, onSettled: (operation: Operation) => void, unsentBytes: () => number) {
     this.#table = table
     this.#onSettled = onSettled
     this.#unsentBytes = unsentBytes
@@ -144,7 +144,7 @@ export class ReplyQueue implements ReplySink {
   settled(operation: Operation): void {
     if (operation.reservedBytes > 0) this.#freeReserved(operation)
     if (this.#isDropped) this.#table.release(operation)
-    else this.#onSettled()
+    else this.#onSettled(operation)
   }
 
   holds(bytes: number): void {
