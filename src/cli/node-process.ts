@@ -4,6 +4,7 @@ import type { ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { PlannedNode } from './cluster-plan.js'
+import { STOPS_WITH_PARENT } from './stop-signals.js'
 
 const PROGRAM = fileURLToPath(new URL('../../../bin/kindred', import.meta.url))
 
@@ -18,7 +19,9 @@ export class NodeProcess {
   constructor(plan: PlannedNode, print: (line: string) => void) {
     this.plan = plan
     this.#child = spawn(PROGRAM, ['server', '--config', plan.configFile], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // The last one is for the end of this process to be noticed; nothing is sent on it.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: { ...process.env, [STOPS_WITH_PARENT]: 'yes' },
     })
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream !== null) createInterface({ input: stream }).on('line', print)

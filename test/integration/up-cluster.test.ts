@@ -26,6 +26,14 @@ function listens(port: number): Promise<boolean> {
   )
 }
 
+function isAlive(processId: number): boolean {
+  try {
+    return process.kill(processId, 0)
+  } catch {
+    return false
+  }
+}
+
 /** `kindred up` with several nodes in a process group of its own, all of which end with the test at the latest. */
 function upCluster(t: Test, args: readonly string[]): KindredProcess {
   const up = kindred(['up', ...args, ...SMALL], { detached: true })
@@ -87,6 +95,37 @@ t.test(
     t.match(out, /Stopped 2 of 3 nodes in order\.\n$/)
   },
 )
+
+t.test('the nodes end when up is killed', async (t) => {
+  const [first, directory] = [await freePorts(3), t.testdir()]
+  const up = upCluster(t, ['--port', String(first), '--dir', directory])
+  await up.printed(/Ctrl-C stops all/)
+  const nodes = await Promise.all([0, 1, 2].map((i) => processIdAt(first + i)))
+  t.ok(nodes.every(isAlive))
+  t.equal(await redisCli(first, 'set', 'key', 'value'), 'OK')
+  process.kill(up.pid, 'SIGKILL')
+  t.match(await up.ended, { signal: 'SIGKILL' })
+  await until('all nodes have ended', () => !nodes.some(isAlive))
+
+  // Another program that starts a node may end before it.
+  const keeper = `require('node:child_process').spawn(process.argv[1], process.argv.slice(2), { stdio: 'ignore', detached: true })`
+  const config = `${directory}/node-1/node.yaml`
+  await run(process.execPath, [
+    '-e',
+    `${keeper}.unref()`,
+    `${process.cwd()}/bin/kindred`,
+    'server',
+    '--config',
+    config,
+  ])
+  const processId = await until('a node of its own serves', async () => {
+    return (await listens(first)) ? processIdAt(first) : undefined
+  })
+  t.teardown(() => isAlive(processId) && process.kill(processId, 'SIGKILL'))
+  t.equal(await redisCli(first, 'ping'), 'PONG')
+  process.kill(processId, 'SIGTERM')
+  await until('it has ended', () => !isAlive(processId))
+})
 
 t.test('a node that cannot start stops all', async (t) => {
   const first = await freePorts(3)
