@@ -106,13 +106,25 @@ export class ClusterScan {
     return members.every((member) => list.includes(member))
   }
 
+  /** As ClusterCalls.call, which gives up other members by itself; this one must not be waited for when its disk hangs, either. */
+  #call(member: number, args: readonly Buffer[]): Promise<Buffer> {
+    const called = this.#calls.call(member, args)
+    if (member !== this.#topology.self) return called
+    return new Promise((resolve, reject) => {
+      const timer = this.#clock.after(this.#timeoutMs() / 2, () => {
+        reject(new ClusterError('no-replicas-read'))
+      })
+      called.finally(() => timer.cancel()).then(resolve, reject)
+    })
+  }
+
   /** A page of each member of the stretch; null when one has not given any, which is `silent` from then on. */
   async #pages(stretch: Stretch, keys: number, silent: Set<number>): Promise<readonly ScanPage[] | null> {
     const { start, end, members } = stretch
     const args = [PAGE, ...[start, end, keys].map((number) => Buffer.from(String(number)))]
     const asking = members.map(async (member) => {
       try {
-        const page = ScanPage.decode(bulkReply(await this.#calls.call(member, args)))
+        const page = ScanPage.decode(bulkReply(await this.#call(member, args)))
         if (page !== null) return page
       } catch {
         // Whatever it was, this member's keys of the stretch are not known.

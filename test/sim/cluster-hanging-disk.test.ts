@@ -77,3 +77,20 @@ t.test(
     for (const cold of [key, other, third]) t.equal(await cluster.ask(client, 'GET', cold), VALUE)
   },
 )
+
+t.test('SCAN does without a node whose disk hangs, also when that is the one which was asked', async (t) => {
+  const cluster = await SimCluster.started({ seed: 'scan', settings: { 'storage.segments-max': '2' } })
+  const [home, second] = cluster.nodes
+  await coldKeys(cluster, home, second)
+  const client = cluster.client(home)
+  const found = new Set<string>()
+  let cursor = '0'
+  do {
+    const reply = await cluster.ask(client, 'SCAN', cursor, 'COUNT', '1000')
+    if (!Array.isArray(reply)) throw new Error(String(reply))
+    const [next, keys] = reply as [string, string[]]
+    for (const key of keys) found.add(key)
+    cursor = next
+  } while (cursor !== '0')
+  t.equal(found.size, KEYS)
+})
