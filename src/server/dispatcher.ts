@@ -12,7 +12,8 @@
  * (RULES R3), and other connections notice nothing.
  *
  * Bounds: a queue stops taking input at QUEUE_REQUESTS_MAX or QUEUE_BYTES_MAX (the socket is paused), and a client that
- * does not read its replies stops being served at OUTPUT_PAUSE_BYTES; replies of other nodes: reply-queue.ts. Hot path: longer than usual on purpose.
+ * does not read its replies stops being served at OUTPUT_PAUSE_BYTES; replies of other nodes: reply-queue.ts.
+ * Hot path: longer than usual on purpose.
  */
 import type { Clock } from '../env/clock.js'
 import type { Command } from '../commands/command.js'

@@ -1,5 +1,5 @@
 /**
- * Small files that are written whole: read at once, written and synced at once, and the text ones among them under a line that
+ * Files that are read at once, small ones that are written and synced at once, and the text ones among them under a line that
  * says what they are and checks their bytes:
  *
  *     kindred-manifest 1 xxh32 5f3a9c01 \n   what it is, format, and xxHash32 (seed 0) of all bytes after this line, in hexadecimal

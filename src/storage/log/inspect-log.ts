@@ -5,6 +5,7 @@
 import type { Disk } from '../../env/disk.js'
 import { contextHlc, contextStart, recordLength } from '../../record/layout.js'
 import { verifyRecord } from '../../record/record.js'
+import { readWhole } from '../checked-file.js'
 import { describeEntry } from '../describe-entry.js'
 import { entryKind, entrySequence, KIND_FLUSH_MARK } from '../entry.js'
 import {
@@ -46,17 +47,6 @@ export function* inspectLog(
   yield `id         ${header.id}`
   yield `sequences  from ${header.firstSequence}`
   yield* batchLines(bytes, header, options.entries)
-}
-
-function readWhole(disk: Disk, path: string): Buffer {
-  const file = disk.open(path, 'read')
-  try {
-    const bytes = Buffer.alloc(disk.sizeBytes(file))
-    const length = disk.readSync(file, bytes, 0, bytes.length, 0)
-    return bytes.subarray(0, length)
-  } finally {
-    disk.close(file)
-  }
 }
 
 function* batchLines(bytes: Buffer, { id, isReused }: SegmentHeader, entries: boolean): Generator<string> {
