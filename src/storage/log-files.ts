@@ -13,6 +13,11 @@ import { Segment, SegmentMemory } from './log/segment.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
 
 const RETRY_AFTER_MS = 1000
+/**
+ * A segment is given up when it is so full, or fuller: each at another point. Replicas take the same writes, so their
+ * segments would all be full at the same moment, and while all of them flush a quorum has nobody quick left.
+ */
+const SHARE_MIN = 3 / 4
 /** One to go on with while the segment before it is flushed, whose file is the next one. */
 const SPARES_MAX = 2
 
@@ -94,7 +99,9 @@ export class LogFiles {
     }
     const path = pathOf(directory, logFileName(number))
     const spare = { number, isReused: false }
-    return takingRoom(path, segmentBytes, () => this.#make(spare, segmentBytes, previous, firstSequence))
+    return takingRoom(path, segmentBytes, () =>
+      this.#make(spare, segmentBytes, previous, firstSequence, this.#share()),
+    )
   }
 
   /**
@@ -107,7 +114,9 @@ export class LogFiles {
     this.#env.clock.endOfTurn(() => this.makeSpare())
     if (needed > this.#options.segmentBytes) this.#dropSpares()
     const spare = this.#spares.at(0) ?? { number: this.#files.takeNumbers(), isReused: false }
-    const next = this.#make(spare, capacity, active.header.fileNumber, firstSequence)
+    // What comes to half a segment, a batch as it may be, has all of it.
+    const share = needed > this.#options.segmentBytes / 2 ? 1 : this.#share()
+    const next = this.#make(spare, capacity, active.header.fileNumber, firstSequence, share)
     this.#spares.shift()
     return next
   }
@@ -154,6 +163,10 @@ export class LogFiles {
     else this.#unlink(fileNumber)
   }
 
+  #share(): number {
+    return SHARE_MIN + ((1 - SHARE_MIN) * this.#env.random.next53()) / 2 ** 53
+  }
+
   #dropSpares(): void {
     for (const { number } of this.#spares) this.#unlink(number)
     this.#spares = []
@@ -184,6 +197,7 @@ export class LogFiles {
     capacityBytes: number,
     previous: number,
     firstSequence: number,
+    share: number,
   ): NewSegment {
     const path = pathOf(this.#options.directory, logFileName(number))
     const known = this.#env.disk.exists(path)
@@ -201,7 +215,7 @@ export class LogFiles {
       firstSequence,
       isReused,
     }
-    return { segment: new Segment(header, path, this.#takeMemory(capacityBytes)), file }
+    return { segment: new Segment(header, path, this.#takeMemory(capacityBytes), share), file }
   }
 
   #takeMemory(capacityBytes: number): SegmentMemory {

@@ -153,7 +153,7 @@ export class Store {
   #activate({ segment, file }: NewSegment): void {
     this.#writer.add(segment, file)
     this.#active = segment
-    this.#makeMemoryAt = segment.arena.length * FULLNESS_FORESEEN
+    this.#makeMemoryAt = segment.fullAt * FULLNESS_FORESEEN
   }
 
   #startWriter(): LogWriter {
@@ -331,7 +331,7 @@ export class Store {
    */
   reserve(writes: number, payloadBytes: number): void {
     const recordBytes = payloadBytes + writes * RECORD_OVERHEAD_BYTES
-    if (this.#active.fitsAll(writes, recordBytes)) return
+    if (this.#active.reserve(writes, recordBytes)) return
     const neededBytes = recordBytes + writes * RECORD_OVERHEAD_BYTES
     if (this.#admitSegment(neededBytes) === WRITE_LATER) throw new NoRoomYet()
     this.#rotate(neededBytes)

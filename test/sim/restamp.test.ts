@@ -5,12 +5,15 @@ import type { RestampResult } from '../../src/coordinator/restamp.js'
 import { wallMsToHlc } from '../../src/record/hlc.js'
 import { SimEnv } from '../../src/sim/sim-env.js'
 import { crashAtEveryOperation } from '../support/op-crash.js'
+import type { StoreOptions } from '../../src/storage/store-options.js'
 import { StorageMachine, TINY } from './storage-machine.js'
 import type { Shown } from './storage-machine.js'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const LIMIT_MS = 1000
 const FILLING = 'x'.repeat(150)
+/** As in a cluster: a compaction would otherwise take some of the deletions that are counted here. */
+const KEEPING: StoreOptions = { ...TINY, keepsDead: true }
 
 /** What a client sees; keys that were deleted are not in it. */
 type Model = Map<string, Shown>
@@ -48,7 +51,7 @@ interface Written {
  * the end.
  */
 async function wrongClock(env: SimEnv, drivesTime: boolean, count: number): Promise<Written> {
-  const machine = new StorageMachine(env, TINY, drivesTime)
+  const machine = new StorageMachine(env, KEEPING, drivesTime)
   const model: Model = new Map()
   await machine.start()
   const each = async (task: (i: number) => Promise<void>): Promise<void> => {
@@ -72,7 +75,7 @@ async function wrongClock(env: SimEnv, drivesTime: boolean, count: number): Prom
 
 /** What a started node shows, and where its HLC begins. */
 async function seen(env: SimEnv, drivesTime: boolean): Promise<{ machine: StorageMachine; shown: Model }> {
-  const machine = new StorageMachine(env, TINY, drivesTime)
+  const machine = new StorageMachine(env, KEEPING, drivesTime)
   await machine.start()
   return { machine, shown: await machine.scan(50) }
 }
@@ -82,7 +85,7 @@ const sorted = (model: Model): (readonly [string, Shown])[] => [...model].sort((
 t.test(
   'C2 restamp lists the keys that hold stamps from the future, and changes them only when told to',
   async (t) => {
-    const machine = StorageMachine.fromSeed('restamp')
+    const machine = StorageMachine.fromSeed('restamp', KEEPING)
     const { env } = machine
     const { model, future } = await wrongClock(env, true, 60)
     const run = (apply: boolean): Promise<RestampResult & { keys: number }> => {
@@ -93,7 +96,7 @@ t.test(
         onKey: (key: Buffer, aheadMs: number) =>
           told.push(`${key.toString()} ${Math.round(aheadMs / 60_000)}`),
       }
-      return machine.ended(restamp(env, TINY, request), 'restamp ends')
+      return machine.ended(restamp(env, KEEPING, request), 'restamp ends')
     }
     let told: string[] = []
     const expected = [...Array(60).keys()].flatMap((i) =>
@@ -137,7 +140,7 @@ t.test('C2 a mark of FLUSHALL from the future is said, and nothing is replaced',
   const told: string[] = []
   const request = { limitMs: LIMIT_MS, apply: true, onKey: (key: Buffer) => told.push(key.toString()) }
   for (let i = 0; i < 2; i++) {
-    const result = await machine.ended(restamp(env, TINY, request), 'restamp ends')
+    const result = await machine.ended(restamp(env, KEEPING, request), 'restamp ends')
     t.equal(result.keys, 1)
     t.ok(result.flushMarkAheadMs > DAY_MS - 60_000)
   }
@@ -163,7 +166,7 @@ t.test('C2 a mark of FLUSHALL from before stays below the new stamps', async (t)
   await machine.stop()
   env.clock.jumpWall(-DAY_MS - LIMIT_MS / 2)
   const result = await machine.ended(
-    restamp(env, TINY, { limitMs: LIMIT_MS, apply: true, onKey: () => {} }),
+    restamp(env, KEEPING, { limitMs: LIMIT_MS, apply: true, onKey: () => {} }),
     'restamp ends',
   )
   t.match(result, { keys: 1, flushMarkAheadMs: 0 })
@@ -176,7 +179,7 @@ t.test('C2 restamp may be cut short anywhere: the values stay, and the next run 
   const COUNT = 8
   let model: Model = new Map()
   const apply = (env: SimEnv): Promise<RestampResult> =>
-    restamp(env, TINY, { limitMs: LIMIT_MS, apply: true, onKey: () => {} })
+    restamp(env, KEEPING, { limitMs: LIMIT_MS, apply: true, onKey: () => {} })
   const expectModel = (shown: Model, when: string): void => {
     const [left, right] = [JSON.stringify(sorted(shown)), JSON.stringify(sorted(model))]
     if (left !== right) throw new Error(`${when}: ${left} instead of ${right}`)

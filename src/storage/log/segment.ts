@@ -107,8 +107,13 @@ export class Segment {
   readonly #records: Uint32Array
   readonly #mask: number
   readonly #keyCountMax: number
+  /** At this tail it counts as full. */
+  readonly fullAt: number
+  /** What was promised room goes on up to here all the same. */
+  #reservedTo = 0
 
-  constructor(header: SegmentHeader, path: string, memory: SegmentMemory) {
+  /** `share`: of its arena and its index, above 0 and at most 1, at which it counts as full. */
+  constructor(header: SegmentHeader, path: string, memory: SegmentMemory, share = 1) {
     this.header = header
     this.path = path
     this.memory = memory
@@ -116,20 +121,29 @@ export class Segment {
     this.#hashes = memory.hashes
     this.#records = memory.records
     this.#mask = memory.records.length - 1
-    this.#keyCountMax = Math.floor(memory.records.length * 0.75)
+    this.#keyCountMax = Math.floor(memory.records.length * 0.75 * share)
+    this.fullAt = Math.floor(memory.arena.length * share)
     writeSegmentHeader(this.arena, header)
   }
 
   /** Whether an entry whose record takes `recordBytes` fits, with room left for its batch and the seal. */
   fits(recordBytes: number): boolean {
     const needed = recordBytes + ENTRY_FRAME_BYTES + 2 * BATCH_HEADER_BYTES
-    return this.keyCount < this.#keyCountMax && this.tail + needed <= this.arena.length
+    const { tail } = this
+    const isFull = tail >= this.fullAt && tail >= this.#reservedTo
+    return this.keyCount < this.#keyCountMax && !isFull && tail + needed <= this.arena.length
   }
 
-  /** Whether `writes` entries with `recordBytes` of records in all fit. */
-  fitsAll(writes: number, recordBytes: number): boolean {
-    const needed = recordBytes + writes * ENTRY_FRAME_BYTES + 2 * BATCH_HEADER_BYTES
-    return this.keyCount + writes <= this.#keyCountMax && this.tail + needed <= this.arena.length
+  /**
+   * Whether `writes` entries with `recordBytes` of records in all fit. If so they stay together: the segment takes them even when
+   * the first of them make it full.
+   */
+  reserve(writes: number, recordBytes: number): boolean {
+    const end = this.tail + recordBytes + writes * ENTRY_FRAME_BYTES + 2 * BATCH_HEADER_BYTES
+    const hasRoom = this.keyCount + writes <= this.#keyCountMax && this.tail < this.fullAt
+    if (!hasRoom || end > this.arena.length) return false
+    this.#reservedTo = end
+    return true
   }
 
   /** Nothing was ever appended. */

@@ -600,3 +600,36 @@ t.test('zeros are written for the first logs only: later ones take the files of 
     await machine.stop()
   }
 })
+
+t.test(
+  'segments are given up at different points, so that replicas do not flush at the same time',
+  async (t) => {
+    const tails = await Promise.all(
+      ['one', 'other'].map(async (seed) => {
+        const machine = StorageMachine.fromSeed(`given up, ${seed}`)
+        const flushed: number[] = []
+        machine.wrapJobs = (jobs) =>
+          overriding(jobs, {
+            flush: (job) => {
+              flushed.push(job.arenaBytes)
+              return jobs.flush(job)
+            },
+          })
+        await machine.start()
+        for (let i = 0; i < 400; i++) await store(machine, `key ${i % 70}`, 'x'.repeat(100))
+        await machine.rest()
+        await machine.stop()
+        return flushed
+      }),
+    )
+    const { segmentBytes } = TINY
+    for (const flushed of tails) {
+      t.ok(flushed.length > 8)
+      for (const tail of flushed) {
+        if (tail < 0.74 * segmentBytes || tail > segmentBytes) t.fail(`${tail} of ${segmentBytes}`)
+      }
+      t.ok(Math.max(...flushed) - Math.min(...flushed) > 0.1 * segmentBytes)
+    }
+    t.notSame(tails[0], tails[1])
+  },
+)

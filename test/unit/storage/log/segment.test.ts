@@ -97,3 +97,35 @@ t.test('a sealed segment takes nothing more', async (t) => {
   t.throws(() => writer.put('key', { value: '' }), /sealed/)
   t.throws(() => writer.segment.seal(), /sealed once/)
 })
+
+t.test(
+  'a segment that may not fill up is full at its share, but a large entry may have all of it',
+  async (t) => {
+    const make = (): SegmentWriter =>
+      new SegmentWriter(new Segment(HEADER, '/000012.log', new SegmentMemory(64 * 1024), 0.75))
+    const full = make()
+    while (full.put('key', { value: 'x'.repeat(1000) }) !== 0);
+    const { tail, fullAt } = full.segment
+    t.equal(fullAt, 48 * 1024)
+    t.ok(tail >= fullAt && tail < fullAt + 1200, `${tail}`)
+    const keys = make()
+    while (keys.put(`${keys.segment.keyCount}`, { value: '' }) !== 0);
+    t.ok(keys.segment.keyCount <= 0.75 * 0.75 * keys.segment.memory.records.length)
+    const large = make()
+    t.not(large.put('key', { value: 'x'.repeat(60_000) }), 0)
+    t.equal(large.segment.fits(1), false)
+  },
+)
+
+t.test('what was promised room stays together, though its first entries make the segment full', async (t) => {
+  const writer = new SegmentWriter(new Segment(HEADER, '/000012.log', new SegmentMemory(64 * 1024), 0.75))
+  const { segment } = writer
+  while (segment.tail < segment.fullAt - 1000) writer.put('before', { value: 'x'.repeat(100) })
+  const entries = 30
+  t.ok(segment.reserve(entries, entries * 300))
+  for (let i = 0; i < entries; i++) t.not(writer.put(`${i}`, { value: 'x'.repeat(200) }), 0)
+  t.ok(segment.tail > segment.fullAt + 3000)
+  while (writer.put('behind', { value: '' }) !== 0);
+  t.ok(segment.tail < segment.fullAt + entries * 340, 'and then it is full')
+  t.equal(segment.reserve(1, 100), false)
+})
