@@ -484,7 +484,8 @@ export class Channel implements StreamHandler, FrameTarget, OutboxOwner {
     if (type === PING) this.#isPingDue = false
     else this.#pongToken = -1
     const bodyAt = at + FRAME_HEADER_BYTES
-    const end = writePing(bytes, bodyAt, token, env.clock.wallMs(), node.fitness(), node.pingState())
+    const state = node.pingState(this.hello?.nodeId ?? '')
+    const end = writePing(bytes, bodyAt, token, env.clock.wallMs(), node.fitness(), state)
     return this.#seal(bytes, at, end, type)
   }
 

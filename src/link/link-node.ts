@@ -21,8 +21,8 @@ export interface LinkNode {
   helloState(): Buffer
   /** Flags of ping.ts; 0 is fit. */
   fitness(): number
-  /** Opaque state for pings, PING_STATE_BYTES_MAX at most. */
-  pingState(): Uint8Array
+  /** Opaque state for a ping to this peer, PING_STATE_BYTES_MAX at most; used at once. */
+  pingState(peerId: string): Uint8Array
   /** The HLC to put into a frame. */
   stamp(): number
   /** The HLC of a frame that came, before anything in it is handed out. How far it is believed is judged here (RULES C2). */

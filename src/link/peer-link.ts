@@ -24,6 +24,8 @@ import { BACKOFF_MS_MAX, BACKOFF_MS_MIN, CONNECT_TIMEOUT_MS, INLINE_MESSAGE_BYTE
 import { PING_FIXED_BYTES, pingFitness, pingToken, pingWallMs } from './ping.js'
 import { Unacknowledged } from './unacknowledged.js'
 
+const NOTHING = Buffer.alloc(0)
+
 export type PeerState = 'up' | 'suspicious' | 'down'
 
 /** Told by a link to a peer. Messages' bytes are the user's until it returns. */
@@ -66,7 +68,8 @@ export class PeerLink implements ChannelOwner {
   /** Of the latest connection; null before the first. */
   hello: Hello | null = null
   fitness = 0
-  pingState: Buffer = Buffer.alloc(0)
+  /** Of the peer's latest pong on this connection; empty before the first. */
+  pingState: Buffer = NOTHING
   /** clock.monotonicMs() of the first ping that has not been answered; 0 when all have. */
   pingSentAtMs = 0
   readonly #host: PeerLinkHost
@@ -257,6 +260,7 @@ export class PeerLink implements ChannelOwner {
     this.#backoffMs = BACKOFF_MS_MIN
     this.#unacknowledged = new Unacknowledged()
     this.pingSentAtMs = 0
+    this.pingState = NOTHING
     const nowMs = channel.lastHeardMs
     this.#phi = new PhiAccrual(this.#host.settings.phi, nowMs)
     this.#user.onConnected(this, hello)

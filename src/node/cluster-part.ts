@@ -46,7 +46,6 @@ import { CATCHING_UP, CLOCK_IN_DOUBT, DISK_FULL, ISOLATED, LOG_NOT_WRITABLE, STO
 import { wallMsToHlc } from '../record/hlc.js'
 import { FlushMarks } from '../coordinator/flush-marks.js'
 import { OwnAnswers } from '../coordinator/own-answers.js'
-import { writeU53, readU53 } from '../util/bytes.js'
 import { WholeKeyspace } from './whole-keyspace.js'
 import type { Ring } from '../ring/ring.js'
 import type { PeerCommands } from '../server/peer-commands.js'
@@ -62,6 +61,7 @@ import type {
   Unfitness,
 } from '../commands/cluster-view.js'
 import { encodePeerState, judgePeer } from './peer-state.js'
+import { decodePingState, NO_STALE_RANGES, PingStateEncoder } from './ping-state.js'
 
 const JUDGE_EVERY_MS = 100
 /** How long it takes until every peer has been told by a ping that this node leaves. */
@@ -69,8 +69,6 @@ const HOMES_MOVE_MS = 250
 const DRAIN_STEP_MS = 10
 /** A wall clock that moved by more than this against the monotonic one was set, or the machine slept. */
 const JUMP_MS_MIN = 50
-/** Of the state in pings: the flush mark. */
-const PING_STATE_BYTES = 8
 
 export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   readonly nodeId: string
@@ -85,7 +83,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   readonly keyspace: WholeKeyspace | null
   readonly answers: OwnAnswers
   readonly #marks: FlushMarks
-  readonly #pingState = Buffer.alloc(PING_STATE_BYTES)
+  readonly #pingState = new PingStateEncoder()
   readonly #counts = new CoordinatorCounters()
   readonly #clock: Clock
   readonly #log: Log
@@ -390,9 +388,8 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     return this.#helloState
   }
 
-  pingState(): Uint8Array {
-    writeU53(this.#pingState, 0, this.#store.flushMark)
-    return this.#pingState
+  pingState(_peerId: string): Uint8Array {
+    return this.#pingState.encode(this.#store.flushMark, 0, NO_STALE_RANGES)
   }
 
   fitness(): number {
@@ -483,8 +480,8 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   }
 
   #peerChanged(peer: Peer): void {
-    const { pingState } = peer.link
-    if (pingState.length >= PING_STATE_BYTES) this.#marks.take(readU53(pingState, 0))
+    const state = decodePingState(peer.link.pingState)
+    if (state !== null) this.#marks.take(state.flushMark)
     this.#refresh()
   }
 
