@@ -17,6 +17,12 @@ export interface ClusterView {
   readonly self: number
   /** How this node sees a member; itself it sees as 'up'. */
   stateOf(member: number): MemberState
+  /** Whether a member is held down by two members, or by the only live one (RULES P1). Never this one. */
+  isFailed(member: number): boolean
+  /** The members that hold this one down, this node among them. */
+  holdersOf(member: number): readonly number[]
+  /** What a member says of itself by gossip; null when it was never heard from. */
+  gossipOf(member: number): GossipFacts | null
   /** Why a member may not be home although it is up; empty when it may (RULES H1). */
   unfitnessOf(member: number): readonly Unfitness[]
   /** Index of the member that is home of the slot as this node sees it, -1 when no replica is live and fit. */
@@ -69,6 +75,14 @@ export interface LinkFacts {
   readonly roundTripMs: number
 }
 
+/** What a member said when it was last heard of. */
+export interface GossipFacts {
+  /** Wall milliseconds of its start. */
+  readonly generation: number
+  /** 'running' or 'stopped' (in order). */
+  readonly status: string
+}
+
 /** Counts since the start, read when INFO is asked for. */
 export interface ClusterCounters {
   /** Merges on this node that left a key more than one sibling; records taken in whose vector has more than 10 entries (RULES V7). */
@@ -94,4 +108,16 @@ export interface ClusterCounters {
   readonly refusedToPeers: ReadonlyMap<string, number>
   /** By reason (CloseReason): connections between nodes that ended or never came to be. */
   readonly linksClosed: ReadonlyMap<string, number>
+  readonly gossip: GossipCounters
+}
+
+/** Messages and their bytes, without what the links add. */
+export interface GossipCounters {
+  readonly rounds: number
+  readonly messagesSent: number
+  readonly messagesReceived: number
+  readonly bytesSent: number
+  readonly bytesReceived: number
+  /** Messages that were no gossip, and what broke a bound. */
+  readonly malformed: number
 }

@@ -12,6 +12,7 @@
  *     4 READ       request u32, listHash i32, key                               answered by RECORD_IS or CANNOT
  *     5 COMMAND    request u32, mode u8, protocol u8, read level u8, write level u8,
  *                  argc u32, argc x length u32, arguments                       answered by REPLY_IS or CANNOT
+ *     6 GOSSIP     request u32, SYN or ACK2 (membership/README.md)              a SYN is answered by GOSSIP_IS
  *
  * Answers:
  *
@@ -19,6 +20,7 @@
  *     2 RECORD_IS  request u32, record                                          no record for absent
  *     3 REPLY_IS   request u32, RESP
  *     4 CANNOT     request u32, reason u8
+ *     5 GOSSIP_IS  request u32, ACK
  *
  * The watermark passes over what is answered as soon as it was received: the answer decides. It passes over RECORD and
  * PROPOSAL when they are applied and as durable as appendfsync says.
@@ -31,11 +33,13 @@ export const PROPOSAL = 2
 export const DIGEST = 3
 export const READ = 4
 export const COMMAND = 5
+export const GOSSIP = 6
 
 export const DIGEST_IS = 1
 export const RECORD_IS = 2
 export const REPLY_IS = 3
 export const CANNOT = 4
+export const GOSSIP_IS = 5
 
 /** Why a request was refused, and nothing of it applied. */
 /** The slot's preference list differs, or does not name this node (RULES L3). */
@@ -66,7 +70,7 @@ export const LOOKUP_HEAD_BYTES = 8
 /** Bytes of a COMMAND before the arguments' lengths. */
 export const COMMAND_HEAD_BYTES = 12
 export const DIGEST_IS_BYTES = 12
-/** Bytes of a RECORD_IS or REPLY_IS before what it brings. */
+/** Bytes of a RECORD_IS, REPLY_IS, GOSSIP or GOSSIP_IS before what it brings. */
 export const ANSWER_HEAD_BYTES = 4
 export const CANNOT_BYTES = 5
 
@@ -132,7 +136,7 @@ export function partsAddUp(bytes: Uint8Array, start: number, end: number): boole
   return part === end && partCount(bytes, start) > 0
 }
 
-/** The number by which a DIGEST, READ or COMMAND, or an answer to it, is known. */
+/** The number by which a DIGEST, READ, COMMAND or GOSSIP, or an answer to it, is known. */
 export function requestOf(bytes: Uint8Array, start: number): number {
   return readU32(bytes, start)
 }
@@ -170,7 +174,7 @@ export function writeDigestIs(
   return start + DIGEST_IS_BYTES
 }
 
-/** Writes the head of a RECORD_IS or REPLY_IS; what it brings follows. */
+/** Writes the head of a RECORD_IS, REPLY_IS, GOSSIP or GOSSIP_IS; what it brings follows. */
 export function writeAnswerHead(bytes: Uint8Array, start: number, request: number): void {
   writeU32(bytes, start, request)
 }

@@ -30,6 +30,7 @@ export interface PeerUser {
   recordIs(peer: Peer, request: number, bytes: Buffer, start: number, end: number): void
   replyIs(peer: Peer, request: number, bytes: Buffer, start: number, end: number): void
   cannot(peer: Peer, request: number, reason: number): void
+  gossipIs(peer: Peer, request: number, bytes: Buffer, start: number, end: number): void
   refused(reason: number): void
 }
 
@@ -144,6 +145,7 @@ export class Peer implements PeerLinkUser {
     const at = start + messages.ANSWER_HEAD_BYTES
     if (kind === messages.RECORD_IS) this.#user.recordIs(this, request, bytes, at, end)
     else if (kind === messages.REPLY_IS) this.#user.replyIs(this, request, bytes, at, end)
+    else if (kind === messages.GOSSIP_IS) this.#user.gossipIs(this, request, bytes, at, end)
     else if (kind === messages.DIGEST_IS && length === messages.DIGEST_IS_BYTES) {
       const first = messages.digestFirst(bytes, start)
       this.#user.digestIs(this, request, first, messages.digestSecond(bytes, start))

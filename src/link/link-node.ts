@@ -7,7 +7,7 @@ import type { PhiAccrualOptions } from '../membership/phi-accrual.js'
 import { PHI_ACCRUAL_DEFAULTS } from '../membership/phi-accrual.js'
 import { LINK_VERSIONS } from './handshake.js'
 import type { Versions } from './handshake-frame.js'
-import { MESSAGE_BYTES_MAX, UNACKNOWLEDGED_BYTES_MAX } from './limits.js'
+import { MESSAGE_BYTES_MAX, TICK_MS, UNACKNOWLEDGED_BYTES_MAX } from './limits.js'
 
 /** Asked again and again: answers are those of the moment. */
 export interface LinkNode {
@@ -36,6 +36,8 @@ export interface LinkSettings {
   readonly messageBytesMax: number
   readonly phi: PhiAccrualOptions
   readonly phiSuspicious: number
+  /** Between pings, to the tick (TICK_MS). */
+  readonly pingIntervalMs: number
 }
 
 export const LINK_DEFAULTS: Omit<LinkSettings, 'secret'> = {
@@ -44,6 +46,7 @@ export const LINK_DEFAULTS: Omit<LinkSettings, 'secret'> = {
   messageBytesMax: MESSAGE_BYTES_MAX,
   phi: PHI_ACCRUAL_DEFAULTS,
   phiSuspicious: 5,
+  pingIntervalMs: TICK_MS,
 }
 
 export interface LinkEnv {

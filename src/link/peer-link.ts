@@ -20,7 +20,13 @@ import type { ChannelContext, ChannelOwner } from './channel.js'
 import { ClockOffset } from './clock-offset.js'
 import type { CloseReason } from './close-reason.js'
 import type { Hello } from './hello.js'
-import { BACKOFF_MS_MAX, BACKOFF_MS_MIN, CONNECT_TIMEOUT_MS, INLINE_MESSAGE_BYTES_MAX } from './limits.js'
+import {
+  BACKOFF_MS_MAX,
+  BACKOFF_MS_MIN,
+  CONNECT_TIMEOUT_MS,
+  INLINE_MESSAGE_BYTES_MAX,
+  TICK_MS,
+} from './limits.js'
 import { PING_FIXED_BYTES, pingFitness, pingToken, pingWallMs } from './ping.js'
 import { Unacknowledged } from './unacknowledged.js'
 
@@ -79,6 +85,7 @@ export class PeerLink implements ChannelOwner {
   #dialing: Dialing | null = null
   #retry: Timer | null = null
   #backoffMs = BACKOFF_MS_MIN
+  #pingedAtMs = -Infinity
   #phi: PhiAccrual | null = null
   #unacknowledged = new Unacknowledged()
   #isClosed = false
@@ -188,15 +195,22 @@ export class PeerLink implements ChannelOwner {
     this.#channel?.close('stopped', detail, true)
   }
 
-  /** Every TICK_MS: a ping, deadlines, and the peer's state. */
+  /** Every TICK_MS: a ping when it is due, deadlines, and the peer's state. */
   tick(nowMs: number): void {
     const channel = this.#channel
     if (channel === null) return
     channel.tick(nowMs)
     if (channel.state !== 'open') return
-    if (this.pingSentAtMs === 0) this.pingSentAtMs = nowMs
-    channel.ping()
+    if (nowMs - this.#pingedAtMs > this.#host.settings.pingIntervalMs - TICK_MS / 2) {
+      if (this.pingSentAtMs === 0) this.pingSentAtMs = nowMs
+      this.#ping(channel, nowMs)
+    }
     this.#judge(nowMs)
+  }
+
+  #ping(channel: Channel, nowMs: number): void {
+    this.#pingedAtMs = nowMs
+    channel.ping()
   }
 
   ownPause(durationMs: number, nowMs: number): void {
@@ -265,7 +279,7 @@ export class PeerLink implements ChannelOwner {
     this.#phi = new PhiAccrual(this.#host.settings.phi, nowMs)
     this.#user.onConnected(this, hello)
     if (channel.state !== 'open') return
-    channel.ping()
+    this.#ping(channel, nowMs)
     this.#judge(nowMs)
   }
 

@@ -15,7 +15,19 @@ export const SECRET_LENGTH_MIN = 32
 export function clusterProblems(config: NodeConfig): string[] {
   const { cluster } = config
   if (cluster === null) return []
-  return [...levelProblems(cluster), ...reachProblems(config, cluster), ...secretProblems(config, cluster)]
+  return [
+    ...levelProblems(cluster),
+    ...phiProblems(cluster),
+    ...reachProblems(config, cluster),
+    ...secretProblems(config, cluster),
+  ]
+}
+
+function phiProblems({ phiConvictThreshold, phiSuspiciousThreshold }: ClusterConfig): string[] {
+  if (phiSuspiciousThreshold <= phiConvictThreshold) return []
+  return [
+    `cluster.phi-suspicious-threshold: ${phiSuspiciousThreshold}, allowed: at most cluster.phi-convict-threshold, which is ${phiConvictThreshold}`,
+  ]
 }
 
 function copies(cluster: ClusterConfig): number {

@@ -20,6 +20,7 @@ import type { LocalKeyspace, PolicyOf } from '../coordinator/local-keyspace.js'
 import {
   COMMAND,
   DIGEST,
+  GOSSIP,
   PROPOSAL,
   READ,
   REASON_FLUSHED,
@@ -40,7 +41,6 @@ import type { CloseReason } from '../link/close-reason.js'
 import type { Hello } from '../link/hello.js'
 import type { IncomingLink, IncomingLinkUser } from '../link/incoming-link.js'
 import type { LinkNode } from '../link/link-node.js'
-import { LINK_DEFAULTS } from '../link/link-node.js'
 import { Links } from '../link/links.js'
 import { CATCHING_UP, CLOCK_IN_DOUBT, DISK_FULL, ISOLATED, LOG_NOT_WRITABLE, STOPPING } from '../link/ping.js'
 import { wallMsToHlc } from '../record/hlc.js'
@@ -56,16 +56,19 @@ import type {
   ClusterCounters,
   ClusterMember,
   ClusterView,
+  GossipFacts,
   LinkFacts,
   MemberState,
   Unfitness,
 } from '../commands/cluster-view.js'
+import { GossipPart } from './gossip-part.js'
+import { linkSettings } from './link-settings.js'
 import { encodePeerState, judgePeer } from './peer-state.js'
 import { decodePingState, NO_STALE_RANGES, PingStateEncoder } from './ping-state.js'
 
 const JUDGE_EVERY_MS = 100
-/** How long it takes until every peer has been told by a ping that this node leaves. */
-const HOMES_MOVE_MS = 250
+/** After so many of them every peer has been told by a ping that this node leaves. */
+const HOMES_MOVE_PINGS = 2.5
 const DRAIN_STEP_MS = 10
 /** A wall clock that moved by more than this against the monotonic one was set, or the machine slept. */
 const JUMP_MS_MIN = 50
@@ -79,6 +82,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   readonly coordinator: Coordinator
   readonly merger: RecordMerger
   readonly replica: Replica
+  readonly gossip: GossipPart
   /** Null when there is no other member. */
   readonly keyspace: WholeKeyspace | null
   readonly answers: OwnAnswers
@@ -147,6 +151,14 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     const user = this.#peerUser()
     this.#peers = ring.members.map((_, member) => (member === self ? null : new Peer(member, user)))
     this.topology = new Topology(ring, self, this.#peers)
+    this.gossip = new GossipPart({
+      clock: env.clock,
+      random: env.random,
+      peers: this.#peers,
+      intervalMs: config.gossipIntervalMs,
+      directoryId: options.directoryId,
+      announceAddress: options.announceAddress,
+    })
     const policyOf: PolicyOf = (bytes, start, end) => policies.of(bytes, start, end).conflicts
     keyspace.usePolicies(policyOf)
     this.merger = new RecordMerger(store, env.clock, {
@@ -183,7 +195,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     })
     if (!this.topology.isAlone) keyspace.limitStamps(() => this.#stampLimit())
     this.keyspace = this.topology.isAlone ? null : this.#wholeKeyspace(env.random)
-    this.links = new Links(env, this, { ...LINK_DEFAULTS, secret: options.secret }, this)
+    this.links = new Links(env, this, linkSettings(config, options.secret), this)
   }
 
   /** Opens the peer port and begins to dial. Rejects with EADDRINUSE and the like. */
@@ -198,6 +210,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     }
     this.#refresh()
     this.#timer = this.#clock.after(JUDGE_EVERY_MS, this.#judge)
+    this.gossip.start()
     return bound
   }
 
@@ -208,12 +221,14 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   async stop(): Promise<void> {
     this.#isStopping = true
     this.#refresh()
+    this.gossip.leave()
     const deadlineMs = this.#clock.monotonicMs() + this.config.writeTimeoutMs
-    await this.#pause(HOMES_MOVE_MS)
+    await this.#pause(HOMES_MOVE_PINGS * this.config.pingIntervalMs)
     while (this.coordinator.operations.underWay > 0 && this.#clock.monotonicMs() < deadlineMs) {
       await this.#pause(DRAIN_STEP_MS)
     }
     this.#timer?.cancel()
+    this.gossip.stop()
     this.#commands?.stop()
     this.coordinator.stop()
     await this.links.close()
@@ -246,6 +261,18 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     const peer = this.#peers[member]
     if (peer === null) return 'up'
     return peer.link.isOpen ? peer.link.state : 'down'
+  }
+
+  isFailed(member: number): boolean {
+    return this.gossip.isFailed(member)
+  }
+
+  holdersOf(member: number): readonly number[] {
+    return this.gossip.holdersOf(member)
+  }
+
+  gossipOf(member: number): GossipFacts | null {
+    return this.gossip.factsOf(member)
   }
 
   unfitnessOf(member: number): readonly Unfitness[] {
@@ -327,6 +354,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       refusedByPeers: named(counts.refusedByPeers),
       refusedToPeers: named(new Map([...this.replica.refusals.entries()].filter(([, count]) => count > 0))),
       linksClosed: this.links.closeCounts,
+      gossip: this.gossip.counters,
     }
   }
 
@@ -447,6 +475,9 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       case COMMAND:
         this.#commands?.accept(link, bytes, start, end)
         return this.replica.passed(link, sequence)
+      case GOSSIP:
+        this.gossip.onRequest(link, bytes, start, end)
+        return this.replica.passed(link, sequence)
       default:
         return this.replica.passed(link, sequence)
     }
@@ -475,6 +506,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       replyIs: (peer, request, bytes, start, end) =>
         this.coordinator.replyIs(peer, request, bytes, start, end),
       cannot: (peer, request, reason) => this.coordinator.cannot(peer, request, reason),
+      gossipIs: (peer, request, bytes, start, end) => this.gossip.onAnswer(peer, request, bytes, start, end),
       refused: (reason) => this.coordinator.refused(reason),
     }
   }
@@ -488,6 +520,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   #refresh(): void {
     const live = this.#peers.filter((peer) => peer === null || peer.isLive).length
     this.#isIsolated = 2 * live <= this.#peers.length
+    this.gossip.peersChanged()
     // Others do better to ask somebody else; for itself it is who is left, for what one replica can answer.
     this.topology.refresh((this.fitness() & ~ISOLATED) === 0)
   }

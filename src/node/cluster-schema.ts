@@ -106,6 +106,55 @@ export const CLUSTER_KNOBS: readonly Knob[] = [
     reason:
       'The longest that a returning node leaves its keys to the others while it fetches what it missed; lower it to share load sooner.',
   },
+  {
+    path: 'cluster.gossip-interval',
+    field: 'gossipIntervalMs',
+    type: { kind: 'integer', min: 100, max: MINUTE_MS },
+    fallback: '1000',
+    unit: 'milliseconds',
+    runtime: false,
+    reason:
+      'How often a node tells another one what it knows of all; lower it to agree on failures sooner, raise it to save traffic in large clusters. The same on all nodes.',
+  },
+  {
+    path: 'cluster.ping-interval',
+    field: 'pingIntervalMs',
+    type: { kind: 'integer', min: 100, max: 500 },
+    fallback: '100',
+    unit: 'milliseconds',
+    runtime: false,
+    reason:
+      'How often peers are pinged, in whole tenths of a second; a silent one is down after 6.6 of them (with a threshold of 8). Raise it where networks lose packets or nodes pause.',
+  },
+  {
+    path: 'cluster.phi-convict-threshold',
+    field: 'phiConvictThreshold',
+    type: { kind: 'integer', min: 5, max: 16 },
+    fallback: '8',
+    unit: '',
+    runtime: false,
+    reason:
+      'Doubt at which a silent peer is down: 8 is wrong once in 10^8. Raise it when peers are held down that live, lower it to leave dead ones sooner.',
+  },
+  {
+    path: 'cluster.phi-suspicious-threshold',
+    field: 'phiSuspiciousThreshold',
+    type: { kind: 'integer', min: 1, max: 16 },
+    fallback: '5',
+    unit: '',
+    runtime: false,
+    reason: 'Doubt at which a silent peer is shown as suspicious; lower it to see troubles earlier.',
+  },
+  {
+    path: 'cluster.phi-window-size',
+    field: 'phiWindowSize',
+    type: { kind: 'integer', min: 10, max: 10_000 },
+    fallback: '200',
+    unit: '',
+    runtime: false,
+    reason:
+      'How many of a peer’s latest intervals are remembered; raise it to forget bad times later, lower it to get used to them sooner.',
+  },
 ]
 
 /** A key of an entry in one of the lists. */

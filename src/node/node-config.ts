@@ -81,6 +81,12 @@ export interface ClusterConfig {
   readonly maxClockDriftMs: number
   readonly flushTimeoutMs: number
   readonly catchUpMaxMs: number
+  readonly gossipIntervalMs: number
+  readonly pingIntervalMs: number
+  readonly phiConvictThreshold: number
+  /** At most phiConvictThreshold. */
+  readonly phiSuspiciousThreshold: number
+  readonly phiWindowSize: number
   /** This node's own entry. */
   readonly self: ClusterMember
   /** As the file lists them, this node among them; one at least. */

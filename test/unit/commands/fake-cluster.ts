@@ -3,6 +3,7 @@ import type {
   ClusterCounters,
   ClusterMember,
   ClusterView,
+  GossipFacts,
   LinkFacts,
   MemberState,
   Unfitness,
@@ -37,6 +38,9 @@ export class FakeCluster implements ClusterView {
   readonly states = new Map<number, MemberState>()
   readonly unfit = new Map<number, readonly Unfitness[]>()
   readonly links = new Map<number, readonly LinkFacts[]>()
+  /** Who holds a member down; two make it failed. */
+  readonly holders = new Map<number, readonly number[]>()
+  readonly gossip = new Map<number, GossipFacts>()
   counters: ClusterCounters = {
     siblingMerges: 1,
     longVectorsReceived: 2,
@@ -56,6 +60,14 @@ export class FakeCluster implements ClusterView {
     ]),
     refusedToPeers: new Map(),
     linksClosed: new Map([['lost', 3]]),
+    gossip: {
+      rounds: 13,
+      messagesSent: 14,
+      messagesReceived: 15,
+      bytesSent: 16,
+      bytesReceived: 17,
+      malformed: 18,
+    },
   }
 
   /** Node i of n on 127.0.0.1, at ports 7001 + i, 8001 + i, 17001 + i, seen from member `self`. */
@@ -77,6 +89,18 @@ export class FakeCluster implements ClusterView {
 
   stateOf(member: number): MemberState {
     return this.states.get(member) ?? 'up'
+  }
+
+  isFailed(member: number): boolean {
+    return this.holdersOf(member).length >= 2
+  }
+
+  holdersOf(member: number): readonly number[] {
+    return this.holders.get(member) ?? []
+  }
+
+  gossipOf(member: number): GossipFacts | null {
+    return this.gossip.get(member) ?? null
   }
 
   unfitnessOf(member: number): readonly Unfitness[] {

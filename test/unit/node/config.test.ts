@@ -156,6 +156,11 @@ const SAMPLES: Readonly<Record<string, readonly [good: string, bad: string]>> = 
   'cluster.max-clock-drift': ['100', '0'],
   'cluster.flush-timeout': ['500', '1'],
   'cluster.catch-up-max': ['0', '-1'],
+  'cluster.gossip-interval': ['200', '99'],
+  'cluster.ping-interval': ['300', '1000'],
+  'cluster.phi-convict-threshold': ['12', '4'],
+  'cluster.phi-suspicious-threshold': ['4', '17'],
+  'cluster.phi-window-size': ['50', '9'],
 }
 
 t.test(
