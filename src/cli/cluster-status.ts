@@ -11,6 +11,13 @@ export interface MemberStatus {
   readonly smartPort: number
   /** As the asked node sees it: up, suspicious or down. */
   readonly state: string
+  /** Whether the members agree that it is gone. */
+  readonly failed?: boolean
+  /** Names of those that hold it down. */
+  readonly heldDownBy?: readonly string[]
+  /** What it last said itself, null when it never did: 'running' or 'stopped', and when it was started (ms). */
+  readonly status?: string | null
+  readonly generation?: number | null
   /** Why it is not fit; empty when it is. */
   readonly fitness: readonly string[]
   readonly primarySlots: number
@@ -39,9 +46,12 @@ export function isWhole(status: ClusterStatus): boolean {
   return status.members.every(({ state }) => state === 'up')
 }
 
-/** 'up', or what is the matter: 'up, unfit: disk full'. */
-export function healthOf({ state, fitness }: MemberStatus): string {
-  return fitness.length === 0 ? state : `${state}, unfit: ${fitness.join(', ')}`
+/** 'up', or what is the matter: 'up, unfit: disk full', 'failed, stopped in order'. */
+export function healthOf({ state, failed, status, fitness }: MemberStatus): string {
+  const health = [failed === true ? 'failed' : state]
+  if (state === 'down' && status === 'stopped') health.push('stopped in order')
+  if (fitness.length > 0) health.push(`unfit: ${fitness.join(', ')}`)
+  return health.join(', ')
 }
 
 /** Slots as a share of all. */
@@ -68,6 +78,8 @@ export function clusterTable({ node, members }: ClusterStatus): string[] {
 
 /** Shown where the node that was asked knows them of any member. */
 const EXTRA_COLUMNS: readonly (readonly [string, (member: MemberStatus) => string])[] = [
+  ['held down by', ({ heldDownBy }) => (heldDownBy ?? []).join(', ')],
+  ['started', ({ generation }) => (typeof generation === 'number' ? timeText(generation) : '')],
   ['keys', ({ keys }) => textOf(keys)],
   ['bytes', ({ bytes }) => textOf(bytes)],
   [
@@ -75,6 +87,12 @@ const EXTRA_COLUMNS: readonly (readonly [string, (member: MemberStatus) => strin
     ({ clockOffsetMs }) => (typeof clockOffsetMs === 'number' ? `${clockOffsetMs.toFixed(1)} ms` : ''),
   ],
 ]
+
+/** '2026-11-21 20:28:34', UTC. */
+function timeText(ms: number): string {
+  const time = new Date(ms)
+  return Number.isNaN(time.getTime()) ? '' : time.toISOString().slice(0, 19).replace('T', ' ')
+}
 
 function textOf(count: number | undefined): string {
   return count === undefined ? '' : String(count)

@@ -1,7 +1,9 @@
 /**
- * What CLUSTER INFO and INFO say about the cluster in numbers. Redis's fields keep Redis's meaning as far as there is one:
- * a slot is *ok* when the first member of its preference list is its home, *pfail* when another replica is, *fail* when
- * nobody is, and one slot without a home makes the state `fail`, which is what ioredis waits for to pass.
+ * What CLUSTER INFO and INFO say about the cluster in numbers. Redis's fields keep Redis's meaning as far as there is one: a slot is
+ * *pfail* when only this node holds its owner (the first member of its preference list) down, *fail* when the owner is failed by
+ * agreement, *ok* otherwise: what CLUSTER NODES flags `fail?` and `fail`. Here another replica serves such a slot, so the state is
+ * `fail` only when a slot has no home at all, which is what ioredis waits for to pass; two fields of our own count the slots
+ * whose home is another replica, and those that have none.
  *
  * An epoch counts changes of the configuration. Here the member list is configured, so what stands for the epoch is a number
  * that two nodes share exactly when their rings are equal: a hash of the ring.
@@ -10,6 +12,7 @@ import type { ClusterCounters, ClusterView } from './cluster-view.js'
 import type { InfoFacts } from './info-facts.js'
 import type { NodeServices } from './node-services.js'
 import { SLOT_COUNT } from '../ring/slot.js'
+import type { SlotRange } from '../ring/slot-range.js'
 import type { Ring } from '../ring/ring.js'
 
 const NOBODY = -1
@@ -22,34 +25,56 @@ export function epochOf(ring: Ring): number {
 
 /** The lines of CLUSTER INFO. */
 export function clusterInfo(cluster: ClusterView): InfoFacts {
-  const { ok, elsewhere, homeless } = slotsByHome(cluster)
+  const { pfail, fail } = slotsByOwner(cluster)
+  const { elsewhere, homeless } = slotsByHome(cluster)
   const epoch = epochOf(cluster.ring)
   return [
     ['cluster_state', homeless === 0 ? 'ok' : 'fail'],
     ['cluster_slots_assigned', SLOT_COUNT],
-    ['cluster_slots_ok', ok],
-    ['cluster_slots_pfail', elsewhere],
-    ['cluster_slots_fail', homeless],
+    ['cluster_slots_ok', SLOT_COUNT - pfail - fail],
+    ['cluster_slots_pfail', pfail],
+    ['cluster_slots_fail', fail],
     ['cluster_known_nodes', cluster.members.length],
     ['cluster_size', cluster.members.length],
     ['cluster_current_epoch', epoch],
     ['cluster_my_epoch', epoch],
     ['cluster_ring_version', cluster.ring.version],
     ['cluster_replicas', cluster.ring.replicas],
+    ['cluster_slots_elsewhere', elsewhere],
+    ['cluster_slots_homeless', homeless],
   ]
 }
 
-/** Slots whose home is the first of their list, another of it, or nobody. */
-function slotsByHome(cluster: ClusterView): { ok: number; elsewhere: number; homeless: number } {
-  let ok = 0
+/** 'fail': by agreement; 'pfail': this node alone holds it down. */
+export function failureOf(cluster: ClusterView, member: number): 'none' | 'pfail' | 'fail' {
+  if (cluster.isFailed(member)) return 'fail'
+  return cluster.stateOf(member) === 'down' ? 'pfail' : 'none'
+}
+
+/** Slots whose owner only this node holds down, or is failed. */
+function slotsByOwner(cluster: ClusterView): { pfail: number; fail: number } {
+  const slots = { none: 0, pfail: 0, fail: 0 }
+  cluster.members.forEach((_, member) => {
+    const owned = cluster.ring.primaryRanges(member)
+    slots[failureOf(cluster, member)] += owned.reduce((sum, range) => sum + slotsIn(range), 0)
+  })
+  return slots
+}
+
+function slotsIn({ firstSlot, lastSlot }: SlotRange): number {
+  return lastSlot - firstSlot + 1
+}
+
+/** Slots whose home is another one than the first of their list, or nobody. */
+function slotsByHome(cluster: ClusterView): { elsewhere: number; homeless: number } {
+  let elsewhere = 0
   let homeless = 0
-  for (const { firstSlot, lastSlot, list } of cluster.ring.ranges()) {
-    const slots = lastSlot - firstSlot + 1
-    const home = cluster.homeOf(firstSlot)
-    if (home === list[0]) ok += slots
-    else if (home === NOBODY) homeless += slots
+  for (const range of cluster.ring.ranges()) {
+    const home = cluster.homeOf(range.firstSlot)
+    if (home === NOBODY) homeless += slotsIn(range)
+    else if (home !== range.list[0]) elsewhere += slotsIn(range)
   }
-  return { ok, homeless, elsewhere: SLOT_COUNT - ok - homeless }
+  return { elsewhere, homeless }
 }
 
 /** Connections with other nodes that are up. */
@@ -66,6 +91,8 @@ export function clusterFacts({ cluster }: NodeServices): InfoFacts {
     ['cluster_enabled', 1],
     ...clusterInfo(cluster),
     ...counterFacts(cluster.counters),
+    ...gossipFacts(cluster.counters),
+    ...memberCounts(cluster),
     ...cluster.members.flatMap((_, member) => memberFacts(cluster, member)),
   ]
 }
@@ -90,6 +117,33 @@ function counterFacts(counters: ClusterCounters): InfoFacts {
   ]
 }
 
+function gossipFacts({ gossip }: ClusterCounters): InfoFacts {
+  return [
+    ['cluster_gossip_rounds', gossip.rounds],
+    ['cluster_gossip_messages_sent', gossip.messagesSent],
+    ['cluster_gossip_messages_received', gossip.messagesReceived],
+    ['cluster_gossip_bytes_sent', gossip.bytesSent],
+    ['cluster_gossip_bytes_received', gossip.bytesReceived],
+    ['cluster_gossip_malformed', gossip.malformed],
+  ]
+}
+
+/** Up ones include this node; failed ones are counted as down, too, where this node holds them down. */
+function memberCounts(cluster: ClusterView): InfoFacts {
+  const counts = { up: 0, suspicious: 0, down: 0 }
+  let failed = 0
+  cluster.members.forEach((_, member) => {
+    counts[cluster.stateOf(member)]++
+    if (cluster.isFailed(member)) failed++
+  })
+  return [
+    ['cluster_members_up', counts.up],
+    ['cluster_members_suspicious', counts.suspicious],
+    ['cluster_members_down', counts.down],
+    ['cluster_members_failed', failed],
+  ]
+}
+
 /** 'placement=1,clock=2', alphabetically; '' for none. */
 function reasons(counts: ReadonlyMap<string, number>): string {
   return [...counts]
@@ -98,12 +152,15 @@ function reasons(counts: ReadonlyMap<string, number>): string {
     .join(',')
 }
 
-/** 'cluster_member_node-2:state=up,unfit=disk,clock_offset_ms=0.4,round_trip_ms=0.2', in the manner of slave0. */
+/** 'cluster_member_node-2:state=up,unfit=disk,held_down_by=node-1+node-3,clock_offset_ms=0.4,round_trip_ms=0.2', in the manner of slave0. */
 function memberFacts(cluster: ClusterView, member: number): InfoFacts {
   const { name } = cluster.members[member]
   const fields = [`state=${cluster.stateOf(member)}`]
   const unfit = cluster.unfitnessOf(member)
   if (unfit.length > 0) fields.push(`unfit=${unfit.join('+')}`)
+  const holders = cluster.holdersOf(member)
+  if (holders.length > 0)
+    fields.push(`held_down_by=${holders.map((one) => cluster.members[one].name).join('+')}`)
   const link = cluster.linksOf(member).find(({ clockOffsetMs }) => !Number.isNaN(clockOffsetMs))
   if (link !== undefined) {
     fields.push(`clock_offset_ms=${link.clockOffsetMs.toFixed(1)}`)

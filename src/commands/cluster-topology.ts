@@ -7,12 +7,13 @@
  *     SHARDS   who holds a slot by the ring: groups of slots with equal preference lists, first member `master`. Which of
  *              them are live is said beside it.
  *     NODES    who owns a slot by the ring: every node is a `master` of its primary slots, and the lines are the same on all
- *              nodes but for `myself`, `fail?` and the state of the links; redis-cli --cluster check compares them.
+ *              nodes but for `myself`, `fail?` (only this node holds it down; agreed: `fail`) and the state of the links;
+ *              redis-cli --cluster check compares them.
  */
 import type { ReplyWriter } from '../resp/reply-writer.js'
 import { joined } from '../ring/slot-range.js'
 import type { SlotRange } from '../ring/slot-range.js'
-import { epochOf } from './cluster-facts.js'
+import { epochOf, failureOf } from './cluster-facts.js'
 import type { ClusterMember, ClusterView, LinkFacts } from './cluster-view.js'
 import type { InfoFacts } from './info-facts.js'
 
@@ -117,7 +118,8 @@ function nodeLine(
   const isSelf = index === cluster.self
   const link = cluster.linksOf(index).find(({ direction }) => direction === 'to')
   const flags = [isSelf ? 'myself,master' : 'master']
-  if (cluster.stateOf(index) !== 'up') flags.push('fail?')
+  const failure = failureOf(cluster, index)
+  if (failure !== 'none') flags.push(failure === 'fail' ? 'fail' : 'fail?')
   return [
     id,
     `${address}:${smartPort}@${clusterPort}`,

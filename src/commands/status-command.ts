@@ -2,9 +2,11 @@
  * KV.STATUS: what a node knows of its cluster, as one JSON text for `kindred status` and for scripts: who the members are, how
  * this node sees each, what part of the slots each has, and what has been counted.
  *
- *     { node, members: [ { name, id, address, port, smartPort, clusterPort, state, fitness, primarySlots, replicaSlots, homeSlots,
- *       clockOffsetMs, rtt } ], counters }
+ *     { node, members: [ { name, id, address, port, smartPort, clusterPort, state, failed, heldDownBy, status, generation,
+ *       fitness, primarySlots, replicaSlots, homeSlots, clockOffsetMs, rtt } ], counters }
  *
+ * `state` is this node's judgement, `failed` what members agree on, `heldDownBy` the names of those that hold it down. `status` ('running',
+ * 'stopped') and `generation` (the wall time of its start, ms) are what the member last said itself, null when it never did.
  * `fitness` is why a member may not be home (RULES H1), empty when it may; `replicaSlots` are all slots that it has copies of,
  * `homeSlots` as this node sees homes now; `clockOffsetMs` (the member's clock ahead of this node's) and `rtt` (ms) are null
  * where nothing is known.
@@ -31,7 +33,7 @@ function statusOf(cluster: ClusterView): unknown {
     members: members.map((_, member) => memberStatus(cluster, member)),
     counters: Object.fromEntries(
       Object.entries(cluster.counters).map(([name, count]) => {
-        return [name, count instanceof Map ? Object.fromEntries(count) : (count as number)]
+        return [name, count instanceof Map ? Object.fromEntries(count) : (count as unknown)]
       }),
     ),
   }
@@ -40,6 +42,7 @@ function statusOf(cluster: ClusterView): unknown {
 function memberStatus(cluster: ClusterView, member: number): unknown {
   const { name, id, address, port, smartPort, clusterPort } = cluster.members[member]
   const links = cluster.linksOf(member)
+  const gossip = cluster.gossipOf(member)
   return {
     name,
     id,
@@ -48,6 +51,10 @@ function memberStatus(cluster: ClusterView, member: number): unknown {
     smartPort,
     clusterPort,
     state: cluster.stateOf(member),
+    failed: cluster.isFailed(member),
+    heldDownBy: cluster.holdersOf(member).map((holder) => cluster.members[holder].name),
+    status: gossip?.status ?? null,
+    generation: gossip?.generation ?? null,
     fitness: cluster.unfitnessOf(member),
     ...slotsOf(cluster, member),
     clockOffsetMs: known(links, ({ clockOffsetMs }) => clockOffsetMs),

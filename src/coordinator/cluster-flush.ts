@@ -7,11 +7,12 @@
  *     all have it, or have become failed  OK; who was failed gets it in its next handshake
  *     not all within flush-timeout        -UNCERTAIN; they get it with the next ping
  *
- * *Failed* is what two members hold down, or the only live one. It is agreed by asking: STAMP brings whom a member holds down.
+ * *Failed* is what two members hold down, or the only live one, as gossip agrees on it (membership/failure-agreement.ts). A member
+ * that this node reaches is asked all the same, whatever others think of it.
  */
 import type { Clock } from '../env/clock.js'
 import { majority } from './consistency.js'
-import { bulkReply } from './cluster-calls.js'
+import { integerReply } from './cluster-calls.js'
 import type { ClusterCalls } from './cluster-calls.js'
 import { ClusterError } from './cluster-error.js'
 import type { FlushMarks } from './flush-marks.js'
@@ -21,12 +22,6 @@ const STAMP = Buffer.from('STAMP')
 const FLUSH = Buffer.from('FLUSH')
 const AGAIN_AFTER_MS = 50
 
-/** What a member has said of itself and the others. */
-interface Said {
-  readonly stamp: number
-  readonly down: ReadonlySet<number>
-}
-
 export class ClusterFlush {
   readonly #calls: ClusterCalls
   readonly #topology: Topology
@@ -34,6 +29,7 @@ export class ClusterFlush {
   readonly #marks: FlushMarks
   readonly #timeoutMs: () => number
   readonly #clockInDoubt: () => boolean
+  readonly #isAgreedFailed: (member: number) => boolean
 
   constructor(options: {
     calls: ClusterCalls
@@ -42,6 +38,7 @@ export class ClusterFlush {
     marks: FlushMarks
     timeoutMs: () => number
     clockInDoubt: () => boolean
+    isFailed: (member: number) => boolean
   }) {
     this.#calls = options.calls
     this.#topology = options.topology
@@ -49,50 +46,44 @@ export class ClusterFlush {
     this.#marks = options.marks
     this.#timeoutMs = options.timeoutMs
     this.#clockInDoubt = options.clockInDoubt
+    this.#isAgreedFailed = options.isFailed
   }
 
   /** Resolves when every key is gone; rejects with ClusterError, or with StoreError when this node cannot take the mark. */
   async run(): Promise<void> {
     const deadlineMs = this.#clock.monotonicMs() + this.#timeoutMs()
-    const said = await this.#survey(deadlineMs)
-    if (!this.#isQuorum([...said.keys()])) throw new ClusterError('no-replicas-write')
+    const stamps = await this.#survey(deadlineMs)
+    if (!this.#isQuorum([...stamps.keys()])) throw new ClusterError('no-replicas-write')
     if (this.#clockInDoubt()) throw new ClusterError('clock')
-    const mark = this.#marks.mint(Math.max(...[...said.values()].map(({ stamp }) => stamp)))
+    const mark = this.#marks.mint(Math.max(...stamps.values()))
     const isEverywhere = await Promise.race([this.#spread(mark, deadlineMs), this.#until(deadlineMs)])
     if (isEverywhere) return
     throw new ClusterError('uncertain', 'not every member is known to have it within flush-timeout')
   }
 
-  /** What every member that is not failed has said. */
-  async #survey(deadlineMs: number): Promise<Map<number, Said>> {
-    const said = new Map<number, Said>()
+  /** How far the clock of every member is that is not failed. */
+  async #survey(deadlineMs: number): Promise<Map<number, number>> {
+    const stamps = new Map<number, number>()
     for (;;) {
-      await Promise.all(this.#members().map((member) => this.#ask(member, said)))
-      const silent = this.#members().filter((member) => !said.has(member))
-      if (silent.every((member) => this.#isFailed(member, said))) return said
+      await Promise.all(this.#members().map((member) => this.#ask(member, stamps)))
+      const silent = this.#members().filter((member) => !stamps.has(member))
+      if (silent.every((member) => this.#isFailed(member))) return stamps
       if (this.#clock.monotonicMs() >= deadlineMs) throw new ClusterError('no-replicas-write')
       await this.#pause(AGAIN_AFTER_MS)
     }
   }
 
-  async #ask(member: number, said: Map<number, Said>): Promise<void> {
-    if (!this.#topology.isLive(member)) return void said.delete(member)
+  async #ask(member: number, stamps: Map<number, number>): Promise<void> {
+    if (!this.#topology.isLive(member)) return void stamps.delete(member)
     try {
-      const text = bulkReply(await this.#calls.call(member, [STAMP])).toString('latin1')
-      const [stamp, down] = text.split(' ')
-      const members = down === '' ? [] : down.split(',').map(Number)
-      said.set(member, { stamp: Number(stamp), down: new Set(members) })
+      stamps.set(member, integerReply(await this.#calls.call(member, [STAMP])))
     } catch {
-      said.delete(member)
+      stamps.delete(member)
     }
   }
 
-  /** Down for this node, and for another one that answers if there is any. */
-  #isFailed(member: number, said: ReadonlyMap<number, Said>): boolean {
-    const { self } = this.#topology
-    if (member === self || this.#topology.isLive(member)) return false
-    const others = [...said].filter(([other]) => other !== self && other !== member)
-    return others.length === 0 || others.some(([, { down }]) => down.has(member))
+  #isFailed(member: number): boolean {
+    return !this.#topology.isLive(member) && this.#isAgreedFailed(member)
   }
 
   /** Whether these are a majority of every range's replicas. */
@@ -118,11 +109,7 @@ export class ClusterFlush {
     while (this.#clock.monotonicMs() < deadlineMs) {
       const missing = this.#members().filter((member) => !have.has(member))
       await Promise.all(missing.filter((member) => this.#topology.isLive(member)).map(hand))
-      const said = new Map<number, Said>()
-      const left = missing.filter((member) => !have.has(member))
-      if (left.length === 0) return true
-      await Promise.all(this.#members().map((member) => this.#ask(member, said)))
-      if (left.every((member) => this.#isFailed(member, said))) return true
+      if (missing.every((member) => have.has(member) || this.#isFailed(member))) return true
       await this.#pause(AGAIN_AFTER_MS)
     }
     return false

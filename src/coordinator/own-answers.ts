@@ -4,7 +4,7 @@
  *
  *     COUNT ringVersion ranges     live keys in these ranges of the ring ('0,5,7'), an integer         (RULES R5)
  *     PAGE start end count         a page (scan-page.ts) of the tokens from start to end, a bulk string       (R4)
- *     STAMP                        'stamp member,member …': the highest stamp issued or seen, and whom it holds down (P4)
+ *     STAMP                        the highest stamp issued or seen, an integer                                   (P4)
  *     FLUSH mark                   OK once everything at or below the mark is gone for good                      (P4)
  */
 import type { Clock } from '../env/clock.js'
@@ -69,7 +69,7 @@ export class OwnAnswers {
       case 'PAGE':
         return this.#page(Number(rest[0]), Number(rest[1]), Number(rest[2]), reply)
       case 'STAMP':
-        return reply.bulkText(`${this.#keyspace.stamp} ${this.#down().join(',')}`)
+        return reply.integer(this.#keyspace.stamp)
       case 'FLUSH':
         return this.#flush(Number(rest[0]), reply)
       default:
@@ -117,13 +117,6 @@ export class OwnAnswers {
       }
       held = await keyspace.whenLoaded(held)
     }
-  }
-
-  #down(): number[] {
-    const { ring, self } = this.#topology
-    return ring.members.flatMap((_, member) => {
-      return member !== self && !this.#topology.isLive(member) ? [member] : []
-    })
   }
 
   async #flush(mark: number, reply: ReplyWriter): Promise<void> {

@@ -248,6 +248,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       random,
       config,
       clockInDoubt: () => this.#inDoubt,
+      isFailed: (member) => this.gossip.isFailed(member),
     })
   }
 

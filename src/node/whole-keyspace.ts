@@ -28,8 +28,9 @@ export class WholeKeyspace implements ClusterKeyspace {
     random: Random
     config: ClusterConfig
     clockInDoubt: () => boolean
+    isFailed: (member: number) => boolean
   }) {
-    const { coordinator, config, marks, clockInDoubt } = options
+    const { coordinator, config, marks, clockInDoubt, isFailed } = options
     const { topology, clock } = coordinator
     this.#topology = topology
     this.#random = options.random
@@ -37,7 +38,7 @@ export class WholeKeyspace implements ClusterKeyspace {
     this.#count = new ClusterCount(calls, topology, clock, () => config.readTimeoutMs)
     this.#scan = new ClusterScan(calls, topology, clock, () => config.readTimeoutMs)
     const timeoutMs = (): number => config.flushTimeoutMs
-    this.#flush = new ClusterFlush({ calls, topology, clock, marks, timeoutMs, clockInDoubt })
+    this.#flush = new ClusterFlush({ calls, topology, clock, marks, timeoutMs, clockInDoubt, isFailed })
   }
 
   count(scope: Scope): Promise<number> {

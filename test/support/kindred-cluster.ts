@@ -9,7 +9,6 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { CLUSTER_PORT_OFFSET, SMART_PORT_OFFSET } from '../../src/node/cluster-schema.js'
-import { SLOT_COUNT } from '../../src/ring/slot.js'
 import { freePorts } from './free-ports.js'
 import { infoFields, KindredNode, temporaryDirectory } from './kindred-node.js'
 import { LinkProxy } from './link-proxy.js'
@@ -97,7 +96,8 @@ export class KindredCluster {
   #isWhole(info: ReadonlyMap<string, string>): boolean {
     const isUp = (name: string): boolean =>
       info.get(`cluster_member_${name}`)?.startsWith('state=up') === true
-    return info.get('cluster_slots_ok') === String(SLOT_COUNT) && this.nodes.every(({ name }) => isUp(name))
+    const away = ['cluster_slots_elsewhere', 'cluster_slots_homeless']
+    return away.every((name) => info.get(name) === '0') && this.nodes.every(({ name }) => isUp(name))
   }
 
   #whatNodesSaid(): string {

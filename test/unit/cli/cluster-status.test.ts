@@ -46,6 +46,29 @@ t.test('keys, bytes and clocks are shown where any member has them', (t) => {
   t.end()
 })
 
+t.test('who holds whom down, and since when members run, is shown where it is known', (t) => {
+  const lines = clusterTable({
+    node: 'a',
+    members: [
+      member('a', { status: 'running', generation: Date.UTC(2026, 10, 21, 20, 28, 34) }),
+      member('b', {
+        state: 'down',
+        failed: true,
+        heldDownBy: ['a', 'c'],
+        status: 'stopped',
+        generation: 0,
+      }),
+      member('c', { heldDownBy: [], status: null, generation: null }),
+    ],
+  })
+  t.match(lines[0], /copies of +held down by +started$/)
+  t.match(lines[1], /^a \(asked\) .* up .* 100\.0 % +2026-11-21 20:28:34$/)
+  t.match(lines[2], /^b .* failed, stopped in order .* a, c +1970-01-01 00:00:00$/)
+  t.match(lines[3], /^c .* up .* 100\.0 %$/)
+  t.equal(healthOf(member('b', { failed: true })), 'failed', 'others agree, though the asked node reaches it')
+  t.end()
+})
+
 t.test('a member that is up but not fit is said to be, with why', (t) => {
   t.equal(healthOf(member('a')), 'up')
   t.equal(

@@ -157,7 +157,24 @@ t.test('CLUSTER NODES keeps the ranges of a member that is down, and flags it', 
     'disconnected',
   ])
   t.same(after[1].split(' ').slice(8), before[1].split(' ').slice(8))
-  t.equal(after[2].split(' ')[2], 'master,fail?')
+  t.equal(after[2].split(' ')[2], 'master', 'suspicion is no failure')
+})
+
+t.test('CLUSTER NODES says fail? of whom this node alone holds down, fail of whom two do', async (t) => {
+  const cluster = new FakeCluster(3)
+  const flags = async () => (await nodesOf(cluster)).map((line) => line.split(' ')[2])
+  cluster.states.set(1, 'down')
+  cluster.holders.set(1, [0])
+  t.same(await flags(), ['myself,master', 'master,fail?', 'master'])
+  cluster.holders.set(1, [0, 2])
+  t.same(await flags(), ['myself,master', 'master,fail', 'master'])
+  cluster.states.clear()
+  cluster.holders.set(1, [2])
+  t.same(
+    await flags(),
+    ['myself,master', 'master', 'master'],
+    'what another one alone holds down is its matter',
+  )
 })
 
 async function nodesOf(cluster: FakeCluster): Promise<string[]> {
@@ -198,30 +215,53 @@ t.test('CLUSTER SHARDS groups slots of equal lists, with roles by the ring and h
   t.same([flat[0], flat[2]], ['slots', 'nodes'])
 })
 
-t.test('CLUSTER INFO counts slots by who is home', async (t) => {
-  const cluster = new FakeCluster(3)
-  const fields = async () => Object.fromEntries(lines(await clientOf(cluster).value('CLUSTER', 'INFO')))
-  t.match(await fields(), {
-    cluster_state: 'ok',
-    cluster_slots_assigned: '16384',
-    cluster_slots_ok: '16384',
-    cluster_slots_pfail: '0',
-    cluster_slots_fail: '0',
-    cluster_known_nodes: '3',
-    cluster_size: '3',
-  })
-  cluster.states.set(1, 'down')
-  const led = cluster.ring
-    .primaryRanges(1)
-    .reduce((sum, range) => sum + range.lastSlot - range.firstSlot + 1, 0)
-  t.match(await fields(), {
-    cluster_state: 'ok',
-    cluster_slots_ok: String(SLOT_COUNT - led),
-    cluster_slots_pfail: String(led),
-  })
-  for (const member of [0, 1, 2]) cluster.states.set(member, 'down')
-  t.match(await fields(), { cluster_state: 'fail', cluster_slots_ok: '0', cluster_slots_fail: '16384' })
-})
+t.test(
+  'CLUSTER INFO counts slots by whether their owner is down or failed, and by who is home',
+  async (t) => {
+    const cluster = new FakeCluster(3)
+    const fields = async () => Object.fromEntries(lines(await clientOf(cluster).value('CLUSTER', 'INFO')))
+    t.match(await fields(), {
+      cluster_state: 'ok',
+      cluster_slots_assigned: '16384',
+      cluster_slots_ok: '16384',
+      cluster_slots_pfail: '0',
+      cluster_slots_fail: '0',
+      cluster_known_nodes: '3',
+      cluster_size: '3',
+    })
+    cluster.states.set(1, 'down')
+    const led = cluster.ring
+      .primaryRanges(1)
+      .reduce((sum, range) => sum + range.lastSlot - range.firstSlot + 1, 0)
+    t.match(await fields(), {
+      cluster_state: 'ok',
+      cluster_slots_ok: String(SLOT_COUNT - led),
+      cluster_slots_pfail: String(led),
+      cluster_slots_fail: '0',
+      cluster_slots_elsewhere: String(led),
+      cluster_slots_homeless: '0',
+    })
+    cluster.holders.set(1, [0, 2])
+    t.match(await fields(), {
+      cluster_state: 'ok',
+      cluster_slots_ok: String(SLOT_COUNT - led),
+      cluster_slots_pfail: '0',
+      cluster_slots_fail: String(led),
+    })
+    cluster.states.clear()
+    cluster.holders.clear()
+    cluster.unfit.set(2, ['disk'])
+    t.match(await fields(), { cluster_slots_ok: '16384', cluster_slots_homeless: '0' })
+    t.not((await fields()).cluster_slots_elsewhere, '0', 'an unfit owner is not down')
+    for (const member of [0, 1, 2]) cluster.states.set(member, 'down')
+    t.match(await fields(), {
+      cluster_state: 'fail',
+      cluster_slots_ok: '0',
+      cluster_slots_pfail: '16384',
+      cluster_slots_homeless: '16384',
+    })
+  },
+)
 
 function lines(text: ReplyValue): [string, string][] {
   return (text as string)

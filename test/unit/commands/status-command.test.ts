@@ -54,6 +54,23 @@ t.test('a member that is down or unfit is no home', async (t) => {
   t.notOk(isWhole(status))
 })
 
+t.test('KV.STATUS says who holds whom down, and what members say of themselves', async (t) => {
+  const cluster = new FakeCluster(3, 0)
+  cluster.states.set(1, 'down')
+  cluster.holders.set(1, [0, 2]).set(2, [1])
+  cluster.gossip.set(1, { generation: 1_800_000_000_000, status: 'stopped' })
+  const { members } = await statusOf(cluster)
+  const [first, , third] = cluster.members.map(({ name }) => name)
+  t.same(
+    members.map(({ failed, heldDownBy, status, generation }) => [failed, heldDownBy, status, generation]),
+    [
+      [false, [], null, null],
+      [true, [first, third], 'stopped', 1_800_000_000_000],
+      [false, [cluster.members[1].name], null, null],
+    ],
+  )
+})
+
 t.test('counters by reason are objects', async (t) => {
   const status = (await statusOf(new FakeCluster())) as unknown as { counters: Record<string, unknown> }
   t.equal(status.counters.readRepairs, 4)
