@@ -1,0 +1,92 @@
+/**
+ * The handoff store in LMDB: one file beside the log, memory-mapped, read in this thread and written by LMDB's own. Why LMDB: what is
+ * held for others comes and goes in any order, needs no compaction of ours, and must not depend on the storage engine that
+ * it is there to make good.
+ *
+ * What it asks of its user (RULES, and tried): values over shared memory are stored as garbage and can crash the process, so
+ * everything that comes here is a private copy on the heap. LMDB acknowledges a put when it is committed, which a power cut may
+ * undo: durable is what `flushed` says.
+ *
+ * A file that does not begin as LMDB's is moved aside before LMDB sees it, because an open that fails corrupts the heap of the
+ * process. What it held is lost; a node that did not start for it would lose more. LMDB has no checksums: the records
+ * have, and are checked by who reads them.
+ */
+import { open } from 'lmdb'
+import type { RootDatabase } from 'lmdb'
+import type { Disk } from '../env/disk.js'
+import type { Log } from '../env/log.js'
+import { readU32 } from '../util/bytes.js'
+import type { HandoffEntry, HandoffStore, HandoffWrite } from './handoff-store.js'
+
+const FILE_NAME = 'handoffs.lmdb'
+/** Behind the head of the first page. */
+const MAGIC_AT = 24
+const MAGIC = 0xbeefc0de
+
+export class LmdbHandoffStore implements HandoffStore {
+  readonly #database: RootDatabase<Buffer, Buffer>
+
+  private constructor(database: RootDatabase<Buffer, Buffer>) {
+    this.#database = database
+  }
+
+  /** Opens or makes the file in `directory`, which exists. Throws the disk's errors. */
+  static open(directory: string, disk: Disk, log: Log): LmdbHandoffStore {
+    const path = `${directory}/${FILE_NAME}`
+    if (disk.exists(path) && !isLmdb(disk, path)) {
+      log.error('hints and fallback copies cannot be read and are lost', { file: path })
+      disk.rename(path, `${path}.damaged`)
+      disk.syncDirectory(directory)
+    }
+    const database = open<Buffer, Buffer>({
+      path,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+      cache: false,
+    })
+    return new LmdbHandoffStore(database)
+  }
+
+  apply(writes: readonly HandoffWrite[], done: (error: Error | null) => void): void {
+    void this.#apply(writes).then(
+      () => done(null),
+      (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
+    )
+  }
+
+  async #apply(writes: readonly HandoffWrite[]): Promise<void> {
+    const database = this.#database
+    await Promise.all(
+      writes.map(({ key, value }) => (value === null ? database.remove(key) : database.put(key, value))),
+    )
+    await database.flushed
+  }
+
+  scan(from: Buffer, end: Buffer, entriesMax: number, bytesMax: number): readonly HandoffEntry[] {
+    const entries: HandoffEntry[] = []
+    let bytes = 0
+    for (const { key, value } of this.#database.getRange({ start: from, end, limit: entriesMax })) {
+      entries.push({ key: Buffer.from(key), value: Buffer.from(value) })
+      bytes += value.length
+      if (bytes >= bytesMax) break
+    }
+    return entries
+  }
+
+  async close(): Promise<void> {
+    await this.#database.close()
+  }
+}
+
+/** Whether the file is empty, as one that was just made, or begins with a page that LMDB has written. */
+function isLmdb(disk: Disk, path: string): boolean {
+  const file = disk.open(path, 'read')
+  try {
+    if (disk.sizeBytes(file) === 0) return true
+    const head = new Uint8Array(MAGIC_AT + 4)
+    const read = disk.readSync(file, head, 0, head.length, 0)
+    return read === head.length && readU32(head, MAGIC_AT) === MAGIC
+  } finally {
+    disk.close(file)
+  }
+}
