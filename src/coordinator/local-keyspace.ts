@@ -524,6 +524,8 @@ export class LocalKeyspace implements Keyspace {
       record,
       0,
       record.length,
+      predecessor,
+      this.#entry.record,
       shadows ? FLAG_SHADOWS : 0,
       this.#displaced,
     )
@@ -650,7 +652,8 @@ export class LocalKeyspace implements Keyspace {
         hash.of(bytes, start, end)
         // An append stands on the look-up of its key that came directly before.
         this.#store.find(hash, bytes, start, end, this.#entry)
-        this.#store.appendRecord(hash, bytes, 0, bytes.length, flags, DISPLACED_NOTHING)
+        // What it replaces is the same once more.
+        this.#store.appendRecord(hash, bytes, 0, bytes.length, bytes, 0, flags, DISPLACED_NOTHING)
         const expireAtMs = siblingExpireAt(bytes, siblingsStart(bytes, 0))
         counts.wrote(slotOfToken(hash.token), DISPLACED_NOTHING, expireAtMs)
       }

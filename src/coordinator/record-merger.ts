@@ -193,7 +193,8 @@ export class RecordMerger {
     const shadows = isOver && dies !== NEVER_DIES && outlives(held, record, dies)
     const displaced = isOver ? this.#displacedBy(held, record) : DISPLACED_NOTHING
     const flags = shadows ? FLAG_SHADOWS : 0
-    const sequence = store.appendRecord(hash, bytes, start, end, flags, displaced)
+    const over = isOver ? held : null
+    const sequence = store.appendRecord(hash, bytes, start, end, over, record, flags, displaced)
     const winner = siblingsStart(bytes, start)
     const isValue = siblingCount(bytes, start) > 0 && siblingKind(bytes, winner) === KIND_VALUE
     const slot = slotOfToken(hash.token)

@@ -29,8 +29,14 @@ export function storeOptions(config: NodeConfig, ring: Ring | null): StoreOption
     writeDelayMaxMs: storage.writeStallDelayMaxMs,
     diskReserveBytes: storage.diskReserveBytes,
     syncsOnEventLoop: true,
-    ...(ring === null ? {} : { partitions: partitionsOf(ring), keepsDead: ring.members.length > 1 }),
+    ...(ring === null ? {} : settingsOf(ring)),
   }
+}
+
+/** With replicas elsewhere nothing dead goes by itself, and trees tell what they hold. */
+function settingsOf(ring: Ring): Pick<StoreOptions, 'partitions' | 'keepsDead' | 'keepsTrees'> {
+  const hasReplicas = ring.members.length > 1
+  return { partitions: partitionsOf(ring), keepsDead: hasReplicas, keepsTrees: hasReplicas }
 }
 
 /** Keys are counted by range of the ring: the slots of one have always one home. */

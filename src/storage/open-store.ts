@@ -46,6 +46,8 @@ import type { StoreEnv, StoreOptions } from './store-options.js'
 import { Table } from './table/table.js'
 import { TableSet } from './table-set.js'
 import type { LiveTable } from './table-set.js'
+import { RangeTrees } from './trees/range-trees.js'
+import { TreeRanges } from './trees/tree-ranges.js'
 
 export interface SealedSegment {
   readonly segment: Segment
@@ -64,6 +66,8 @@ export interface LoadedStore {
   /** Recovered logs, oldest first, sealed and synced. */
   readonly segments: readonly SealedSegment[]
   readonly counts: LiveCounts
+  /** Null where none are kept. */
+  readonly trees: RangeTrees | null
   /** Of the newest entry. */
   readonly sequence: number
   readonly flushMark: number
@@ -102,7 +106,8 @@ export async function loadStore(
     }
     replay.sequence = state.lastSequence
     const segments = recoverLogs(env, options, state, replay)
-    return { state, tables, cache, segments, ...replay.result() }
+    const trees = loadTrees(options, tables, segments)
+    return { state, tables, cache, segments, trees, ...replay.result() }
   } catch (error) {
     for (const { table } of tables.all) table.retire(false)
     throw error
@@ -172,6 +177,18 @@ function missing(path: string, what: string, directory: string): CorruptionError
     `the ${what} is missing, but ${pathOf(directory, MANIFEST_NAME)} names it`,
     'Bring the file back, or restore the directory from a snapshot.',
   )
+}
+
+function loadTrees(
+  { keepsTrees = false, partitions = ONE_PARTITION }: StoreOptions,
+  tables: TableSet,
+  segments: readonly SealedSegment[],
+): RangeTrees | null {
+  if (!keepsTrees) return null
+  const trees = new RangeTrees(new TreeRanges(partitions))
+  if (tables.all.length === 0 && segments.length === 0) return trees
+  for (let range = 0; range < trees.ranges.count; range++) trees.reset(range)
+  return trees
 }
 
 /** Accumulates what the replayed entries mean. */

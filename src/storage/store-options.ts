@@ -39,6 +39,8 @@ export interface StoreOptions {
   readonly keepsDead?: boolean
   /** How keys are told apart when they are counted; all together unless said. Counted anew at a start when it changed. */
   readonly partitions?: Partitions
+  /** Merkle trees are kept, of each partition: those are runs of slots then, in the order of slots. */
+  readonly keepsTrees?: boolean
 }
 
 export interface StoreEnv {

@@ -15,16 +15,15 @@
  */
 import { assert } from '../util/assert.js'
 import { KIND_VALUE, keyLength, keyStart } from '../record/layout.js'
+import { maxHlc } from '../record/death.js'
 import { encodeRecord } from '../record/record.js'
 import { singleRecordBytes, writeSingleRecord } from '../record/record-writer.js'
-import type { KeyHash } from '../ring/token.js'
-import { slotOfToken } from '../ring/token.js'
+import { KeyHash, slotOfToken } from '../ring/token.js'
 import { copyBytes } from '../util/bytes.js'
 import type { BlockCache } from './block-cache.js'
 import { diskErrorCode } from './disk-error.js'
 import { isLackOfSpace } from './disk-space.js'
-import { KIND_FLUSH_MARK, KIND_RECORD, SEQUENCE_MAX, writeEntryHeader } from './entry.js'
-import type { EntryRef } from './entry.js'
+import { EntryRef, KIND_FLUSH_MARK, KIND_RECORD, SEQUENCE_MAX, writeEntryHeader } from './entry.js'
 import { walkKeys } from './key-walk.js'
 import type { ColdVisitor, EntryVisitor, WalkLimits } from './key-walk.js'
 import type { LiveCounts } from './live-counts.js'
@@ -43,7 +42,8 @@ import { NoRoomYet, StoreError } from './store-error.js'
 import type { Table } from './table/table.js'
 import { COLD, FOUND } from './table/table-lookup.js'
 import type { TableLookup } from './table/table-lookup.js'
-import type { TableSet } from './table-set.js'
+import type { LiveTable, TableSet } from './table-set.js'
+import type { RangeTrees } from './trees/range-trees.js'
 
 /** A write may go ahead. */
 export const WRITE_NOW = 0
@@ -70,6 +70,8 @@ export class Store {
   #cache!: BlockCache
   #shortcuts!: Shortcuts
   #counts!: LiveCounts
+  /** Of a node with replicas elsewhere. */
+  #trees: RangeTrees | null = null
   readonly #orders = new WeakMap<Segment, SlotOrder>()
   #sequence = 0
   #flushMark = 0
@@ -137,6 +139,7 @@ export class Store {
     this.#cache = loaded.cache
     this.#shortcuts = new Shortcuts(loaded.cache)
     this.#counts = loaded.counts
+    this.#trees = loaded.trees
     this.#sequence = Math.max(this.#sequence, loaded.sequence)
     this.#flushMark = loaded.flushMark
     this.#flushMarkSequence = 0
@@ -182,6 +185,11 @@ export class Store {
 
   get counts(): LiveCounts {
     return this.#counts
+  }
+
+  /** Null where none are kept. Others after a reopening: not to be held on to. */
+  get trees(): RangeTrees | null {
+    return this.#trees
   }
 
   /** FLUSHALL's mark: dots at or below this HLC are gone. */
@@ -384,19 +392,22 @@ export class Store {
       valueStart,
       valueEnd,
     )
-    return this.#endNewest(segment, hash, record, bytes, flags, displaced)
+    return this.#endNewest(segment, hash, predecessor, predecessorAt, record, bytes, flags, displaced)
   }
 
   /**
-   * Appends the encoded record bytes[start, end), made elsewhere or merged, and makes it the key's newest. `hash` is that of the
-   * record's key; find() of the same key must have come directly before. `displaced`: see segment-format.ts. Returns the
-   * entry's sequence. Throws StoreError before anything is written, NoRoomYet when the record is larger than what was admitted.
+   * Appends the encoded record bytes[start, end), made elsewhere or merged, over `predecessor` (the newest entry's record, or
+   * null) and makes it the key's newest. `hash` is that of the record's key; find() of the same key must have come directly
+   * before. `displaced`: see segment-format.ts. Returns the entry's sequence. Throws StoreError before anything is written,
+   * NoRoomYet when the record is larger than what was admitted.
    */
   appendRecord(
     hash: KeyHash,
     bytes: Buffer,
     start: number,
     end: number,
+    predecessor: Buffer | null,
+    predecessorAt: number,
     flags: number,
     displaced: number,
   ): number {
@@ -408,7 +419,7 @@ export class Store {
     }
     const record = this.#beginNewest(segment, hash, bytes, keyStart(start), keyLength(bytes, start))
     copyBytes(bytes, start, end, segment.arena, record)
-    return this.#endNewest(segment, hash, record, recordBytes, flags, displaced)
+    return this.#endNewest(segment, hash, predecessor, predecessorAt, record, recordBytes, flags, displaced)
   }
 
   /** Where the next record of the key that was looked up last goes. */
@@ -423,6 +434,8 @@ export class Store {
   #endNewest(
     segment: Segment,
     hash: KeyHash,
+    predecessor: Buffer | null,
+    predecessorAt: number,
     record: number,
     recordBytes: number,
     flags: number,
@@ -432,6 +445,7 @@ export class Store {
     writeEntryHeader(segment.arena, record, sequence, flags, KIND_RECORD)
     segment.endRecord(record, recordBytes, displaced)
     segment.insert(hash.first, slotOfToken(hash.token), record)
+    this.#trees?.replaced(hash.token, predecessor, predecessorAt, segment.arena, record)
     this.appendedIn = segment.arena
     this.appendedAt = record
     if (segment.tail >= this.#makeMemoryAt) this.#foreseeRotation()
@@ -458,8 +472,37 @@ export class Store {
     this.#flushMark = Math.max(this.#flushMark, mark)
     this.#flushMarkSequence = sequence
     this.#counts.clear()
+    this.#flushTrees()
     this.#writer.scheduleCommit()
     return sequence
+  }
+
+  /** The trees begin anew, with what was stamped above the mark and came before it: as a rule that is all in memory. */
+  #flushTrees(): void {
+    const trees = this.#trees
+    if (trees === null) return
+    const mark = this.#flushMark
+    trees.flush(mark)
+    const inMemoryFrom = (this.#older.at(-1) ?? this.#active).header.firstSequence
+    const isInTables = ({ table: { summary } }: LiveTable): boolean =>
+      summary.maxHlc > mark && summary.minSequence < inMemoryFrom
+    if (this.#tables.all.some(isInTables)) return this.#recountTrees()
+    const hash = new KeyHash()
+    const newest = new EntryRef()
+    this.eachInMemory((bytes, record) => {
+      if (maxHlc(bytes, record) <= mark) return
+      const start = keyStart(record)
+      const end = start + keyLength(bytes, record)
+      hash.of(bytes, start, end)
+      this.find(hash, bytes, start, end, newest)
+      if (newest.bytes === bytes && newest.record === record) trees.add(hash.token, bytes, record)
+    })
+  }
+
+  /** They are not ready until what the store holds has been counted. */
+  #recountTrees(): void {
+    const trees = this.#trees
+    if (trees !== null) for (let range = 0; range < trees.ranges.count; range++) trees.reset(range)
   }
 
   /**

@@ -1,0 +1,97 @@
+/**
+ * What one record adds to the trees: 64 bits, as two numbers, and the hour that it dies in. A pure function of the
+ * record as it counts above the flush mark (RULES P4), so replicas that hold the same add the same, whatever their disks
+ * look like (V9). The record's own checksum covers its key, whole context, and every sibling's dot, kind, expiry and
+ * value checksum; the winner's stamp and value checksum stand beside it, because 32 bits alone would be too few. So no
+ * more than three words are read and mixed, and nothing is hashed that was hashed before.
+ *
+ * Contexts are taken as they stand, not cut by the purge horizon (V7): that moves with time, and trees do not. Two nodes
+ * of which one has cut a context differ until an exchange has merged the two.
+ */
+import { deathHourEndMs, deathTime } from '../../record/death.js'
+import { hlcToWallMs } from '../../record/hlc.js'
+import {
+  KIND_VALUE,
+  NEVER_DIES,
+  SIBLING_BYTES,
+  siblingCount,
+  siblingHlc,
+  siblingsStart,
+} from '../../record/layout.js'
+import { normaliseRecord } from '../../record/normalise.js'
+import { decodeRecord, encodeHead } from '../../record/record.js'
+import { readI32, readU48, readU53 } from '../../util/bytes.js'
+
+export const HOUR_MS = 3600_000
+/** The hour of what never dies. Every other is the number of hours from 1970 to its end, hence above. */
+export const NEVER_HOUR = 0
+
+/** Mutable: the hot path refills a single one. */
+export class RecordShare {
+  /** Signed 32-bit halves of the record's 64 bits. */
+  low = 0
+  high = 0
+  hour = NEVER_HOUR
+
+  /** Of the verified record at `at`; false when all of it lies at or below the flush mark (an HLC, 0 for none): it adds nothing. */
+  of(bytes: Uint8Array, at: number, flushMark: number): boolean {
+    const siblings = siblingCount(bytes, at)
+    if (siblings === 0) return this.#ofOther(bytes, at, flushMark)
+    const winner = siblingsStart(bytes, at)
+    if (siblingHlc(bytes, winner + (siblings - 1) * SIBLING_BYTES) <= flushMark) {
+      return this.#ofOther(bytes, at, flushMark)
+    }
+    this.hour = siblings === 1 ? hourOfSibling(bytes, winner) : hourOf(deathTime(bytes, at))
+    this.#mix(readI32(bytes, at), readI32(bytes, winner), readI32(bytes, winner + 20))
+    return true
+  }
+
+  /** Some or all siblings are gone: the record is decoded and what is left of it encoded anew. */
+  #ofOther(bytes: Uint8Array, at: number, flushMark: number): boolean {
+    const record = normaliseRecord(decodeRecord(bytes, at), { flushMark, purgeHorizonMs: 0 })
+    if (record === null) return false
+    const head = encodeHead(record)
+    if (record.siblings.length > 0) return this.of(head, 0, 0)
+    this.hour = hourOf(deathTime(head, 0))
+    this.#mix(readI32(head, 0), 0, 0)
+    return true
+  }
+
+  #mix(checksum: number, stamp: number, value: number): void {
+    this.low = mixed(checksum, stamp, value, 0x9e3779b1 | 0)
+    this.high = mixed(checksum, value, stamp, 0x85ebca77 | 0)
+  }
+}
+
+/** MurmurHash3's round for each of three words, then its finish: every bit of them turns half of the result. */
+function mixed(a: number, b: number, c: number, seed: number): number {
+  let h = round(round(round(seed, a), b), c)
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
+  return h ^ (h >>> 16)
+}
+
+function round(h: number, word: number): number {
+  const k = Math.imul(word, 0xcc9e2d51)
+  const mixedIn = h ^ Math.imul((k << 15) | (k >>> 17), 0x1b873593)
+  return (Math.imul((mixedIn << 13) | (mixedIn >>> 19), 5) + 0xe6546b64) | 0
+}
+
+/** hourOf(siblingDeathTime(…)) of the sibling described at `at`. */
+function hourOfSibling(bytes: Uint8Array, at: number): number {
+  if (bytes[at + 7] !== KIND_VALUE) {
+    return Math.ceil(hlcToWallMs(readU53(bytes, at)) / HOUR_MS)
+  }
+  const expireAtMs = readU48(bytes, at + 8)
+  return expireAtMs === 0 ? NEVER_HOUR : Math.ceil(expireAtMs / HOUR_MS)
+}
+
+/** The hour that a death (milliseconds since 1970, or NEVER_DIES) falls into. */
+export function hourOf(deathMs: number): number {
+  return deathMs === NEVER_DIES ? NEVER_HOUR : deathHourEndMs(deathMs) / HOUR_MS
+}
+
+/** When an hour ends, milliseconds since 1970; NEVER_DIES for that of what never dies. */
+export function hourEndMsOf(hour: number): number {
+  return hour === NEVER_HOUR ? NEVER_DIES : hour * HOUR_MS
+}
