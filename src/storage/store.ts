@@ -453,6 +453,11 @@ export class Store {
     return sequence
   }
 
+  /** What is in memory of the log, oldest first. */
+  get segmentsInMemory(): readonly Segment[] {
+    return [...this.#older.toReversed(), this.#active]
+  }
+
   /** The newest entry of every key in each segment in memory; a key that several have is visited for each. */
   eachInMemory(visit: (bytes: Buffer, record: number) => void): void {
     for (const segment of [this.#active, ...this.#older]) {

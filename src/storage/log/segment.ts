@@ -155,6 +155,11 @@ export class Segment {
     return this.#openBatch !== -1
   }
 
+  /** Where the batch that is being filled begins, whose header is not written yet; -1 without one. */
+  get openBatchAt(): number {
+    return this.#openBatch
+  }
+
   /**
    * Offset of the newest record of the key bytes[start, end) with KeyHash.first `first`; 0 when the segment has none.
    * Remembers its position for an insert() of the same key that follows at once.
