@@ -1,6 +1,7 @@
-// Tests compare Kindred with Redis and drive it with Redis's own tools. Where these are missing they are installed from
-// Debian (or a system derived from it); the service that the package starts on port 6379 is stopped again, because
-// tests start servers of their own on free ports. A Redis that was there before is not touched.
+// Tests compare Kindred with Redis, drive it with Redis's own tools, and put nodes on networks that they make. Where these
+// programs are missing they are installed from Debian (or a system derived from it); the service that Redis's package starts
+// on port 6379 is stopped again, because tests start servers of their own on free ports. A Redis that was there before is
+// not touched.
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -9,6 +10,7 @@ const PACKAGE_OF = new Map([
   ['redis-cli', 'redis-tools'],
   ['redis-benchmark', 'redis-tools'],
   ['redis-server', 'redis-server'],
+  ['ip', 'iproute2'],
 ])
 
 /** Null when everything is there (now), else a sentence about what is missing and what to do. */
@@ -17,7 +19,7 @@ export function installSystemPackages() {
     ...new Set([...PACKAGE_OF].filter(([program]) => !onPath(program)).map(([, name]) => name)),
   ]
   if (missing.length === 0) return null
-  const help = `The tests need ${missing.join(' and ')} of Redis 7; install them and run npm test again.`
+  const help = `The tests need ${missing.join(' and ')} (Redis 7); install them and run npm test again.`
   if (!onPath('apt-get')) return `${help} (There is no apt-get here to do it with.)`
   const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n']
   if (sudo.length > 0 && !onPath('sudo')) return `${help} (Installing needs root, and there is no sudo.)`

@@ -1,7 +1,8 @@
 /**
  * A cluster as users run it: a process with a settings file for every node, on ports of loopback that are free, ready when
  * each node is linked with every other and all slots have their first home. With `cuttable` the nodes dial each other
- * through proxies of the test, one for each direction, so that links can be cut while the processes go on.
+ * through proxies of the test, one for each direction, so that links can be cut while the processes go on. With a `network` each
+ * node is on a machine of its own there, and what is cut are packets.
  *
  * When the test fails, what the nodes said is in its comments.
  */
@@ -11,12 +12,20 @@ import type { Test } from 'tap'
 import { CLUSTER_PORT_OFFSET, SMART_PORT_OFFSET } from '../../src/node/cluster-schema.js'
 import { freePorts } from './free-ports.js'
 import { infoFields, KindredNode, temporaryDirectory } from './kindred-node.js'
+import type { NodeOptions } from './kindred-node.js'
 import { LinkProxy } from './link-proxy.js'
+import { NetworkWay } from './private-network.js'
+import type { PrivateNetwork } from './private-network.js'
 import { until } from './until.js'
 import { WireClient } from './wire-client.js'
 
 const LINKED_DEADLINE_MS = 60_000
 const SHOWN_LENGTH_MAX = 4_000
+const LOOPBACK = '127.0.0.1'
+/** On a network every machine has all ports. */
+const NETWORK_PORT = 7001
+/** Nodes that listen beyond loopback want one. */
+const SECRET = 'only for tests, and at least so long'
 /** Little memory, and no sync of the disk that a test would have to wait for; the rest as users have it. */
 const MODEST: readonly string[] = [
   ...['--segment-size', '4mb', '--block-cache-size', '4mb'],
@@ -32,6 +41,19 @@ export interface ClusterOptions {
   readonly settings?: readonly string[]
   /** Links go through proxies. */
   readonly cuttable?: boolean
+  /** Where the nodes live, node i on machine i; it may have more machines than that. */
+  readonly network?: PrivateNetwork
+  /** What a single node has besides or instead: environment, further flags, another directory. */
+  readonly only?: (node: number) => Pick<NodeOptions, 'env' | 'flags' | 'directory'>
+}
+
+/** What one node reaches another by. */
+export interface Way {
+  /** Nothing passes from now on; what is on its way is lost. */
+  cut(): void
+  /** Nothing passes, but connections stay open and what is sent may come late. */
+  hold(): void
+  heal(): void
 }
 
 export class KindredCluster {
@@ -52,22 +74,30 @@ export class KindredCluster {
   /** The same without its start. */
   static async make(t: Test, options: ClusterOptions = {}): Promise<KindredCluster> {
     const count = options.nodes ?? 3
-    const first = await freePorts(count)
+    const { network } = options
+    const addresses =
+      network === undefined ? await loopbackAddresses(count) : networkAddresses(count, network)
     const directory = temporaryDirectory(t)
-    const numbers = Array.from({ length: count }, (_, i) => i)
     const nodes = await Promise.all(
-      numbers.map(async (self) => {
-        const ways = await Promise.all(
-          numbers.map(async (other) => {
-            if (options.cuttable !== true || other === self) return null
-            return LinkProxy.start(t, first + CLUSTER_PORT_OFFSET + other)
-          }),
-        )
-        const config = join(directory, `node-${self + 1}.yaml`)
-        writeFileSync(config, settingsFile(self, first, ways, options.settings ?? []))
-        const flags = [...MODEST, ...(options.flags ?? [])]
-        const node = KindredNode.make(t, { directory: join(directory, `node-${self + 1}`), config, flags })
-        return new ClusterNode(`node-${self + 1}`, first + self, node, ways)
+      addresses.map(async (address, self) => {
+        const ways = await Promise.all(addresses.map((_, other) => wayTo(t, options, addresses, self, other)))
+        const name = `node-${self + 1}`
+        const config = join(directory, `${name}.yaml`)
+        const members = addresses.map(({ host, port }, i) => {
+          const way = ways[i]
+          return { host, port, peerPort: way instanceof LinkProxy ? way.port : port + CLUSTER_PORT_OFFSET }
+        })
+        writeFileSync(config, settingsFile(self, members, options.settings ?? []))
+        const only = options.only?.(self) ?? {}
+        const node = KindredNode.make(t, {
+          directory: join(directory, name),
+          ...only,
+          config,
+          flags: [...MODEST, ...(options.flags ?? []), ...(only.flags ?? [])],
+          launcher: network?.on(self),
+          host: address.host,
+        })
+        return new ClusterNode(name, address, node, ways)
       }),
     )
     const cluster = new KindredCluster(nodes)
@@ -130,7 +160,7 @@ export class KindredCluster {
     for (const node of this.nodes) for (const way of node.ways) way?.heal()
   }
 
-  #between(nodes: readonly ClusterNode[]): LinkProxy[] {
+  #between(nodes: readonly ClusterNode[]): Way[] {
     const ways = this.nodes.flatMap((node) =>
       node.ways.filter((_, i) => nodes.includes(node) !== nodes.includes(this.nodes[i])),
     )
@@ -146,14 +176,17 @@ export class KindredCluster {
 
 export class ClusterNode {
   readonly name: string
+  /** Where clients reach it. */
+  readonly host: string
   /** For plain clients. */
   readonly port: number
-  /** By node, what this one dials it by; null where it dials it directly. */
-  readonly ways: readonly (LinkProxy | null)[]
+  /** By node, what this one reaches it by; null where nothing can be cut. */
+  readonly ways: readonly (Way | null)[]
   readonly #node: KindredNode
 
-  constructor(name: string, port: number, node: KindredNode, ways: readonly (LinkProxy | null)[]) {
+  constructor(name: string, { host, port }: ClientAddress, node: KindredNode, ways: readonly (Way | null)[]) {
     this.name = name
+    this.host = host
     this.port = port
     this.#node = node
     this.ways = ways
@@ -197,9 +230,13 @@ export class ClusterNode {
     return (await this.info()).get(`cluster_member_${name}`)?.startsWith('state=down') === true
   }
 
+  get directory(): string {
+    return this.#node.directory
+  }
+
   /** A plain connection. */
   open(): Promise<WireClient> {
-    return WireClient.open(this.port)
+    return WireClient.open(this.port, { host: this.host })
   }
 
   /** The fields of INFO, all sections. */
@@ -213,16 +250,47 @@ export class ClusterNode {
   }
 }
 
+interface ClientAddress {
+  readonly host: string
+  readonly port: number
+}
+
+async function loopbackAddresses(count: number): Promise<ClientAddress[]> {
+  const first = await freePorts(count)
+  return Array.from({ length: count }, (_, i) => ({ host: LOOPBACK, port: first + i }))
+}
+
+function networkAddresses(count: number, network: PrivateNetwork): ClientAddress[] {
+  return Array.from({ length: count }, (_, i) => ({ host: network.addressOf(i), port: NETWORK_PORT }))
+}
+
+async function wayTo(
+  t: Test,
+  { cuttable, network }: ClusterOptions,
+  addresses: readonly ClientAddress[],
+  self: number,
+  other: number,
+): Promise<Way | null> {
+  if (other === self) return null
+  if (network !== undefined) return new NetworkWay(network, self, other)
+  return cuttable === true ? LinkProxy.start(t, addresses[other].port + CLUSTER_PORT_OFFSET) : null
+}
+
 function settingsFile(
   self: number,
-  first: number,
-  ways: readonly (LinkProxy | null)[],
+  members: readonly (ClientAddress & { readonly peerPort: number })[],
   settings: readonly string[],
 ): string {
-  const members = ways.map((way, i) => {
-    const peerPort = way?.port ?? first + i + CLUSTER_PORT_OFFSET
-    return `    - { name: node-${i + 1}, address: 127.0.0.1, port: ${first + i}, cluster-port: ${peerPort} }`
+  const own = members[self].host
+  const beyondLoopback = [`bind: [${own}]`, `cluster-secret: ${SECRET}`, 'protected-mode: no']
+  const entries = members.map(({ host, port, peerPort }, i) => {
+    return `    - { name: node-${i + 1}, address: ${host}, port: ${port}, cluster-port: ${peerPort} }`
   })
-  const lines = ['cluster:', `  node: node-${self + 1}`, ...settings.map((line) => `  ${line}`), '  members:']
-  return [...lines, ...members, ''].join('\n')
+  const cluster = [
+    'cluster:',
+    `  node: node-${self + 1}`,
+    ...settings.map((line) => `  ${line}`),
+    '  members:',
+  ]
+  return [...(own === LOOPBACK ? [] : beyondLoopback), ...cluster, ...entries, ''].join('\n')
 }

@@ -22,6 +22,10 @@ export interface NodeOptions {
   /** Where the data lie; default a directory that goes away with the test. */
   readonly directory?: string
   readonly env?: NodeJS.ProcessEnv
+  /** The words before the program, such as nsenter with its arguments. */
+  readonly launcher?: readonly string[]
+  /** Where clients reach it; default 127.0.0.1. */
+  readonly host?: string
 }
 
 /** Small segments, tables and cache: a few megabytes cross rotations, flushes, compactions and reads from disk. */
@@ -35,7 +39,7 @@ export class KindredNode {
   readonly directory: string
   #flags: readonly string[]
   readonly #config: string | null
-  readonly #env: NodeJS.ProcessEnv
+  readonly #options: NodeOptions
   #process!: KindredProcess
   #running = false
   #port = 0
@@ -44,7 +48,7 @@ export class KindredNode {
     this.directory = directory
     this.#flags = options.flags ?? []
     this.#config = options.config ?? null
-    this.#env = options.env ?? {}
+    this.#options = options
   }
 
   /** Starts a node that ends with the test `t`. */
@@ -114,7 +118,8 @@ export class KindredNode {
   spawn(port = 0): void {
     const { directory } = this
     const place = this.#config === null ? ['--port', String(port)] : ['--config', this.#config]
-    this.#process = kindred(['server', ...place, '--dir', directory, ...this.#flags], { env: this.#env })
+    const { env, launcher } = this.#options
+    this.#process = kindred(['server', ...place, '--dir', directory, ...this.#flags], { env, launcher })
     this.#running = true
   }
 
@@ -131,7 +136,7 @@ export class KindredNode {
   }
 
   open(options?: WireOptions): Promise<WireClient> {
-    return WireClient.open(this.#port, options)
+    return WireClient.open(this.#port, { host: this.#options.host, ...options })
   }
 
   /** The fields of INFO, all sections. */

@@ -14,6 +14,8 @@ export interface StartOptions {
   /** Working directory; default the project's. */
   readonly cwd?: string
   readonly env?: NodeJS.ProcessEnv
+  /** The words before the program, of another one that becomes it: nsenter with its arguments. */
+  readonly launcher?: readonly string[]
   /** In a process group of its own, so that a signal can go to all of it. */
   readonly detached?: boolean
 }
@@ -27,8 +29,9 @@ export class KindredProcess {
 
   /** Starts any program; `kindred` below starts Kindred. */
   constructor(program: string, args: readonly string[], options: StartOptions = {}) {
-    const { cwd, env, detached } = options
-    this.#process = spawn(program, args, {
+    const { cwd, env, launcher = [], detached } = options
+    const [first, ...rest] = [...launcher, program, ...args]
+    this.#process = spawn(first, rest, {
       cwd,
       detached,
       env: { ...process.env, ...env },
