@@ -74,8 +74,9 @@ export class ClusterCount {
     const topology = this.#topology
     const { ring } = topology
     const slot = ring.firstSlots[range]
-    const home = ring.homeOf(slot, (member) => topology.isFit(member) && !silent.has(member))
+    const isAsked = (member: number): boolean => topology.serves(range, member) && !silent.has(member)
+    const home = ring.homeOf(slot, (member) => topology.isFit(member) && isAsked(member))
     if (home !== NOBODY) return home
-    return ring.homeOf(slot, (member) => topology.isLive(member) && !silent.has(member))
+    return ring.homeOf(slot, (member) => topology.isLive(member) && isAsked(member))
   }
 }

@@ -95,15 +95,18 @@ export class ClusterScan {
   #chosen(range: number, count: number, silent: ReadonlySet<number>): readonly number[] {
     const topology = this.#topology
     const { list } = topology.ring.rangeAt(range)
-    const live = list.filter((member) => topology.isLive(member) && !silent.has(member))
+    const live = list.filter((member) => {
+      return topology.isLive(member) && topology.serves(range, member) && !silent.has(member)
+    })
     live.sort((a, b) => Number(b === topology.self) - Number(a === topology.self))
     if (live.length < count) throw new ClusterError('no-replicas-read')
     return live.slice(0, count)
   }
 
   #haveAll(range: number, members: readonly number[]): boolean {
-    const { list } = this.#topology.ring.rangeAt(range)
-    return members.every((member) => list.includes(member))
+    const topology = this.#topology
+    const { list } = topology.ring.rangeAt(range)
+    return members.every((member) => list.includes(member) && topology.serves(range, member))
   }
 
   /** As ClusterCalls.call, which gives up other members by itself; this one must not be waited for when its disk hangs, either. */

@@ -172,7 +172,7 @@ export class Coordinator {
     this.counters.proposals++
     const listHash = ring.listHash(slot)
     for (let place = 0; place < ring.replicas; place++) {
-      const peer = this.topology.livePeerAt(slot, place)
+      const peer = this.topology.servingPeerAt(slot, place)
       if (peer === null) continue
       const sequence = peer.sendProposal(listHash, overlay)
       if (sequence === -1) continue
@@ -386,7 +386,7 @@ export class Coordinator {
     let left = count
     for (let place = 0; place < ring.replicas && left > 0; place++) {
       const bit = 1 << place
-      const peer = this.topology.livePeerAt(slot, place)
+      const peer = this.topology.servingPeerAt(slot, place)
       if (peer === null || (operation.asked & bit) !== 0) continue
       if (peer.askDigest(operation.id, listHash, bytes, start, end) === -1) continue
       operation.asked |= bit

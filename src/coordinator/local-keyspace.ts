@@ -35,6 +35,7 @@ import { resolveRecord } from '../record/resolve.js'
 import { newestHlc } from '../record/version-vector.js'
 import type { VersionVector } from '../record/version-vector.js'
 import type { TokenRange } from '../ring/slot-range.js'
+import { slotOf } from '../ring/slot.js'
 import { KeyHash, slotOfToken, TOKEN_END } from '../ring/token.js'
 import { EntryRef, entryFlags, entrySequence, FLAG_SHADOWS, outlives } from '../storage/entry.js'
 import { DISPLACED_FOREVER, DISPLACED_NOTHING, ENTRY_FRAME_BYTES } from '../storage/log/segment-format.js'
@@ -86,6 +87,7 @@ export class LocalKeyspace implements Keyspace {
   /** The server announces keys here before it runs requests. */
   readonly announced: AnnouncedKeys
   readonly #cutoffs = { flushMark: 0, purgeHorizonMs: 0 }
+  #horizonOf: (bytes: Buffer, start: number, end: number) => number = () => 0
   readonly #store: Store
   readonly #clock: Clock
   readonly #random: Random
@@ -149,6 +151,11 @@ export class LocalKeyspace implements Keyspace {
   /** RULES V5: what conflicts become, key by key; by default all siblings stay. */
   usePolicies(policyOf: PolicyOf): void {
     this.#policyOf = policyOf
+  }
+
+  /** RULES P3: what is dead at or below the horizon of its slot (milliseconds since 1970) counts as absent in digests. */
+  useHorizons(ofSlot: (slot: number) => number): void {
+    this.#horizonOf = (bytes, start, end) => ofSlot(slotOf(bytes, start, end))
   }
 
   /** RULES C2: own stamps above the limit, which others refuse, raise no others; a key that holds one cannot be written. */
@@ -326,6 +333,8 @@ export class LocalKeyspace implements Keyspace {
     valueEnd: number,
     expireAtMs: number,
   ): void {
+    // Born dead, it is a deletion of now: a record whose death lies below the purge horizon counts as absent (RULES P3).
+    if (expireAtMs !== 0 && expireAtMs <= this.#nowMs) return this.delete(bytes, keyFrom, keyTo)
     this.#refind(bytes, keyFrom, keyTo)
     if (this.journal.mode === DRAFT) {
       this.#draft(bytes, keyFrom, keyTo, KIND_VALUE, expireAtMs, value, valueStart, valueEnd)
@@ -399,8 +408,11 @@ export class LocalKeyspace implements Keyspace {
   /** Digests what find() number `index` of the current run saw; 0, 0 for absent (RULES V9). */
   digestFound(index: number, into: Digest): void {
     const record = this.journal.foundIn[index]
-    this.#cutoffs.flushMark = this.#store.flushMark
     if (record !== null) {
+      const key = this.journal.keyIn[index]
+      this.#cutoffs.flushMark = this.#store.flushMark
+      this.#cutoffs.purgeHorizonMs = this.#horizonOf(key, this.journal.keyStarts[index], this.journal.keyEnds[index])
+
       into.of(record, this.journal.foundAt[index], this.#cutoffs)
       return
     }

@@ -54,6 +54,8 @@ export const REASON_FLUSHED = 4
 export const REASON_NO_ROOM = 5
 export const REASON_MALFORMED = 6
 export const REASON_STOPPING = 7
+/** The range is stale here, or not judged yet (RULES P2). */
+export const REASON_STALE = 8
 
 /** Modes of a COMMAND: run it as the key's home does, or over this node's own data only. */
 export const MODE_HOME = 0

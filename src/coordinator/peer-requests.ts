@@ -39,6 +39,8 @@ export interface ReplicaNode {
   ownIndex(): number
   /** Records with a higher stamp are refused (RULES C2). */
   stampLimit(): number
+  /** Whether this node answers for the slot, of which it is a replica (RULES P2). */
+  isServed(slot: number): boolean
   /** Whether the home here holds the key of this KeyHash.first for a proposal of its own (RULES V10). */
   isHeld(first: number): boolean
 }
@@ -134,6 +136,7 @@ export class PeerRequests {
       const reason = this.#faultOf(bytes, record, messages.partEnd(bytes, part), listHash)
       if (reason !== 0) return refused(reason)
       if (!baseIsSeen(bytes, part, record)) return refused(messages.REASON_MALFORMED)
+      if (!this.#node.isServed(slotOfToken(this.#hash.token))) return refused(messages.REASON_STALE)
       isHeld ||= this.#node.isHeld(this.#hash.first)
       isBehind ||= !isFirst && this.#isAwaited(this.#hash.token)
     }
@@ -198,9 +201,9 @@ export class PeerRequests {
     const key = start + messages.LOOKUP_HEAD_BYTES
     const listHash = messages.lookupListHash(bytes, start)
     const request = messages.requestOf(bytes, start)
-    if (!this.#isPlacedHere(slotOf(bytes, key, end), listHash)) {
-      return this.cannot(asker, request, messages.REASON_PLACEMENT)
-    }
+    const slot = slotOf(bytes, key, end)
+    if (!this.#isPlacedHere(slot, listHash)) return this.cannot(asker, request, messages.REASON_PLACEMENT)
+    if (!this.#node.isServed(slot)) return this.cannot(asker, request, messages.REASON_STALE)
     const isDigest = kind === messages.DIGEST
     const need = isDigest
       ? this.#merger.digestOf(bytes, key, end, this.#digest)

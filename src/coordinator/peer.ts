@@ -11,7 +11,10 @@ import { copyBytes, writeU32 } from '../util/bytes.js'
 import { AwaitedAcks } from './awaited-acks.js'
 import * as messages from './messages.js'
 import type { Operation } from './operation.js'
+import { hasRangeBit } from './range-states.js'
 import type { RecordOverlay } from './record-overlay.js'
+
+const NOTHING = new Uint8Array(0)
 
 /** Told what a peer answers, and how it is. */
 export interface PeerUser {
@@ -39,6 +42,8 @@ export class Peer implements PeerLinkUser {
   readonly member: number
   readonly acks = new AwaitedAcks()
   link!: PeerLink
+  /** By range of the ring: where it has said that it answers for nothing (RULES P2). */
+  staleBits: Uint8Array = NOTHING
   readonly #user: PeerUser
 
   constructor(member: number, user: PeerUser) {
@@ -53,6 +58,11 @@ export class Peer implements PeerLinkUser {
 
   get isFit(): boolean {
     return this.isLive && this.link.fitness === 0
+  }
+
+  /** Whether it answers for the range, as far as it has said (RULES P2). */
+  serves(range: number): boolean {
+    return this.staleBits.length === 0 || !hasRangeBit(this.staleBits, range)
   }
 
   /** Sends the record bytes[start, end); answers its sequence, -1 when the link takes nothing. */

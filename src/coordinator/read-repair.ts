@@ -73,7 +73,7 @@ export class ReadRepair {
     this.#phase = 'reading'
     this.#isWidened = false
     for (let place = 0; place < ring.replicas; place++) {
-      const peer = topology.livePeerAt(operation.slot, place)
+      const peer = topology.servingPeerAt(operation.slot, place)
       if (peer === null) continue
       const sent = peer.askRecord(operation.id, ring.listHash(operation.slot), key, 0, key.length)
       if (sent !== -1) operation.asked |= 1 << place

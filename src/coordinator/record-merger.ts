@@ -9,6 +9,9 @@
  * in one synchronous step, so that nothing comes between what was held and what replaces it (V2). The first two, which are
  * all but true conflicts, go on encoded bytes and allocate nothing.
  *
+ * What is dead at or below the purge horizon of its range counts as absent, held or incoming: it is neither merged nor appended
+ * (P3), and contexts of true conflicts are reduced where that horizon allows it (V7).
+ *
  * What is appended holds no sibling at or below the flush mark (P4), so that a start that replays the log counts as this does.
  */
 import type { Clock } from '../env/clock.js'
@@ -27,8 +30,10 @@ import {
   siblingsStart,
 } from '../record/layout.js'
 import { applyPolicy, flush, mergeRecords } from '../record/merge.js'
+import { normaliseRecord } from '../record/normalise.js'
 import type { MergePolicy } from '../record/merge.js'
 import { decodeRecord, encodeRecord } from '../record/record.js'
+import type { RecordValue } from '../record/record.js'
 import type { Dot } from '../record/version-vector.js'
 import { KeyHash, slotOfToken } from '../ring/token.js'
 import { EntryRef, FLAG_SHADOWS, entrySequence, outlives } from '../storage/entry.js'
@@ -48,6 +53,8 @@ export interface MergerNode {
   policyOf(bytes: Buffer, start: number, end: number): MergePolicy
   /** The highest stamp of a record that was taken in: the next dot of the node exceeds it (RULES V4). */
   witness(hlc: number): void
+  /** The purge horizon of the slot's range, milliseconds since 1970; 0 for none. */
+  horizonOf(slot: number): number
   /** These dots of the key came with two contents: corruption (RULES V1). The content of the larger checksum was kept. */
   onCorruptDots(bytes: Buffer, keyStart: number, keyEnd: number, dots: readonly Dot[]): void
 }
@@ -65,6 +72,8 @@ export class RecordMerger {
   readonly #hash = new KeyHash()
   readonly #entry = new EntryRef()
   readonly #cutoffs = { flushMark: 0, purgeHorizonMs: 0 }
+  /** Of the key that is being merged. */
+  #horizonMs = 0
 
   constructor(store: Store, clock: Clock, node: MergerNode) {
     this.#store = store
@@ -89,16 +98,20 @@ export class RecordMerger {
     const keyEnd = keyAt + keyLength(bytes, start)
     const store = this.#store
     const entry = this.#entry
+    const horizonMs = this.#node.horizonOf(slotOfToken(hash.token))
+    this.#horizonMs = horizonMs
+    if (horizonMs !== 0 && deathTime(bytes, start) <= horizonMs) return 0
     const answer = store.find(hash, bytes, keyAt, keyEnd, entry)
     if (answer === COLD) return MERGE_COLD
     const { flushMark } = store
     const isLww = this.#node.policyOf(bytes, keyAt, keyEnd) === 'lww'
-    if (answer !== FOUND) {
+    const { bytes: held, record } = entry
+    const isOver = answer === FOUND
+    if (!isOver || (horizonMs !== 0 && deathTime(held, record) <= horizonMs)) {
       if (maxHlc(bytes, start) <= flushMark) return store.flushMarkSequence
       const isFinal = oldestSiblingHlc(bytes, start) > flushMark && !(isLww && siblingCount(bytes, start) > 1)
-      return isFinal ? this.#append(hash, bytes, start, end, false) : this.#clean(hash, bytes, start, isLww)
+      return isFinal ? this.#append(hash, bytes, start, end, isOver) : this.#clean(hash, bytes, start, isLww, isOver)
     }
-    const { bytes: held, record } = entry
     if (absorbs(held, record, bytes, start, isLww, flushMark)) return entrySequence(held, record)
     const replaces =
       oldestSiblingHlc(bytes, start) > flushMark && absorbs(bytes, start, held, record, isLww, flushMark)
@@ -126,6 +139,7 @@ export class RecordMerger {
     const sequence = this.find(bytes, start, end, entry)
     if (sequence === MERGE_COLD) return MERGE_COLD
     this.#cutoffs.flushMark = this.#store.flushMark
+    this.#cutoffs.purgeHorizonMs = this.#node.horizonOf(slotOfToken(this.#hash.token))
     if (entry.record !== 0) {
       into.of(entry.bytes, entry.record, this.#cutoffs)
     } else {
@@ -163,17 +177,17 @@ export class RecordMerger {
     return load
   }
 
-  /** The record is the key's first here and has siblings that are not to stay. */
-  #clean(hash: KeyHash, bytes: Buffer, start: number, isLww: boolean): number {
+  /** The record is the key's first here, or over one that counts as absent, and has siblings that are not to stay. */
+  #clean(hash: KeyHash, bytes: Buffer, start: number, isLww: boolean, isOver: boolean): number {
     const record = applyPolicy(flush(decodeRecord(bytes, start), this.#store.flushMark), policy(isLww))
     const clean = encodeRecord(record)
-    return this.#append(hash, clean, 0, clean.length, false)
+    return this.#append(hash, clean, 0, clean.length, isOver)
   }
 
   /** Neither record absorbs the other. */
   #join(hash: KeyHash, bytes: Buffer, start: number, isLww: boolean): number {
-    const incoming = decodeRecord(bytes, start)
-    const held = decodeRecord(this.#entry.bytes, this.#entry.record)
+    const incoming = this.#reduced(decodeRecord(bytes, start))
+    const held = this.#reduced(decodeRecord(this.#entry.bytes, this.#entry.record))
     const { record, corruptDots } = mergeRecords(held, incoming, policy(isLww), this.#store.flushMark)
     const merged = encodeRecord(record)
     if (record.siblings.length > 1) this.conflicts++
@@ -183,6 +197,12 @@ export class RecordMerger {
       this.#node.onCorruptDots(bytes, keyAt, keyAt + keyLength(bytes, start), corruptDots)
     }
     return sequence
+  }
+
+  /** The record with the context that it counts with (RULES V7); neither of the two that merge is dead at or below the horizon. */
+  #reduced(record: RecordValue): RecordValue {
+    const purgeHorizonMs = this.#horizonMs
+    return purgeHorizonMs === 0 ? record : (normaliseRecord(record, { flushMark: 0, purgeHorizonMs }) ?? record)
   }
 
   /** Appends over the entry that was found last, if `isOver`. */

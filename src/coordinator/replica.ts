@@ -2,7 +2,7 @@
  * What a node does with its peers' requests of the kinds RECORD, PROPOSAL, DIGEST and READ (messages.ts): it checks that it
  * should deal with them at all, merges what they bring, answers what they ask, and acknowledges what is durable.
  *
- *     refused    not a replica, or other lists (RULES L3); stamped too far ahead (C2); flushed (P4); a proposal whose base does
+ *     refused    not a replica, or other lists (RULES L3); all but records in a range that is stale here (P2); stamped too far ahead (C2); flushed (P4); a proposal whose base does
  *                not cover what is held, or for a key that this node holds for one of its own (V10); no room; malformed
  *     waits      for a block of the older record, for memory, for earlier requests of its key: waiting-requests.ts
  *     applied    and acknowledged once the watermark of its link gets there (L1): ack-tracker.ts

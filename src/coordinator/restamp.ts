@@ -185,6 +185,7 @@ class Restamping {
     this.#merger = new RecordMerger(open.store, clock, {
       policyOf: () => 'siblings',
       witness: () => {},
+      horizonOf: () => 0,
       onCorruptDots: () => {},
     })
   }

@@ -5,6 +5,7 @@
  */
 import type { Ring } from '../ring/ring.js'
 import type { Peer } from './peer.js'
+import { RangeStates } from './range-states.js'
 
 /** No replica is live and fit. */
 export const NOBODY = -1
@@ -14,6 +15,8 @@ export class Topology {
   readonly self: number
   /** By member; null at `self`. */
   readonly peers: readonly (Peer | null)[]
+  /** What this node may answer for (RULES P2). */
+  readonly ranges: RangeStates
   /** Whether this node itself may be home (RULES H1). */
   #selfIsFit = true
   /** By range of the ring. */
@@ -24,6 +27,7 @@ export class Topology {
     this.ring = ring
     this.self = self
     this.peers = peers
+    this.ranges = new RangeStates(ring.rangeCount, () => this.refresh(this.#selfIsFit))
     this.#homes = new Int16Array(ring.rangeCount).fill(NOBODY)
     this.#liveReplicas = new Uint8Array(ring.rangeCount)
   }
@@ -39,7 +43,7 @@ export class Topology {
     const { ring } = this
     for (let range = 0; range < ring.rangeCount; range++) {
       const slot = ring.firstSlots[range]
-      this.#homes[range] = ring.homeOf(slot, (member) => this.isFit(member))
+      this.#homes[range] = ring.homeOf(slot, (member) => this.isFit(member) && this.serves(range, member))
       let live = 0
       for (let place = 0; place < ring.replicas; place++) if (this.isLive(ring.memberAt(slot, place))) live++
       this.#liveReplicas[range] = live
@@ -52,6 +56,16 @@ export class Topology {
 
   isFit(member: number): boolean {
     return this.peers[member]?.isFit ?? this.#selfIsFit
+  }
+
+  /** Whether the member answers for the range as far as is known: it is not stale for it, and has been judged (RULES P2). */
+  serves(range: number, member: number): boolean {
+    return this.peers[member]?.serves(range) ?? this.ranges.isCurrent(range)
+  }
+
+  /** Whether this node is a replica of the slot and answers for it. */
+  servesHere(slot: number): boolean {
+    return this.ranges.isCurrent(this.ring.rangeOfSlot[slot]) && this.ownPlace(slot) !== -1
   }
 
   /** H1: the member that coordinates writes of the slot, NOBODY when none can. */
@@ -75,15 +89,21 @@ export class Topology {
     return peer?.isLive === true ? peer : null
   }
 
+  /** As livePeerAt, but null also when that replica would not answer for the slot. */
+  servingPeerAt(slot: number, place: number): Peer | null {
+    const peer = this.livePeerAt(slot, place)
+    return peer?.serves(this.ring.rangeOfSlot[slot]) === true ? peer : null
+  }
+
   /** Who coordinates reads of the slot: this node where it is a replica, else the home or any live replica. */
   readerOf(slot: number): number {
-    if (this.ownPlace(slot) !== -1) return this.self
+    if (this.servesHere(slot)) return this.self
     const home = this.homeOf(slot)
     if (home !== NOBODY) return home
     const { ring } = this
     for (let place = 0; place < ring.replicas; place++) {
       const member = ring.memberAt(slot, place)
-      if (this.isLive(member)) return member
+      if (this.isLive(member) && this.serves(ring.rangeOfSlot[slot], member)) return member
     }
     return NOBODY
   }

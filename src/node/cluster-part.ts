@@ -28,12 +28,14 @@ import {
   REASON_NOT_COVERED,
   REASON_NO_ROOM,
   REASON_PLACEMENT,
+  REASON_STALE,
   REASON_STAMPED_AHEAD,
   REASON_STOPPING,
   RECORD,
 } from '../coordinator/messages.js'
 import type { OperationTable } from '../coordinator/operation.js'
 import { Peer } from '../coordinator/peer.js'
+import { PurgeHorizons } from '../coordinator/purge-horizons.js'
 import { RecordMerger } from '../coordinator/record-merger.js'
 import { Replica } from '../coordinator/replica.js'
 import { Topology } from '../coordinator/topology.js'
@@ -64,7 +66,7 @@ import type {
 import { GossipPart } from './gossip-part.js'
 import { linkSettings } from './link-settings.js'
 import { encodePeerState, judgePeer } from './peer-state.js'
-import { decodePingState, NO_STALE_RANGES, PingStateEncoder } from './ping-state.js'
+import { decodePingState, NO_STALE_RANGES, PingStateEncoder, STALE_BYTES_MAX } from './ping-state.js'
 
 const JUDGE_EVERY_MS = 100
 /** After so many of them every peer has been told by a ping that this node leaves. */
@@ -83,6 +85,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   readonly merger: RecordMerger
   readonly replica: Replica
   readonly gossip: GossipPart
+  readonly horizons: PurgeHorizons
   /** Null when there is no other member. */
   readonly keyspace: WholeKeyspace | null
   readonly answers: OwnAnswers
@@ -133,6 +136,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     this.policies = policies
     this.ring = ring
     this.nodeId = config.self.id
+    this.horizons = new PurgeHorizons(ring)
     this.bootId = env.random.next53()
     this.#wallAheadMs = env.clock.wallMs() - env.clock.monotonicMs()
     this.#helloState = encodePeerState({
@@ -161,9 +165,11 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     })
     const policyOf: PolicyOf = (bytes, start, end) => policies.of(bytes, start, end).conflicts
     keyspace.usePolicies(policyOf)
+    if (ring.members.length > 1) keyspace.useHorizons((slot) => this.horizons.ofSlot(slot))
     this.merger = new RecordMerger(store, env.clock, {
       policyOf,
       witness: (hlc) => this.witness(hlc),
+      horizonOf: (slot) => this.horizons.ofSlot(slot),
       onCorruptDots: (_bytes, _start, _end, dots) => {
         this.#log.error('one dot came with two contents', { dots: dots.length })
       },
@@ -184,6 +190,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       ownIndex: () => self,
       stampLimit: () => this.#stampLimit(),
       isHeld: (first) => this.coordinator.gates.isHeld(first),
+      isServed: (slot) => this.topology.ranges.isCurrent(ring.rangeOfSlot[slot]),
     })
     this.#marks = new FlushMarks(store, keyspace, () => this.#stampLimit())
     this.answers = new OwnAnswers({
@@ -418,7 +425,11 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   }
 
   pingState(_peerId: string): Uint8Array {
-    return this.#pingState.encode(this.#store.flushMark, 0, NO_STALE_RANGES)
+    return this.#pingState.encode(
+      this.#store.flushMark,
+      0,
+      this.topology.ranges.bits.subarray(0, STALE_BYTES_MAX),
+    )
   }
 
   fitness(): number {
@@ -515,6 +526,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   #peerChanged(peer: Peer): void {
     const state = decodePingState(peer.link.pingState)
     if (state !== null) this.#marks.take(state.flushMark)
+    peer.staleBits = state?.staleBits ?? NO_STALE_RANGES
     this.#refresh()
   }
 
@@ -560,6 +572,7 @@ const REASON_NAMES: ReadonlyMap<number, string> = new Map([
   [REASON_NO_ROOM, 'no-room'],
   [REASON_MALFORMED, 'malformed'],
   [REASON_STOPPING, 'stopping'],
+  [REASON_STALE, 'stale'],
 ])
 
 function named(byReason: ReadonlyMap<number, number>): ReadonlyMap<string, number> {

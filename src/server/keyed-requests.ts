@@ -165,7 +165,7 @@ export class KeyedRequests implements Runner {
     const topology = this.#topology
     const home = topology.homeOf(slot)
     if (home === topology.self) return null
-    if (command.isReadOnly && connection.readsFromReplicas && topology.ownPlace(slot) !== -1) return null
+    if (command.isReadOnly && connection.readsFromReplicas && topology.servesHere(slot)) return null
     if (home === NOBODY) return SLOT_NOT_SERVED
     const { address, port } = this.#smartAddress(home)
     return movedText(slot, address, port)
@@ -181,8 +181,8 @@ export class KeyedRequests implements Runner {
       const target = isWrite ? this.#topology.homeOf(slot) : this.#topology.readerOf(slot)
       if (target === NOBODY) return this.#coordinator.noReplicas(operation)
       if (target !== this.#topology.self) return this.#coordinator.forward(operation, target)
-    } else if (this.#topology.ownPlace(slot) === -1) {
-      // The sender has another ring.
+    } else if (!this.#topology.servesHere(slot)) {
+      // The sender has another ring, or the range has become stale since.
       return this.#coordinator.noReplicas(operation)
     }
     request.bytes = bytes
@@ -304,7 +304,7 @@ export class KeyedRequests implements Runner {
     let level = this.#levelOf(isWrite, connection ?? operation, first)
     if (effect === 'conditional') level = proposalLevel(level, replicas)
     const needed = required(level, replicas)
-    if (needed > topology.liveReplicas(slot) || topology.ownPlace(slot) === -1) {
+    if (needed > topology.liveReplicas(slot) || !topology.servesHere(slot)) {
       return this.#refuse(isWrite ? NO_WRITE_TEXT : NO_READ_TEXT)
     }
     if (isWrite) {

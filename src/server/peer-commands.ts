@@ -81,6 +81,12 @@ export class PeerCommands {
     if (command === null || !arityFits(command, argc) || command.firstKey === 0) {
       return sink.cannot(request, messages.REASON_MALFORMED)
     }
+    const first = command.firstKey
+    const slot = slotOf(bytes, offsets[2 * first], offsets[2 * first + 1])
+    const { topology } = this.#coordinator
+    if (topology.ownPlace(slot) !== -1 && !topology.servesHere(slot)) {
+      return sink.cannot(request, messages.REASON_STALE)
+    }
     const operation = operations.take(sink, QUEUED, this.#clock.monotonicMs())
     operation.keepRequest(bytes, offsets, argc)
     operation.tag = request
@@ -92,11 +98,10 @@ export class PeerCommands {
     operation.writeLevel = isLevel(writeLevel) ? writeLevel : 0
     const effect = effectOf(command, bytes, offsets, argc)
     operation.isWrite = effect !== 'read'
-    const first = command.firstKey
     operation.keyFirst = first
     operation.keyLast = lastKeyOf(command, argc)
     operation.keyStep = command.keyStep
-    operation.slot = slotOf(bytes, offsets[2 * first], offsets[2 * first + 1])
+    operation.slot = slot
     operation.keyHash = keyHashOf(bytes, offsets[2 * first], offsets[2 * first + 1])
     if (effect === 'blind-write') this.#keyed.run(operation)
     else sink.run(operation)

@@ -18,12 +18,22 @@ import { KIND_VALUE, keyLength, keyStart } from '../record/layout.js'
 import { maxHlc } from '../record/death.js'
 import { encodeRecord } from '../record/record.js'
 import { singleRecordBytes, writeSingleRecord } from '../record/record-writer.js'
+import { slotOf } from '../ring/slot.js'
 import { KeyHash, slotOfToken } from '../ring/token.js'
 import { copyBytes } from '../util/bytes.js'
 import type { BlockCache } from './block-cache.js'
 import { diskErrorCode } from './disk-error.js'
 import { isLackOfSpace } from './disk-space.js'
-import { EntryRef, KIND_FLUSH_MARK, KIND_RECORD, SEQUENCE_MAX, writeEntryHeader } from './entry.js'
+import {
+  EntryRef,
+  KIND_FLUSH_MARK,
+  KIND_RECORD,
+  SEQUENCE_MAX,
+  entrySequence,
+  writeEntryHeader,
+} from './entry.js'
+import { Floors } from './floors.js'
+import type { Floor } from './floors.js'
 import { walkKeys } from './key-walk.js'
 import type { ColdVisitor, EntryVisitor, WalkLimits } from './key-walk.js'
 import type { LiveCounts } from './live-counts.js'
@@ -40,7 +50,7 @@ import type { StoreEnv, StoreEvents, StoreOptions } from './store-options.js'
 import { Shortcuts } from './shortcuts.js'
 import { NoRoomYet, StoreError } from './store-error.js'
 import type { Table } from './table/table.js'
-import { COLD, FOUND } from './table/table-lookup.js'
+import { ABSENT, COLD, FOUND } from './table/table-lookup.js'
 import type { TableLookup } from './table/table-lookup.js'
 import type { LiveTable, TableSet } from './table-set.js'
 import type { RangeTrees } from './trees/range-trees.js'
@@ -69,6 +79,8 @@ export class Store {
   #tables!: TableSet
   #cache!: BlockCache
   #shortcuts!: Shortcuts
+  /** Null as long as none was raised, which is nearly always. */
+  #floors: Floors | null = null
   #counts!: LiveCounts
   /** Of a node with replicas elsewhere. */
   #trees: RangeTrees | null = null
@@ -236,10 +248,23 @@ export class Store {
     this.#maintenance.setCompactionRate(bytesPerSecond)
   }
 
+  /** From now on entries up to the floor count as absent in its slots. See floors.ts. */
+  raiseFloor(floor: Floor): void {
+    this.#floors ??= new Floors()
+    this.#floors.raise(floor)
+  }
+
   /**
    * The newest entry of a key, dead or alive, flushed or not. COLD: load coldTable's coldBlock and ask again.
    */
   find(hash: KeyHash, bytes: Buffer, start: number, end: number, into: EntryRef): TableLookup {
+    const answer = this.#findNewest(hash, bytes, start, end, into)
+    if (this.#floors === null || answer !== FOUND) return answer
+    const isHidden = this.#floors.hides(slotOfToken(hash.token), entrySequence(into.bytes, into.record))
+    return isHidden ? ABSENT : FOUND
+  }
+
+  #findNewest(hash: KeyHash, bytes: Buffer, start: number, end: number, into: EntryRef): TableLookup {
     const active = this.#active
     this.#probed = active
     this.#beyondSegments = false
@@ -530,7 +555,17 @@ export class Store {
   /** Walks keys from a token on; see walkKeys. */
   walk(from: number, limits: WalkLimits, visit: EntryVisitor, cold: ColdVisitor): number {
     const orders = [this.#orderOf(this.#active), ...this.#sealed.map(({ segment }) => this.#orderOf(segment))]
-    return walkKeys(orders, this.#tables, from, limits, visit, cold)
+    return walkKeys(orders, this.#tables, from, limits, this.#visible(visit), cold)
+  }
+
+  #visible(visit: EntryVisitor): EntryVisitor {
+    const floors = this.#floors
+    if (floors === null) return visit
+    return (bytes, record) => {
+      const key = keyStart(record)
+      const slot = slotOf(bytes, key, key + keyLength(bytes, record))
+      return !floors.hides(slot, entrySequence(bytes, record)) && visit(bytes, record)
+    }
   }
 
   facts(): StoreFacts {

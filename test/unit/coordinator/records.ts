@@ -28,6 +28,7 @@ export class MergerProbe {
   readonly merger: RecordMerger
   readonly corrupt: { key: string; dots: readonly Dot[] }[] = []
   witnessed = 0
+  horizonMs = 0
   policy: MergePolicy = 'siblings'
   readonly #machine: StorageMachine
 
@@ -36,6 +37,7 @@ export class MergerProbe {
     this.merger = new RecordMerger(machine.store, machine.env.clock, {
       policyOf: () => this.policy,
       witness: (hlc) => (this.witnessed = Math.max(this.witnessed, hlc)),
+      horizonOf: () => this.horizonMs,
       onCorruptDots: (bytes, start, end, dots) =>
         this.corrupt.push({ key: bytes.toString('latin1', start, end), dots }),
     })

@@ -122,6 +122,7 @@ export class ReplicaWorld {
   ownIndex = 0
   stampLimit = Number.MAX_SAFE_INTEGER
   held = new Set<number>()
+  isServed = true
 
   private constructor(machine: StorageMachine) {
     this.machine = machine
@@ -142,6 +143,7 @@ export class ReplicaWorld {
       ownIndex: () => this.ownIndex,
       stampLimit: () => this.stampLimit,
       isHeld: (first) => this.held.has(first),
+      isServed: () => this.isServed,
     })
     machine.onDurable = () => this.replica.durableAdvanced()
     machine.onRoom = () => this.replica.roomChanged()
