@@ -30,7 +30,7 @@ t.test(
       operations,
       topology: {
         ring: { replicas: 1, listHash: () => 0 },
-        livePeerAt: () => null,
+        servingPeerAt: () => null,
       },
       keyspace: { overlay },
       merger: {

@@ -22,7 +22,7 @@ t.test('blocks that come when the operation has ended change nothing', async (t)
     stampLimit: () => Number.MAX_SAFE_INTEGER,
     topology: {
       ring: { replicas: 2, listHash: () => 0, placeOf: () => 1 },
-      livePeerAt: (_slot: number, place: number) => (place === 1 ? other : null),
+      servingPeerAt: (_slot: number, place: number) => (place === 1 ? other : null),
     },
     counters: {},
     merger: {
