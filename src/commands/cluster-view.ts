@@ -7,6 +7,7 @@
  */
 import type { Level } from '../coordinator/consistency.js'
 import type { Ring } from '../ring/ring.js'
+import type { RepairView } from './repair-view.js'
 
 export interface ClusterView {
   /** Who has which slot. */
@@ -33,6 +34,8 @@ export interface ClusterView {
   readonly readLevel: Level
   readonly writeLevel: Level
   readonly counters: ClusterCounters
+  /** Null where there is no other member to exchange with. */
+  readonly repair: RepairView | null
 }
 
 /** 'suspicious': phi is above 5, 'down': above 8, or never heard from. */

@@ -11,6 +11,7 @@
 import { memoryOf } from './client-line.js'
 import { clusterConnections, clusterFacts } from './cluster-facts.js'
 import { modeOf } from './cluster-mode.js'
+import { repairFacts } from './repair-facts.js'
 import type { InfoFacts } from './info-facts.js'
 import type { CommandStats, NodeServices } from './node-services.js'
 import { REDIS_VERSION } from './redis-version.js'
@@ -44,6 +45,7 @@ export const INFO_SECTIONS: readonly InfoSection[] = [
   { name: 'errorstats', title: 'Errorstats', in: DEFAULT, facts: errorStatistics },
   { name: 'latencystats', title: 'Latencystats', in: ['all'], facts: latencyStatistics },
   { name: 'cluster', title: 'Cluster', in: DEFAULT, facts: clusterFacts },
+  { name: 'repair', title: 'Repair', in: DEFAULT, facts: repairFacts },
   { name: 'keyspace', title: 'Keyspace', in: DEFAULT, facts: keyspace },
 ]
 

@@ -3,7 +3,7 @@
  * this node sees each, what part of the slots each has, and what has been counted.
  *
  *     { node, members: [ { name, id, address, port, smartPort, clusterPort, state, failed, heldDownBy, status, generation,
- *       fitness, primarySlots, replicaSlots, homeSlots, clockOffsetMs, rtt } ], counters }
+ *       fitness, primarySlots, replicaSlots, homeSlots, clockOffsetMs, rtt } ], counters, repair }
  *
  * `state` is this node's judgement, `failed` what members agree on, `heldDownBy` the names of those that hold it down. `status` ('running',
  * 'stopped') and `generation` (the wall time of its start, ms) are what the member last said itself, null when it never did.
@@ -30,6 +30,7 @@ function statusOf(cluster: ClusterView): unknown {
   const { members, self } = cluster
   return {
     node: members[self].name,
+    repair: cluster.repair?.facts() ?? null,
     members: members.map((_, member) => memberStatus(cluster, member)),
     counters: Object.fromEntries(
       Object.entries(cluster.counters).map(([name, count]) => {

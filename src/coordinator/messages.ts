@@ -13,6 +13,7 @@
  *     5 COMMAND    request u32, mode u8, protocol u8, read level u8, write level u8,
  *                  argc u32, argc x length u32, arguments                       answered by REPLY_IS or CANNOT
  *     6 GOSSIP     request u32, SYN or ACK2 (membership/README.md)              a SYN is answered by GOSSIP_IS
+ *     9 EXCHANGE   request u32, what u8, body (repair/exchange-messages.ts)     answered by EXCHANGE_IS
  *
  * Answers:
  *
@@ -21,6 +22,7 @@
  *     3 REPLY_IS   request u32, RESP
  *     4 CANNOT     request u32, reason u8
  *     5 GOSSIP_IS  request u32, ACK
+ *     6 EXCHANGE_IS request u32, status u8, body
  *
  * The watermark passes over what is answered as soon as it was received: the answer decides. It passes over RECORD and
  * PROPOSAL when they are applied and as durable as appendfsync says.
@@ -34,12 +36,14 @@ export const DIGEST = 3
 export const READ = 4
 export const COMMAND = 5
 export const GOSSIP = 6
+export const EXCHANGE = 9
 
 export const DIGEST_IS = 1
 export const RECORD_IS = 2
 export const REPLY_IS = 3
 export const CANNOT = 4
 export const GOSSIP_IS = 5
+export const EXCHANGE_IS = 6
 
 /** Why a request was refused, and nothing of it applied. */
 /** The slot's preference list differs, or does not name this node (RULES L3). */

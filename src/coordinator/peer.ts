@@ -16,6 +16,8 @@ import type { RecordOverlay } from './record-overlay.js'
 
 const NOTHING = new Uint8Array(0)
 
+export type LinkChange = 'made' | 'lost' | 'unreachable'
+
 /** Told what a peer answers, and how it is. */
 export interface PeerUser {
   judge(hello: Hello): string | null
@@ -34,6 +36,9 @@ export interface PeerUser {
   replyIs(peer: Peer, request: number, bytes: Buffer, start: number, end: number): void
   cannot(peer: Peer, request: number, reason: number): void
   gossipIs(peer: Peer, request: number, bytes: Buffer, start: number, end: number): void
+  exchangeIs(peer: Peer, bytes: Buffer, start: number, end: number): void
+  /** A connection is there, or was lost, or could not be made. */
+  linkChanged(peer: Peer, change: LinkChange): void
   refused(reason: number): void
 }
 
@@ -146,6 +151,11 @@ export class Peer implements PeerLinkUser {
   onConnected(): void {
     assert(this.acks.isEmpty, 'what waited on the old connection was told that it is lost')
     this.#user.peerChanged(this)
+    this.#user.linkChanged(this, 'made')
+  }
+
+  onUnreachable(): void {
+    this.#user.linkChanged(this, 'unreachable')
   }
 
   onAnswer(_link: PeerLink, kind: number, bytes: Buffer, start: number, end: number): void {
@@ -154,6 +164,7 @@ export class Peer implements PeerLinkUser {
     const request = messages.requestOf(bytes, start)
     const at = start + messages.ANSWER_HEAD_BYTES
     if (kind === messages.RECORD_IS) this.#user.recordIs(this, request, bytes, at, end)
+    else if (kind === messages.EXCHANGE_IS) this.#user.exchangeIs(this, bytes, start, end)
     else if (kind === messages.REPLY_IS) this.#user.replyIs(this, request, bytes, at, end)
     else if (kind === messages.GOSSIP_IS) this.#user.gossipIs(this, request, bytes, at, end)
     else if (kind === messages.DIGEST_IS && length === messages.DIGEST_IS_BYTES) {
@@ -188,6 +199,7 @@ export class Peer implements PeerLinkUser {
     }
     this.#user.answersLost(this, handed)
     this.#user.peerChanged(this)
+    this.#user.linkChanged(this, 'lost')
   }
 
   onState(_link: PeerLink, state: PeerState): void {

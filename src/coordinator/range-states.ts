@@ -45,15 +45,19 @@ export class RangeStates {
   }
 
   set(ranges: Iterable<number>, state: RangeState): void {
+    if (this.begin(ranges, state)) this.#onChange()
+  }
+
+  /** As set(), before anybody is to be told. Answers whether anything has changed. */
+  begin(ranges: Iterable<number>, state: RangeState): boolean {
     let hasChanged = false
     for (const range of ranges) {
       assert(range < this.#states.length, 'a range of the ring')
       hasChanged ||= this.#states[range] !== state
       this.#states[range] = state
     }
-    if (!hasChanged) return
-    this.#bits = this.#packed()
-    this.#onChange()
+    if (hasChanged) this.#bits = this.#packed()
+    return hasChanged
   }
 
   #packed(): Uint8Array {

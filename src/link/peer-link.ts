@@ -55,6 +55,8 @@ export interface PeerLinkUser {
   /** Of the requests above `acked`, those up to `handed` may have been applied; those above, up to `last`, were not. */
   onLost(link: PeerLink, acked: number, handed: number, last: number): void
   onState(link: PeerLink, state: PeerState): void
+  /** A connection could not be made, or ended before the peer had introduced itself. */
+  onUnreachable?(link: PeerLink): void
   /** Fitness flags (ping.ts) or the state of the peer's pings have changed. */
   onFitness(link: PeerLink): void
 }
@@ -179,6 +181,7 @@ export class PeerLink implements ChannelOwner {
       onFailed: (reason) => {
         this.#dialing = null
         this.#host.closed(this, 'unreachable', reason)
+        this.#user.onUnreachable?.(this)
         this.#dialLater()
       },
     })
@@ -335,6 +338,8 @@ export class PeerLink implements ChannelOwner {
     if (channel.hello !== null) {
       const { handedSequence, sequence } = channel.outbox
       this.#user.onLost(this, this.#unacknowledged.watermark, handedSequence, sequence)
+    } else {
+      this.#user.onUnreachable?.(this)
     }
     this.#dialLater()
   }

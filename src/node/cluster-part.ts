@@ -7,6 +7,7 @@
  *     KeyedRequests, PeerCommands              commands on keys, of clients and of other nodes
  */
 import type { Clock, Timer } from '../env/clock.js'
+import type { Disk } from '../env/disk.js'
 import type { Log } from '../env/log.js'
 import type { Network } from '../env/network.js'
 import type { Random } from '../env/random.js'
@@ -21,6 +22,7 @@ import {
   COMMAND,
   DIGEST,
   GOSSIP,
+  EXCHANGE,
   PROPOSAL,
   READ,
   REASON_FLUSHED,
@@ -53,6 +55,8 @@ import type { Ring } from '../ring/ring.js'
 import type { PeerCommands } from '../server/peer-commands.js'
 import type { Store } from '../storage/store.js'
 import { assert } from '../util/assert.js'
+import { RepairPart } from './repair-part.js'
+import type { RepairPartOptions } from './repair-part.js'
 import type { ClusterConfig } from './node-config.js'
 import type {
   ClusterCounters,
@@ -87,6 +91,8 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   readonly gossip: GossipPart
   readonly horizons: PurgeHorizons
   /** Null when there is no other member. */
+  readonly repair: RepairPart | null
+  /** Null when there is no other member. */
   readonly keyspace: WholeKeyspace | null
   readonly answers: OwnAnswers
   readonly #marks: FlushMarks
@@ -115,7 +121,8 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   #timer: Timer | null = null
 
   constructor(options: {
-    env: { clock: Clock; log: Log; network: Network; random: Random }
+    env: { clock: Clock; log: Log; network: Network; random: Random; disk: Disk }
+    directory: string
     store: Store
     keyspace: LocalKeyspace
     operations: OperationTable
@@ -200,6 +207,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       topology: this.topology,
       takeMark: (mark) => this.#marks.take(mark),
     })
+    this.repair = this.topology.isAlone ? null : this.#repairPart(options)
     if (!this.topology.isAlone) keyspace.limitStamps(() => this.#stampLimit())
     this.keyspace = this.topology.isAlone ? null : this.#wholeKeyspace(env.random)
     this.links = new Links(env, this, linkSettings(config, options.secret), this)
@@ -218,6 +226,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     this.#refresh()
     this.#timer = this.#clock.after(JUDGE_EVERY_MS, this.#judge)
     this.gossip.start()
+    this.repair?.start()
     return bound
   }
 
@@ -236,6 +245,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     }
     this.#timer?.cancel()
     this.gossip.stop()
+    this.repair?.stop()
     this.#commands?.stop()
     this.coordinator.stop()
     await this.links.close()
@@ -243,6 +253,28 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
 
   #pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => this.#clock.after(delayMs, resolve))
+  }
+
+  #repairPart(options: Pick<RepairPartOptions, 'env' | 'directory' | 'directoryId'>): RepairPart {
+    const { env, directory, directoryId } = options
+    return new RepairPart({
+      env,
+      directory,
+      directoryId,
+      bootId: this.bootId,
+      store: this.#store,
+      keyspace: this.#keyspace,
+      merger: this.merger,
+      topology: this.topology,
+      horizons: this.horizons,
+      settings: () => this.config,
+      stampLimit: () => this.#stampLimit(),
+      linkOf: (member) => {
+        const peer = this.#peers[member]
+        assert(peer !== null, 'links lead to other members')
+        return peer.link
+      },
+    })
   }
 
   #wholeKeyspace(random: Random): WholeKeyspace {
@@ -484,6 +516,9 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       case DIGEST:
       case READ:
         return this.replica.onRequest(link, kind, bytes, start, end, sequence)
+      case EXCHANGE:
+        this.repair?.onRequest(link.hello?.nodeId ?? '', link, bytes, start, end)
+        return this.replica.passed(link, sequence)
       case COMMAND:
         this.#commands?.accept(link, bytes, start, end)
         return this.replica.passed(link, sequence)
@@ -519,6 +554,8 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
         this.coordinator.replyIs(peer, request, bytes, start, end),
       cannot: (peer, request, reason) => this.coordinator.cannot(peer, request, reason),
       gossipIs: (peer, request, bytes, start, end) => this.gossip.onAnswer(peer, request, bytes, start, end),
+      exchangeIs: ({ member }, bytes, start, end) => this.repair?.answered(member, bytes, start, end),
+      linkChanged: ({ member }, change) => this.repair?.linkChanged(member, change),
       refused: (reason) => this.coordinator.refused(reason),
     }
   }

@@ -8,6 +8,7 @@ import type { Knob } from './config-schema.js'
 import type { KnobType } from './knob-type.js'
 
 const MINUTE_MS = 60_000
+const MB = 1024 * 1024
 
 export const CLUSTER_KNOBS: readonly Knob[] = [
   {
@@ -154,6 +155,26 @@ export const CLUSTER_KNOBS: readonly Knob[] = [
     runtime: false,
     reason:
       'How many of a peer’s latest intervals are remembered; raise it to forget bad times later, lower it to get used to them sooner.',
+  },
+  {
+    path: 'cluster.anti-entropy-interval',
+    field: 'antiEntropyIntervalMs',
+    type: { kind: 'integer', min: 0, max: 24 * 60 * MINUTE_MS },
+    fallback: '600000',
+    unit: 'milliseconds',
+    runtime: true,
+    reason:
+      'How often two replicas compare all they have, which is a few kilobytes where nothing differs; 0 never. Nothing is purged without it.',
+  },
+  {
+    path: 'cluster.anti-entropy-rate',
+    field: 'antiEntropyRateBytesPerSecond',
+    type: { kind: 'size', min: 0, max: 16 * 1024 * MB },
+    fallback: '32mb',
+    unit: 'bytes a second',
+    runtime: true,
+    reason:
+      'How fast a node exchanges with others and rebuilds what it lost; lower it where clients feel it, raise it to be whole sooner. 0 is no limit.',
   },
 ]
 

@@ -87,6 +87,10 @@ export interface ClusterConfig {
   /** At most phiConvictThreshold. */
   readonly phiSuspiciousThreshold: number
   readonly phiWindowSize: number
+  /** 0 for never. */
+  readonly antiEntropyIntervalMs: number
+  /** 0 for no limit. */
+  readonly antiEntropyRateBytesPerSecond: number
   /** This node's own entry. */
   readonly self: ClusterMember
   /** As the file lists them, this node among them; one at least. */

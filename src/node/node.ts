@@ -152,6 +152,7 @@ class Node implements RunningNode {
       secret: config.clusterSecret,
       directoryId: directoryIdOf(this.#env.disk, config.dir),
       announceAddress: config.announceAddress,
+      directory: config.dir,
     })
   }
 

@@ -11,9 +11,11 @@ import type { SequenceRange } from './compaction/older-elsewhere.js'
 import { CorruptionError } from './corruption-error.js'
 import { tableFileName } from './file-names.js'
 import { fileNumbersFor } from './jobs/storage-jobs.js'
+import type { CompactJob } from './jobs/storage-jobs.js'
 import type { LiveFiles } from './live-files.js'
 import type { Segment } from './log/segment.js'
 import type { ManifestTable, WrittenTable } from './manifest.js'
+import { PurgeRanges } from './purge-ranges.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
 import { closeAll } from './table-set.js'
 import type { LiveTable } from './table-set.js'
@@ -41,6 +43,8 @@ export class Compactions {
   readonly #damaged = new Set<number>()
   /** FLUSHALL's mark, synced: tables below it may go. */
   #dropMark = 0
+  /** Null on a node that is alone. */
+  #ranges: PurgeRanges | null
   count = 0
   readBytes = 0
   writtenBytes = 0
@@ -57,6 +61,12 @@ export class Compactions {
     this.#files = files
     this.#warmUp = warmUp
     this.#host = host
+    this.#ranges = options.keepsDead === true ? new PurgeRanges([]) : null
+  }
+
+  /** What may be purged on this node, which has replicas, from now on. */
+  setPurgeRanges(ranges: PurgeRanges): void {
+    this.#ranges = ranges
   }
 
   get isRunning(): boolean {
@@ -88,8 +98,6 @@ export class Compactions {
         this.#host.onFailed('flushed tables not dropped', error)
       })
     }
-    const nowMs = this.#env.clock.wallMs()
-    const purgeableUntilMs = this.#options.keepsDead === true ? 0 : nowMs
     const pick = pickCompaction(
       {
         tables: this.#files.tables.manifestTables(),
@@ -97,14 +105,15 @@ export class Compactions {
         busy: NOTHING_BUSY,
         damaged: this.#damaged,
         cursors: this.#cursors,
-        purgeableUntilMs,
+        purgeableUntilMs: this.#env.clock.wallMs(),
+        ranges: this.#ranges,
         flushMark: this.#files.state.flushMark,
       },
       this.#options.compaction,
     )
     this.#host.onLook()
     if (pick === null) return
-    this.#run(this.#carryOut(pick, purgeableUntilMs), (error) => this.#failed(pick, error))
+    this.#run(this.#carryOut(pick), (error) => this.#failed(pick, error))
   }
 
   #run(work: Promise<void>, failed: (error: unknown) => void): void {
@@ -126,7 +135,7 @@ export class Compactions {
     await this.#files.record({ removeTables: numbersOf(removed), flushMark: mark }, { removed })
   }
 
-  async #carryOut(pick: CompactionPick, purgeableUntilMs: number): Promise<void> {
+  async #carryOut(pick: CompactionPick): Promise<void> {
     const inputs = pick.inputs.map((table) => this.#files.opened(table))
     const removeTables = numbersOf(inputs)
     if (pick.kind === 'move') {
@@ -134,7 +143,7 @@ export class Compactions {
     } else if (pick.kind === 'drop') {
       await this.#files.record({ removeTables }, { removed: inputs })
     } else {
-      const outputs = await this.#merge(pick, purgeableUntilMs)
+      const outputs = await this.#merge(pick)
       if (this.#stopped) return
       const added = this.#files.openAll(outputs, pick.outputLevel)
       await this.#warmUp.merged(added, inputs)
@@ -150,7 +159,7 @@ export class Compactions {
     return this.#files.record({ removeTables: numbersOf(tables) }, { added, replaced: tables })
   }
 
-  async #merge(pick: CompactionPick, purgeableUntilMs: number): Promise<readonly WrittenTable[]> {
+  async #merge(pick: CompactionPick): Promise<readonly WrittenTable[]> {
     const { directory, tableTargetBytes } = this.#options
     const inputBytes = pick.inputs.reduce((sum, table) => sum + table.sizeBytes, 0)
     const count = fileNumbersFor(inputBytes, tableTargetBytes)
@@ -158,7 +167,7 @@ export class Compactions {
       directory,
       inputs: pick.inputs,
       others: pick.others,
-      purgeableUntilMs,
+      ...this.#purgeLimits(pick.inputs),
       flushMark: this.#files.state.flushMark,
       fileNumbers: { first: this.#files.takeNumbers(count), count },
       targetBytes: tableTargetBytes,
@@ -166,6 +175,14 @@ export class Compactions {
     this.readBytes += result.bytesRead
     this.writtenBytes += result.bytesWritten
     return result.tables
+  }
+
+  /** RULES P1: alone, a node may let go of what is dead; with replicas only of what they are known to have seen. */
+  #purgeLimits(inputs: readonly ManifestTable[]): Pick<CompactJob, 'purgeableUntilMs' | 'purgeRanges'> {
+    const ranges = this.#ranges
+    if (ranges === null) return { purgeableUntilMs: this.#env.clock.wallMs() }
+    const untilMs = inputs.map(({ minToken, maxToken }) => ranges.untilMsWithin(minToken, maxToken))
+    return { purgeableUntilMs: Math.min(...untilMs), purgeRanges: ranges.ranges }
   }
 
   #failed(pick: CompactionPick, error: unknown): void {

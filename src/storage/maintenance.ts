@@ -21,6 +21,7 @@ import type { Segment } from './log/segment.js'
 import { LogFiles } from './log-files.js'
 import type { NewSegment } from './log-files.js'
 import type { LoadedStore, SealedSegment } from './open-store.js'
+import type { PurgeRanges } from './purge-ranges.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
 import { closeAll } from './table-set.js'
 import type { TableSet } from './table-set.js'
@@ -204,6 +205,11 @@ export class Maintenance {
   /** While writers wait for compaction, its rate limit would only make them wait longer. */
   #applyCompactionRate(): void {
     this.#env.jobs.setCompactionRate(this.writeDelayMs > 0 ? 0 : this.#compactionRate)
+  }
+
+  /** See Compactions.setPurgeRanges. */
+  setPurgeRanges(ranges: PurgeRanges): void {
+    this.#compactions.setPurgeRanges(ranges)
   }
 
   /** See Compactions.dropFlushedTables. */

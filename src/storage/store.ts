@@ -46,6 +46,8 @@ import { Maintenance } from './maintenance.js'
 import type { MaintenanceFacts } from './maintenance.js'
 import { loadStore } from './open-store.js'
 import type { LoadedStore, SealedSegment } from './open-store.js'
+import { PurgeRanges } from './purge-ranges.js'
+import type { PurgeRange } from './purge-ranges.js'
 import type { StoreEnv, StoreEvents, StoreOptions } from './store-options.js'
 import { Shortcuts } from './shortcuts.js'
 import { NoRoomYet, StoreError } from './store-error.js'
@@ -79,6 +81,9 @@ export class Store {
   #tables!: TableSet
   #cache!: BlockCache
   #shortcuts!: Shortcuts
+  #purgeRanges: PurgeRanges | null = null
+  /** Who waits for a sync, by ascending sequence. */
+  #awaitingSync: AwaitingSync[] = []
   /** Null as long as none was raised, which is nearly always. */
   #floors: Floors | null = null
   #counts!: LiveCounts
@@ -147,6 +152,7 @@ export class Store {
     const { sequence, maxHlc, cutBytes, logBytes } = loaded
     this.#loaded = { sequence, maxHlc, cutBytes, logBytes }
     this.#maintenance = maintenance
+    if (this.#purgeRanges !== null) maintenance.setPurgeRanges(this.#purgeRanges)
     this.#install(maintenance.tables, maintenance.sealed, [])
     this.#cache = loaded.cache
     this.#shortcuts = new Shortcuts(loaded.cache)
@@ -175,7 +181,7 @@ export class Store {
     const { disk, clock } = this.#env
     const events = {
       onDurable: () => this.#events.onDurable(),
-      onSynced: () => this.#dropFlushedWhenSynced(),
+      onSynced: () => this.#synced(),
       onSealed: (segment: Segment) => this.#maintenance.segmentSynced(segment),
       onFailed: (error: Error) => this.#logFailed(error),
     }
@@ -252,6 +258,30 @@ export class Store {
   raiseFloor(floor: Floor): void {
     this.#floors ??= new Floors()
     this.#floors.raise(floor)
+  }
+
+  /** RULES P1: what may leave the disk of this node, which has replicas, from now on. */
+  setPurgeRanges(ranges: readonly PurgeRange[]): void {
+    this.#purgeRanges = new PurgeRanges(ranges)
+    this.#maintenance.setPurgeRanges(this.#purgeRanges)
+  }
+
+  /** Resolves when everything that was appended so far survives a crash, under every policy. Rejects with StoreError. */
+  whenSynced(): Promise<void> {
+    const sequence = this.#sequence
+    const { failure, syncedSequence } = this.#writer
+    if (failure !== null) return Promise.reject(logFailure(failure))
+    if (syncedSequence >= sequence) return Promise.resolve()
+    this.#writer.syncThrough(sequence)
+    return new Promise((resolve, reject) => this.#awaitingSync.push({ sequence, resolve, reject }))
+  }
+
+  #synced(): void {
+    this.#dropFlushedWhenSynced()
+    const { syncedSequence } = this.#writer
+    while (this.#awaitingSync.length > 0 && this.#awaitingSync[0].sequence <= syncedSequence) {
+      this.#awaitingSync.shift()?.resolve()
+    }
   }
 
   /**
@@ -638,6 +668,7 @@ export class Store {
   }
 
   #logFailed(error: Error): void {
+    for (const { reject } of this.#awaitingSync.splice(0)) reject(logFailure(error))
     this.#env.log.error('log failed: writes are refused', { error: error.message })
     this.#events.onLogFailed(error)
     if (isLackOfSpace(error)) this.#reopenWhenThereIsRoom()
@@ -682,6 +713,12 @@ const FULLNESS_FORESEEN = 7 / 8
 /** More than a record takes beside key, value and the context that it takes over. */
 const RECORD_OVERHEAD_BYTES = 256
 const REOPEN_EVERY_MS = 1000
+
+interface AwaitingSync {
+  readonly sequence: number
+  readonly resolve: () => void
+  readonly reject: (error: StoreError) => void
+}
 
 /** What the last (re)open has brought back. */
 export type RecoveryFacts = Pick<LoadedStore, 'sequence' | 'maxHlc' | 'cutBytes' | 'logBytes'>

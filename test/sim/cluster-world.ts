@@ -83,8 +83,13 @@ export async function heldBy(cluster: SimCluster, key: string): Promise<SimReply
 }
 
 /** A number of INFO. */
-export async function fact(cluster: SimCluster, node: SimNode, name: string): Promise<number> {
-  const info = String(await cluster.ask(cluster.client(node), 'INFO', 'cluster'))
+export async function fact(
+  cluster: SimCluster,
+  node: SimNode,
+  name: string,
+  section = 'cluster',
+): Promise<number> {
+  const info = String(await cluster.ask(cluster.client(node), 'INFO', section))
   const line = info.split('\r\n').find((one) => one.startsWith(`${name}:`))
   if (line === undefined) throw new Error(`INFO has no ${name}`)
   return Number(line.slice(name.length + 1))

@@ -41,4 +41,17 @@ export const VERSION_ROWS: readonly CommandRow[] = [
     complexity: 'O(N) in the number of members',
     summary: 'Shows the members of the cluster, their states and slots, and what was counted, as JSON.',
   },
+  {
+    name: 'kv.repair',
+    syntax: '[first-slot last-slot]',
+    arity: -1,
+    flags: 'admin noscript',
+    effect: 'node',
+    categories: 'admin dangerous',
+    group: 'cluster',
+    since: '0.1.0',
+    complexity: 'O(N) in the number of ranges; behind the reply, in what replicas have and others lack',
+    summary:
+      'Compares what this node holds of some or all slots with the other replicas and mends what differs.',
+  },
 ]

@@ -15,13 +15,16 @@ import { entrySequence } from '../entry.js'
 import type { OlderElsewhere } from './older-elsewhere.js'
 
 /** Whether dead entries of this death time (milliseconds since 1970) may leave this node. Pure. */
-export type PurgePolicy = (deathMs: number) => boolean
+export type PurgePolicy = (token: number, deathMs: number) => boolean
 
-export type DropReason = 'deleted' | 'expired' | 'flushed'
+/** Whether an entry of this sequence is not believed any more, whatever it says (floors.ts). Pure. */
+export type FloorPolicy = (token: number, sequence: number) => boolean
+
+export type DropReason = 'deleted' | 'expired' | 'flushed' | 'superseded'
 
 /** Entries that a merge left out, by reason. */
 export interface DropCounts {
-  /** A newer entry of the key was among the inputs. */
+  /** A newer entry of the key was among the inputs, or its range has been rebuilt above it. */
   readonly superseded: number
   readonly deleted: number
   readonly expired: number
@@ -31,25 +34,29 @@ export interface DropCounts {
 
 export class DropRule {
   readonly #purgeable: PurgePolicy
+  readonly #isBelowFloor: FloorPolicy
   readonly #flushMark: number
   readonly #older: OlderElsewhere
 
-  constructor(purgeable: PurgePolicy, flushMark: number, older: OlderElsewhere) {
+  constructor(purgeable: PurgePolicy, isBelowFloor: FloorPolicy, flushMark: number, older: OlderElsewhere) {
     this.#purgeable = purgeable
+    this.#isBelowFloor = isBelowFloor
     this.#flushMark = flushMark
     this.#older = older
   }
 
   /** Why the entry may go, or null when it has to stay. To be asked by ascending token. */
   reasonToDrop(token: number, bytes: Uint8Array, record: number): DropReason | null {
-    const reason = this.#reasonToPurge(bytes, record)
+    // Whatever it hides is older, and so below the floor as well.
+    if (this.#isBelowFloor(token, entrySequence(bytes, record))) return 'superseded'
+    const reason = this.#reasonToPurge(token, bytes, record)
     if (reason === null || this.#older.mayHold(token, entrySequence(bytes, record))) return null
     return reason
   }
 
-  #reasonToPurge(bytes: Uint8Array, record: number): DropReason | null {
+  #reasonToPurge(token: number, bytes: Uint8Array, record: number): DropReason | null {
     if (newestDot(bytes, record) <= this.#flushMark) return 'flushed'
-    if (!this.#purgeable(deathTime(bytes, record))) return null
+    if (!this.#purgeable(token, deathTime(bytes, record))) return null
     return isDeletion(bytes, record) ? 'deleted' : 'expired'
   }
 }

@@ -3,22 +3,30 @@
  * garbage that may not be there.
  */
 import type { ManifestTable } from '../manifest.js'
+import type { PurgeRanges } from '../purge-ranges.js'
 import type { CompactionOptions } from './compaction-options.js'
 
 /** What may be purged: entries that died at or before `purgeableUntilMs`, and all dots at or below the flush mark. */
 export interface PurgeLimits {
   readonly purgeableUntilMs: number
   readonly flushMark: number
+  /** On a node with replicas the time depends on where the entries lie, and purgeableUntilMs is not asked. */
+  readonly ranges?: PurgeRanges | null
+}
+
+/** Until when the dead of a table may be purged, wherever in it they lie. */
+export function purgeableUntil(table: ManifestTable, limits: PurgeLimits): number {
+  return limits.ranges?.untilMsWithin(table.minToken, table.maxToken) ?? limits.purgeableUntilMs
 }
 
 /** Every entry may be purged. */
 export function isWhollyDead(table: ManifestTable, limits: PurgeLimits): boolean {
-  return table.maxHlc <= limits.flushMark || table.maxDeathMs <= limits.purgeableUntilMs
+  return table.maxHlc <= limits.flushMark || table.maxDeathMs <= purgeableUntil(table, limits)
 }
 
 /** At least one entry may be purged, as far as is known. */
 export function hasDead(table: ManifestTable, limits: PurgeLimits): boolean {
-  return table.minHlc <= limits.flushMark || table.minDeathMs <= limits.purgeableUntilMs
+  return table.minHlc <= limits.flushMark || table.minDeathMs <= purgeableUntil(table, limits)
 }
 
 /** Entries that surely died at or before `untilMs`. */
@@ -32,8 +40,8 @@ export function deadAtLeast(table: ManifestTable, untilMs: number): number {
  * passed over a part of it. The delay gathers deaths into one rewrite.
  */
 export function isGarbage(table: ManifestTable, limits: PurgeLimits, options: CompactionOptions): boolean {
-  const { purgeableUntilMs, flushMark } = limits
-  if (table.minHlc <= flushMark) return true
+  const purgeableUntilMs = purgeableUntil(table, limits)
+  if (table.minHlc <= limits.flushMark) return true
   if (table.minDeathMs <= purgeableUntilMs - options.garbageAgeMs) return true
   const dead = deadAtLeast(table, purgeableUntilMs - options.garbageDelayMs)
   return dead > 0 && dead >= table.entryCount * options.garbageFraction
@@ -51,6 +59,6 @@ export function isWorthAnotherLook(
 ): boolean {
   return (
     limits.flushMark > table.purgedMark ||
-    limits.purgeableUntilMs >= table.purgedUntilMs + options.garbageDelayMs
+    purgeableUntil(table, limits) >= table.purgedUntilMs + options.garbageDelayMs
   )
 }

@@ -14,6 +14,7 @@ import type { CompactJob, CompactResult } from '../jobs/storage-jobs.js'
 import { MinHeap } from '../../util/heap.js'
 import { DropRule, type DropCounts, type DropReason } from './drop-rule.js'
 import { totalBytes } from './levels.js'
+import { PurgeRanges } from '../purge-ranges.js'
 import { compareSources, haveSameKey, mergeSources, type MergeSource } from './merge-source.js'
 import { OlderElsewhere } from './older-elsewhere.js'
 import { PACE_STEP_BYTES, type Pace } from './pace.js'
@@ -41,8 +42,10 @@ class Merge {
     this.#job = job
     this.#pace = pace
     this.#output = output
+    const ranges = job.purgeRanges === undefined ? null : new PurgeRanges(job.purgeRanges)
     this.#rule = new DropRule(
-      (deathMs) => deathMs <= job.purgeableUntilMs,
+      (token, deathMs) => ranges?.isPurgeable(token, deathMs) ?? deathMs <= job.purgeableUntilMs,
+      (token, sequence) => ranges?.isBelowFloor(token, sequence) === true,
       job.flushMark,
       new OlderElsewhere(job.others),
     )

@@ -14,6 +14,7 @@
 import type { KeyCounts } from '../counts-file.js'
 import type { DropCounts } from '../compaction/drop-rule.js'
 import type { SequenceRange } from '../compaction/older-elsewhere.js'
+import type { PurgeRange } from '../purge-ranges.js'
 import type { ManifestState, ManifestTable, WrittenTable } from '../manifest.js'
 
 export interface StorageJobs {
@@ -73,6 +74,8 @@ export interface CompactJob {
   readonly others: readonly SequenceRange[]
   /** Entries that died at or before this time may be purged, milliseconds since 1970; on a single node that is now (RULES P1). */
   readonly purgeableUntilMs: number
+  /** On a node with replicas: what may be purged where, instead of that time, which is then the earliest of the tables'. */
+  readonly purgeRanges?: readonly PurgeRange[]
   /** Records whose dots all lie at or below this HLC are gone (FLUSHALL); 0 for none. Must be durable already. */
   readonly flushMark: number
   readonly fileNumbers: FileNumbers

@@ -9,6 +9,7 @@ import type {
   Unfitness,
 } from '../../../src/commands/cluster-view.js'
 import { QUORUM } from '../../../src/coordinator/consistency.js'
+import type { RepairView } from '../../../src/commands/repair-view.js'
 import type { Level } from '../../../src/coordinator/consistency.js'
 import { Ring } from '../../../src/ring/ring.js'
 import { membersOf } from '../../support/ring-members.js'
@@ -30,6 +31,7 @@ export function linkOf(of: Partial<LinkFacts> = {}): LinkFacts {
 }
 
 export class FakeCluster implements ClusterView {
+  repair: RepairView | null = null
   readonly ring: Ring
   readonly members: readonly ClusterMember[]
   readonly self: number

@@ -1,0 +1,307 @@
+/**
+ * When this node exchanges with whom: one exchange at a time, in this order of urgency,
+ *
+ *     rebuild      of stale ranges, from every live co-replica that is not stale (RULES P2)
+ *     on demand    KV.REPAIR
+ *     background   with each peer once in anti-entropy-interval, jittered, and soon after a link to it was made; of two nodes
+ *                  the one that stands first in the ring begins
+ *
+ * A round that ends early, because a link was lost or a log is full, is tried again after a while with the ranges that are left.
+ */
+import { CURRENT, STALE } from '../coordinator/range-states.js'
+import type { Timer } from '../env/clock.js'
+import { Exchange } from './exchange.js'
+import type { ExchangeCounts, ExchangeNode } from './exchange.js'
+import type { View } from './exchange-messages.js'
+import { coReplicas, sharedRanges } from './repair-context.js'
+import type { RepairContext, RepairPeer } from './repair-context.js'
+import type { Judging } from './judging.js'
+
+const TICK_MS = 500
+const RETRY_MS = 2000
+/** A new link is followed by a round within so long. */
+const AFTER_LINK_MS = 5000
+
+/** A round with one peer. */
+interface Round {
+  readonly peer: RepairPeer
+  /** What is left. */
+  ranges: readonly number[]
+  readonly isOnDemand: boolean
+}
+
+export interface RoundFacts extends ExchangeCounts {
+  readonly rounds: number
+  readonly failedRounds: number
+  readonly lastDurationMs: number
+  /** Ranges that KV.REPAIR still has to do, each counted per peer. */
+  readonly demanded: number
+  readonly isRunning: boolean
+}
+
+export class RepairRounds {
+  readonly #context: RepairContext
+  readonly #node: ExchangeNode
+  readonly #judging: () => Judging
+  readonly #counts: ExchangeCounts = { ranges: 0, rangesDiffering: 0, keysPulled: 0, keysPushed: 0 }
+  #rounds = 0
+  #failedRounds = 0
+  #lastDurationMs = 0
+  #demanded: Round[] = []
+  /** By member: clock.monotonicMs() of the next background round, and what an earlier one has left. */
+  readonly #dueAtMs: number[]
+  readonly #left: (readonly number[] | null)[]
+  #rebuildAtMs = 0
+  #saidNoSource = false
+  #isRunning = false
+  #isStopped = false
+  #timer: Timer | null = null
+
+  constructor(context: RepairContext, node: ExchangeNode, judging: () => Judging) {
+    this.#context = context
+    this.#node = node
+    this.#judging = judging
+    this.#dueAtMs = context.peers.map(() => Infinity)
+    this.#left = context.peers.map(() => null)
+  }
+
+  start(): void {
+    this.#tick()
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    this.#timer?.cancel()
+  }
+
+  facts(): RoundFacts {
+    return {
+      ...this.#counts,
+      rounds: this.#rounds,
+      failedRounds: this.#failedRounds,
+      lastDurationMs: this.#lastDurationMs,
+      demanded: this.#demanded.reduce((sum, { ranges }) => sum + ranges.length, 0),
+      isRunning: this.#isRunning,
+    }
+  }
+
+  /** There is a link to the peer: what it missed meanwhile is looked for soon. */
+  linked({ member }: RepairPeer): void {
+    const { clock, random } = this.#context
+    this.#dueAtMs[member] = clock.monotonicMs() + random.below(AFTER_LINK_MS)
+    this.#rebuildAtMs = 0
+  }
+
+  /** There is something to rebuild. */
+  rebuildSoon(): void {
+    this.#rebuildAtMs = 0
+  }
+
+  /** Exchanges these ranges with everyone who has them, as soon as may be. */
+  demand(ranges: readonly number[]): void {
+    const { topology, peers } = this.#context
+    for (const peer of peers) {
+      if (peer === null || !topology.isLive(peer.member)) continue
+      const shared = sharedRanges(this.#context, peer.member).filter((range) => ranges.includes(range))
+      if (shared.length > 0) this.#demanded.push({ peer, ranges: shared, isOnDemand: true })
+    }
+    this.#next()
+  }
+
+  readonly #tick = (): void => {
+    if (this.#isStopped) return
+    this.#timer = this.#context.clock.after(TICK_MS, this.#tick)
+    this.#next()
+  }
+
+  #next(): void {
+    if (this.#isRunning || this.#isStopped) return
+    const work = this.#rebuildWork() ?? this.#demandedWork() ?? this.#backgroundWork()
+    if (work === null) return
+    this.#isRunning = true
+    work().finally(() => {
+      this.#isRunning = false
+      if (!this.#isStopped) this.#context.clock.after(0, () => this.#next())
+    })
+  }
+
+  // Rounds with one peer.
+
+  #demandedWork(): (() => Promise<void>) | null {
+    const round = this.#demanded.at(0)
+    if (round === undefined) return null
+    return async () => {
+      await this.#run(round)
+      // What could not be done is said in the counts, and left to the background.
+      this.#demanded.shift()
+    }
+  }
+
+  #backgroundWork(): (() => Promise<void>) | null {
+    const { clock, random, peers, topology, settings } = this.#context
+    const nowMs = clock.monotonicMs()
+    const { antiEntropyIntervalMs } = settings()
+    if (antiEntropyIntervalMs === 0) return null
+    for (const peer of peers) {
+      if (peer === null || peer.member < topology.self || !(this.#dueAtMs[peer.member] <= nowMs)) continue
+      if (!topology.isLive(peer.member)) continue
+      const { member } = peer
+      const ranges = this.#left[member] ?? sharedRanges(this.#context, member)
+      const round: Round = { peer, ranges, isOnDemand: false }
+      return async () => {
+        const isDone = await this.#run(round)
+        this.#left[member] = isDone ? null : round.ranges
+        const jitteredMs = antiEntropyIntervalMs * (0.75 + random.below(501) / 1000)
+        this.#dueAtMs[member] = clock.monotonicMs() + (isDone ? jitteredMs : Math.min(RETRY_MS, jitteredMs))
+      }
+    }
+    return null
+  }
+
+  /** Answers whether all is done that could be. Never rejects. */
+  async #run(round: Round): Promise<boolean> {
+    const { clock, log, topology } = this.#context
+    const beganMs = clock.monotonicMs()
+    try {
+      await this.#judging().look(round.peer)
+      const ranges = round.ranges.filter((range) => topology.ranges.of(range) === CURRENT)
+      const exchange = this.#exchangeWith(round.peer)
+      const { notReady } = await exchange.run(ranges, round.isOnDemand, (done) => {
+        round.ranges = round.ranges.filter((range) => !done.includes(range))
+      })
+      if (notReady.length > 0) return false
+      this.#rounds++
+      this.#lastDurationMs = clock.monotonicMs() - beganMs
+      return true
+    } catch (error) {
+      this.#failedRounds++
+      if (!this.#isStopped) {
+        log.warn('an exchange with a replica was not finished', { peer: round.peer.id, error: String(error) })
+      }
+      return false
+    }
+  }
+
+  #exchangeWith(peer: RepairPeer): Exchange {
+    const ask = (what: number, body: Buffer): ReturnType<typeof peer.questions.ask> =>
+      peer.questions.ask(what, body)
+    const node: ExchangeNode = {
+      ...this.#node,
+      completed: (ranges, own, theirs) => this.#completed(peer, ranges, own, theirs),
+    }
+    return new Exchange(node, ask, this.#counts, () => this.#isStopped)
+  }
+
+  #completed(
+    peer: RepairPeer,
+    ranges: readonly number[],
+    own: { readonly wallMs: number; readonly sequence: number },
+    theirs: { readonly wallMs: number },
+  ): Promise<void> {
+    const { state } = this.#context
+    for (const range of ranges) {
+      const last = { ownMs: own.wallMs, theirsMs: theirs.wallMs, sequence: own.sequence }
+      state.ranges[range].exchanges.set(peer.id, last)
+    }
+    return state.save()
+  }
+
+  // Rebuilding.
+
+  #staleRanges(): number[] {
+    const { topology } = this.#context
+    return Array.from({ length: topology.ring.rangeCount }, (_, range) => range).filter((range) => {
+      return topology.ranges.of(range) === STALE
+    })
+  }
+
+  #rebuildWork(): (() => Promise<void>) | null {
+    if (this.#context.clock.monotonicMs() < this.#rebuildAtMs) return null
+    const stale = this.#staleRanges()
+    return stale.length === 0 ? null : () => this.#rebuild(stale)
+  }
+
+  /** Exchanges the stale ranges with every live source; those that all of a range's have given are current again. */
+  async #rebuild(stale: readonly number[]): Promise<void> {
+    const { topology, peers, clock, log } = this.#context
+    const views = new Map<number, Map<number, View>>()
+    const failed = new Set<number>()
+    const beganMs = clock.monotonicMs()
+    for (const peer of peers) {
+      if (peer === null || !topology.isLive(peer.member)) continue
+      const ranges = sharedRanges(this.#context, peer.member).filter((range) => stale.includes(range))
+      if (ranges.length === 0) continue
+      try {
+        await this.#judging().look(peer)
+        const { completed } = await this.#exchangeWith(peer).run(ranges, true, () => {})
+        const view = await this.#judging().look(peer)
+        for (const range of completed) {
+          const ofRange = views.get(range) ?? new Map<number, View>()
+          views.set(range, ofRange.set(peer.member, view))
+        }
+      } catch (error) {
+        if (!this.#isStopped) log.warn('a rebuild goes on later', { peer: peer.id, error: String(error) })
+        for (const range of ranges) failed.add(range)
+      }
+    }
+    if (this.#isStopped) return
+    const rebuilt = stale.filter((range) => views.has(range) && !failed.has(range))
+    await this.#finish(rebuilt, views)
+    if (rebuilt.length > 0) log.info('stale ranges were rebuilt', { ranges: rebuilt.length })
+    this.#sayWaiting(stale.filter((range) => !views.has(range)))
+    if (rebuilt.length < stale.length) this.#rebuildAtMs = clock.monotonicMs() + RETRY_MS
+    this.#lastDurationMs = clock.monotonicMs() - beganMs
+  }
+
+  #sayWaiting(ranges: readonly number[]): void {
+    if (ranges.length > 0 && !this.#saidNoSource) {
+      const text = 'no replica of stale ranges can be copied from: they wait, and nothing is dropped'
+      this.#context.log.warn(text, { ranges: ranges.length })
+    }
+    this.#saidNoSource = ranges.length > 0
+  }
+
+  /** What the sources know of further replicas holds here from now on, and so does their purge horizon. */
+  async #finish(
+    ranges: readonly number[],
+    views: ReadonlyMap<number, ReadonlyMap<number, View>>,
+  ): Promise<void> {
+    const { state, topology, horizons, store } = this.#context
+    if (ranges.length === 0) return
+    for (const range of ranges) {
+      const record = state.ranges[range]
+      for (const view of views.get(range)?.values() ?? []) this.#takeOver(range, view)
+      record.staleReason = null
+      record.isFloorFinal = true
+    }
+    try {
+      await state.save()
+    } catch {
+      for (const range of ranges) state.ranges[range].staleReason = 'purged'
+      return
+    }
+    for (const range of ranges) {
+      const { horizonMs, floor } = state.ranges[range]
+      horizons.raise(range, horizonMs)
+      if (floor > 0) store.raiseFloor({ ...topology.ring.rangeAt(range), sequence: floor, isFinal: true })
+    }
+    topology.ranges.set(ranges, CURRENT)
+  }
+
+  #takeOver(range: number, view: View): void {
+    const { state, peers, topology } = this.#context
+    const seen = view.ranges.find((one) => one.range === range)
+    if (seen === undefined) return
+    const record = state.ranges[range]
+    record.horizonMs = Math.max(record.horizonMs, seen.horizonMs)
+    const { list } = topology.ring.rangeAt(range)
+    for (const member of coReplicas(this.#context, range)) {
+      const id = peers[member]?.id ?? ''
+      const theirsMs = seen.exchangedMs[list.indexOf(member)] ?? 0
+      const own = record.exchanges.get(id)
+      // It says what has been seen, and is no evidence for purging: this node has not exchanged with that one.
+      if (theirsMs > (own?.ownMs ?? 0))
+        record.exchanges.set(id, { ownMs: theirsMs, theirsMs: 0, sequence: 0 })
+    }
+  }
+}

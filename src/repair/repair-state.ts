@@ -1,0 +1,235 @@
+/**
+ * What a node remembers of its exchanges over restarts, and the file that keeps it: per range of the ring the purge horizon P,
+ * whether the range is stale and from which own sequence on entries count, and per co-replica the last complete exchange (S);
+ * per member, who it was (RULES P1, P2). And how often this directory was started, which tells an old copy from the directory.
+ *
+ *     REPAIR := a line as checked-file.ts has it, then JSON: { startCounter, ring, members, ranges }
+ *
+ * Ranges are kept with their slots, so that a ring which divides them otherwise finds what it may believe: of all that overlaps a
+ * range the highest horizon and floor, the oldest exchange, and staleness if any was.
+ *
+ * The file is written whole, beside the old one, synced and renamed; writes that are asked for while nothing else happens
+ * are one. Some 150 bytes a range and co-replica.
+ */
+import type { Clock } from '../env/clock.js'
+import type { Disk } from '../env/disk.js'
+import type { Ring } from '../ring/ring.js'
+import { readWhole, withHeader, withoutHeader, writeWhole } from '../storage/checked-file.js'
+import type { CheckedFormat } from '../storage/checked-file.js'
+import { CorruptionError } from '../storage/corruption-error.js'
+import { pathOf } from '../storage/file-names.js'
+import type { Identity } from './exchange-messages.js'
+import { STALE_REASONS } from './staleness.js'
+import type { StaleReason } from './staleness.js'
+
+const FILE_NAME = 'REPAIR'
+const TEMPORARY_NAME = 'REPAIR.tmp'
+const ADVICE = `What was exchanged with other replicas is not known without it. Remove the data directory, and the node fetches everything from them.`
+const FILE: CheckedFormat = { word: 'kindred-repair', name: 'a repair state', format: 1, advice: ADVICE }
+/** Changes within so long are written together. */
+const SAVE_AFTER_MS = 20
+
+/** The last complete exchange with a co-replica. Times are the start of it, by each side's clock, milliseconds since 1970. */
+export interface LastExchange {
+  readonly ownMs: number
+  readonly theirsMs: number
+  /** Newest own entry then. */
+  readonly sequence: number
+}
+
+export interface RangeRecord {
+  /** P: the end of the last hour purged, milliseconds since 1970; 0 for none. */
+  horizonMs: number
+  /** Null when the range is not stale. */
+  staleReason: StaleReason | null
+  /** Own entries up to this sequence count as absent; final once the range was rebuilt above it. */
+  floor: number
+  isFloorFinal: boolean
+  /** By node id. */
+  readonly exchanges: Map<string, LastExchange>
+}
+
+interface StoredRange {
+  readonly firstSlot: number
+  readonly lastSlot: number
+  readonly horizonMs: number
+  readonly staleReason: StaleReason | null
+  readonly floor: number
+  readonly isFloorFinal: boolean
+  readonly exchanges: readonly (LastExchange & { readonly node: string })[]
+}
+
+interface StoredState {
+  readonly startCounter: number
+  readonly members: readonly (Identity & { readonly node: string })[]
+  readonly ranges: readonly StoredRange[]
+}
+
+export class RepairState {
+  /** By range of the ring. */
+  readonly ranges: readonly RangeRecord[]
+  /** By node id: who the member was when it was last heard. */
+  readonly members = new Map<string, Identity>()
+  startCounter = 0
+  readonly #ring: Ring
+  readonly #disk: Disk
+  readonly #clock: Clock
+  readonly #directory: string
+  readonly #onFailed: (error: unknown) => void
+  #saving: Promise<void> | null = null
+
+  private constructor(
+    ring: Ring,
+    disk: Disk,
+    clock: Clock,
+    directory: string,
+    onFailed: (error: unknown) => void,
+  ) {
+    this.#ring = ring
+    this.#disk = disk
+    this.#clock = clock
+    this.#directory = directory
+    this.#onFailed = onFailed
+    this.ranges = Array.from({ length: ring.rangeCount }, emptyRange)
+  }
+
+  /** Reads the state of a directory and counts this start, durably. Throws CorruptionError and the disk's errors. */
+  static open(
+    ring: Ring,
+    disk: Disk,
+    clock: Clock,
+    directory: string,
+    onFailed: (error: unknown) => void,
+  ): RepairState {
+    const state = new RepairState(ring, disk, clock, directory, onFailed)
+    const path = pathOf(directory, FILE_NAME)
+    if (disk.exists(path)) state.#restore(parse(withoutHeader(FILE, readWhole(disk, path), path), path))
+    state.startCounter++
+    state.#write()
+    return state
+  }
+
+  /** Resolves when everything that was changed so far is on disk; rejects with the disk's error. */
+  save(): Promise<void> {
+    this.#saving ??= new Promise((resolve, reject) => {
+      this.#clock.after(SAVE_AFTER_MS, () => {
+        this.#saving = null
+        try {
+          this.#write()
+          resolve()
+        } catch (error) {
+          this.#onFailed(error)
+          reject(error as Error)
+        }
+      })
+    })
+    return this.#saving
+  }
+
+  /** For what nobody waits for. */
+  saveSoon(): void {
+    this.save().catch(() => {})
+  }
+
+  #write(): void {
+    const text = JSON.stringify(this.#stored(), null, 1)
+    const temporary = pathOf(this.#directory, TEMPORARY_NAME)
+    writeWhole(this.#disk, temporary, withHeader(FILE, Buffer.from(text)))
+    this.#disk.rename(temporary, pathOf(this.#directory, FILE_NAME))
+    this.#disk.syncDirectory(this.#directory)
+  }
+
+  #stored(): StoredState & { readonly ring: string } {
+    return {
+      startCounter: this.startCounter,
+      ring: this.#ring.version,
+      members: [...this.members].map(([node, identity]) => ({ node, ...identity })),
+      ranges: this.#ring.ranges().flatMap(({ firstSlot, lastSlot }, range) => {
+        const { exchanges, ...facts } = this.ranges[range]
+        if (exchanges.size === 0 && facts.horizonMs === 0 && facts.staleReason === null && facts.floor === 0)
+          return []
+        return {
+          firstSlot,
+          lastSlot,
+          ...facts,
+          exchanges: [...exchanges].map(([node, last]) => ({ node, ...last })),
+        }
+      }),
+    }
+  }
+
+  #restore({ startCounter, members, ranges }: StoredState): void {
+    this.startCounter = startCounter
+    for (const { node, ...identity } of members) this.members.set(node, identity)
+    this.#ring.ranges().forEach(({ firstSlot, lastSlot }, range) => {
+      const overlapping = ranges.filter((one) => one.firstSlot <= lastSlot && one.lastSlot >= firstSlot)
+      overlapping.forEach((stored, i) => joinInto(this.ranges[range], stored, i === 0))
+    })
+  }
+}
+
+function emptyRange(): RangeRecord {
+  return { horizonMs: 0, staleReason: null, floor: 0, isFloorFinal: false, exchanges: new Map() }
+}
+
+function joinInto(range: RangeRecord, stored: StoredRange, isFirst: boolean): void {
+  range.horizonMs = Math.max(range.horizonMs, stored.horizonMs)
+  range.staleReason ??= stored.staleReason
+  range.isFloorFinal = (isFirst || range.isFloorFinal) && stored.isFloorFinal
+  range.floor = Math.max(range.floor, stored.floor)
+  const others = new Map(stored.exchanges.map(({ node, ...last }) => [node, last]))
+  if (isFirst) for (const [node, last] of others) range.exchanges.set(node, last)
+  for (const [node, { ownMs }] of range.exchanges) {
+    const other = others.get(node)
+    if (other === undefined) range.exchanges.delete(node)
+    else if (other.ownMs < ownMs) range.exchanges.set(node, other)
+  }
+}
+
+function parse(body: Buffer, path: string): StoredState {
+  let json: unknown
+  try {
+    json = JSON.parse(body.toString('utf8'))
+  } catch {
+    json = null
+  }
+  if (isState(json)) return json
+  throw new CorruptionError(path, 0, 'it contradicts itself', ADVICE)
+}
+
+function isState(json: unknown): json is StoredState {
+  if (!isObject(json) || !isCount(json['startCounter'])) return false
+  const { members, ranges } = json
+  if (!Array.isArray(members) || !Array.isArray(ranges)) return false
+  const areMembers = members.every(
+    (one) => isObject(one) && isText(one['node']) && isText(one['directoryId']),
+  )
+  return areMembers && ranges.every(isRange)
+}
+
+function isRange(json: unknown): boolean {
+  if (!isObject(json)) return false
+  const { exchanges, staleReason } = json
+  const hasNumbers = ['firstSlot', 'lastSlot', 'horizonMs', 'floor'].every((name) => isCount(json[name]))
+  const isKnown = staleReason === null || STALE_REASONS.includes(staleReason as StaleReason)
+  if (!hasNumbers || !isKnown || !Array.isArray(exchanges)) return false
+  return exchanges.every((one) => {
+    return (
+      isObject(one) &&
+      isText(one['node']) &&
+      ['ownMs', 'theirsMs', 'sequence'].every((name) => isCount(one[name]))
+    )
+  })
+}
+
+function isObject(json: unknown): json is Record<string, unknown> {
+  return typeof json === 'object' && json !== null && !Array.isArray(json)
+}
+
+function isText(json: unknown): boolean {
+  return typeof json === 'string'
+}
+
+function isCount(json: unknown): boolean {
+  return Number.isSafeInteger(json) && (json as number) >= 0
+}
