@@ -1,23 +1,10 @@
 /** Replicas that drifted find each other's differences and mend them, and do not talk much when there are none. */
 import t from 'tap'
 import { SimCluster } from '../../src/sim/sim-cluster.js'
-import type { SimNode } from '../../src/sim/sim-node.js'
-import { NOTICED_MS, clientAt, fact, heldBy, keysAt } from './cluster-world.js'
+import { NOTICED_MS, clientAt, heldBy, keyAt, keysAt, ringOf } from './cluster-world.js'
+import { ON_DEMAND, repairFact, repaired } from './repair-world.js'
 
-/** No background exchanges: those that a test asks for are the only ones. */
-const ON_DEMAND = { 'cluster.anti-entropy-interval': '0' }
 const KEYS = 50
-
-/** Has a node exchange everything with the others, and waits until that is done. */
-async function repaired(cluster: SimCluster, node: SimNode, ...slots: number[]): Promise<string> {
-  const reply = String(await cluster.ask(cluster.client(node), 'KV.REPAIR', ...slots))
-  while ((await repairFact(cluster, node, 'repair_demanded_ranges')) > 0) await cluster.run(50)
-  return reply
-}
-
-function repairFact(cluster: SimCluster, node: SimNode, name: string): Promise<number> {
-  return fact(cluster, node, name, 'repair')
-}
 
 t.test('replicas that missed writes have them after KV.REPAIR, whichever node is asked', async (t) => {
   const cluster = await SimCluster.started({ seed: 'repair drift', settings: ON_DEMAND })
@@ -41,12 +28,73 @@ t.test('replicas that missed writes have them after KV.REPAIR, whichever node is
     const value = i % 3 === 0 ? null : i % 3 === 1 ? `${key} after` : `${key} before`
     t.same(await heldBy(cluster, key), [value, value, value])
   }
-  const pulled = await repairFact(cluster, third, 'repair_keys_pulled')
+  const pulled = await repairFact(cluster, third, 'keys_pulled')
   t.ok(pulled >= (2 * KEYS) / 3 - 1, 'what was missed was fetched')
-  t.ok(pulled < KEYS * 2, 'and not everything')
+  t.ok(pulled < KEYS, 'and nothing else')
 
-  const bytes = await repairFact(cluster, third, 'repair_bytes')
+  const bytes = await repairFact(cluster, third, 'bytes')
   await repaired(cluster, third)
-  t.equal(await repairFact(cluster, third, 'repair_keys_pulled'), pulled, 'nothing is left to fetch')
-  t.ok((await repairFact(cluster, third, 'repair_bytes')) - bytes < 10_000, 'roots only')
+  t.equal(await repairFact(cluster, third, 'keys_pulled'), pulled, 'nothing is left to fetch')
+  t.ok((await repairFact(cluster, third, 'bytes')) - bytes < 10_000, 'roots only')
+})
+
+t.test('what only the asked node has goes to the others, merged with what they have', async (t) => {
+  const cluster = await SimCluster.started({ seed: 'repair push', settings: ON_DEMAND })
+  const [first, second, third] = cluster.nodes
+  const key = keyAt(cluster, first, second, third)
+  cluster.isolate(first)
+  await cluster.run(NOTICED_MS)
+  const alone = await clientAt(cluster, first, 'ONE', 'ONE')
+  t.equal(await cluster.ask(alone, 'SET', key, 'alone'), 'OK')
+  const others = await clientAt(cluster, second, 'QUORUM', 'QUORUM')
+  t.equal(await cluster.ask(others, 'SET', key, 'together'), 'OK')
+  cluster.heal()
+  await cluster.run(NOTICED_MS)
+  await repaired(cluster, first)
+  t.ok((await repairFact(cluster, first, 'keys_pushed')) > 0)
+  for (const node of cluster.nodes) {
+    const reader = await clientAt(cluster, node, 'ONE', 'ONE')
+    const [, , , list] = (await cluster.ask(reader, 'KV.SIBLINGS', key)) as [
+      string,
+      string,
+      string,
+      string[][],
+    ]
+    t.same(list.map((fields) => fields[3]).sort(), ['alone', 'together'], node.name)
+  }
+})
+
+t.test('KV.REPAIR of some slots leaves the others, and says what is not held', async (t) => {
+  const cluster = await SimCluster.started({ seed: 'repair slots', nodes: 5, settings: ON_DEMAND })
+  const [first] = cluster.nodes
+  const ring = ringOf(cluster)
+  const self = ring.indexOf(first.config.cluster?.self.id ?? '')
+  const elsewhere = ring.ranges().find(({ list }) => !list.includes(self))
+  const here = ring.ranges().find(({ list }) => list.includes(self))
+  if (elsewhere === undefined || here === undefined) throw new Error('five nodes do not all have everything')
+  const ask = (...slots: (number | string)[]): Promise<unknown> =>
+    cluster.ask(cluster.client(first), 'KV.REPAIR', ...slots)
+  const { firstSlot, lastSlot } = elsewhere
+  const refusal = `ERR this node holds none of these slots: ${firstSlot}-${lastSlot}`
+  t.match(String(await ask(firstSlot, lastSlot)), refusal)
+  t.match(String(await ask()), /started; not held here: \d+-\d+/)
+  t.match(String(await ask(here.firstSlot, here.firstSlot)), /^Background repair of 1 ranges started$/)
+  t.match(String(await ask(5, 4)), /Invalid or out of range slot/)
+  t.match(String(await ask(0, 16384)), /Invalid or out of range slot/)
+  t.match(String(await ask('x', 4)), /Invalid or out of range slot/)
+})
+
+t.test('background exchanges find by themselves what a node has missed', async (t) => {
+  const cluster = await SimCluster.started({
+    seed: 'repair background',
+    settings: { 'cluster.anti-entropy-interval': '10000' },
+  })
+  const [first, second, third] = cluster.nodes
+  const key = keyAt(cluster, first, second, third)
+  cluster.isolate(third)
+  await cluster.run(NOTICED_MS)
+  t.equal(await cluster.ask(cluster.client(first), 'SET', key, 'missed'), 'OK')
+  cluster.heal()
+  await cluster.run(30_000)
+  t.same(await heldBy(cluster, key), ['missed', 'missed', 'missed'])
 })
