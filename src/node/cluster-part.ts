@@ -104,7 +104,8 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   readonly #keyspace: LocalKeyspace
   readonly config: ClusterConfig
   readonly policies: KeyPolicies
-  readonly members: readonly ClusterMember[]
+  /** With the addresses that they announce, as far as they have been heard from. */
+  members: readonly ClusterMember[]
   readonly #helloState: Buffer
   readonly #peers: (Peer | null)[]
   readonly #glance: BatchGlance
@@ -169,6 +170,9 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       intervalMs: config.gossipIntervalMs,
       directoryId: options.directoryId,
       announceAddress: options.announceAddress,
+    })
+    this.gossip.onChanged((member, name) => {
+      if (name === 'ADDRESS') this.#takeAddress(member)
     })
     const policyOf: PolicyOf = (bytes, start, end) => policies.of(bytes, start, end).conflicts
     keyspace.usePolicies(policyOf)
@@ -334,6 +338,12 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   smartAddress(member: number): { readonly address: string; readonly port: number } {
     const { address, smartPort } = this.members[member]
     return { address, port: smartPort }
+  }
+
+  #takeAddress(member: number): void {
+    const address = this.gossip.addressOf(member)
+    if (address === null) return
+    this.members = this.members.map((one, index) => (index === member ? { ...one, address } : one))
   }
 
   linksOf(member: number): readonly LinkFacts[] {

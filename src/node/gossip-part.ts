@@ -22,6 +22,7 @@ import type { Moment, StateListener } from '../membership/gossip.js'
 import { encodeHoldsDown, namesMember } from '../membership/holds-down.js'
 import { FRESH_ROUNDS, NEWS_FANOUT } from '../membership/limits.js'
 import type { StateName } from '../membership/state-names.js'
+import { isAddress } from './knob-type.js'
 
 /** Of a text that a member says of itself and that is shown. */
 const TEXT_BYTES_MAX = 255
@@ -118,6 +119,12 @@ export class GossipPart {
     const generation = this.#gossip.generationOf(member)
     if (generation === 0) return null
     return { generation, status: textIn(this.stateOf(member, 'STATUS')) }
+  }
+
+  /** Where clients are to be sent to reach the member; null when it has not said, or nothing that could be one. */
+  addressOf(member: number): string | null {
+    const address = textIn(this.stateOf(member, 'ADDRESS'))
+    return isAddress(address) ? address : null
   }
 
   /** The members that hold this one down, as far as they can be believed. */

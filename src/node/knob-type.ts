@@ -179,7 +179,7 @@ const IPV6 = /^[0-9a-f:]*:[0-9a-f:.]*(%[\w.-]+)?$/i
 /** Its last label starts with a letter, so that a mistyped IPv4 address is not taken for a name. */
 const HOST_NAME = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/i
 
-function isAddress(text: string): boolean {
+export function isAddress(text: string): boolean {
   return IPV4.test(text) || IPV6.test(text) || HOST_NAME.test(text)
 }
 
