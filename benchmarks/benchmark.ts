@@ -20,6 +20,12 @@ export interface BenchmarkOptions {
   readonly directory: string
   /** Folder of the prototypes, such as memory.js and quorum.js; null when there is none. */
   readonly prototypes: string | null
+  /** Of `failover`; null for its own numbers. */
+  readonly requestsPerSecond: number | null
+  readonly absenceSeconds: number | null
+  readonly fillMb: number | null
+  /** Names of stories; all when empty. */
+  readonly only: readonly string[]
 }
 
 /** A number of requests or keys, scaled down for --quick. */

@@ -7,6 +7,7 @@ import { textTable } from '../src/cli/text-table.js'
 import type { Benchmark, BenchmarkOptions } from './benchmark.js'
 import { beyondMemtable } from './beyond-memtable.js'
 import { engine } from './engine.js'
+import { failover } from './failover.js'
 import { latency } from './latency.js'
 import { link } from './link.js'
 import { machineFacts } from './measure/machine.js'
@@ -35,6 +36,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   quorumReads,
   quorumLatency,
   quorumPause,
+  failover,
 ]
 const TURNS = 5
 const QUICK_TURNS = 2
@@ -49,6 +51,10 @@ OPTIONS
   --turns N          turns of each contender, A B A B ... (${TURNS}; with --quick ${QUICK_TURNS})
   --dir DIR          where data is put, on the disk to be measured (the system's folder for temporary files)
   --prototypes DIR   folder with memory.js, durable.js, table.js, quorum.js and quorum-home.js (../shared/prototypes when it exists)
+  --rate N           failover: requests a second
+  --absence SECONDS  failover: how long the node is away
+  --fill MB          failover: what is stored before a node is wiped
+  --only STORY,...   failover: some of its stories alone
 `
 
 async function main(args: readonly string[]): Promise<number> {
@@ -60,14 +66,20 @@ async function main(args: readonly string[]): Promise<number> {
       turns: { type: 'string' },
       dir: { type: 'string', default: tmpdir() },
       prototypes: { type: 'string', default: process.env['KINDRED_PROTOTYPES'] ?? PROTOTYPES },
+      rate: { type: 'string' },
+      absence: { type: 'string' },
+      fill: { type: 'string' },
+      only: { type: 'string', default: '' },
       help: { type: 'boolean', default: false },
     },
   })
   const chosen = BENCHMARKS.filter(({ name }) => positionals.includes(name) || positionals.includes('all'))
   const unknown = positionals.filter((name) => name !== 'all' && !BENCHMARKS.some((one) => one.name === name))
-  const turns = values.turns === undefined ? null : Number(values.turns)
-  const turnsAreWrong = turns !== null && (!Number.isInteger(turns) || turns < 1)
-  if (values.help || chosen.length === 0 || unknown.length > 0 || turnsAreWrong) {
+  const [turns, rate, absence, fill] = [values.turns, values.rate, values.absence, values.fill].map(
+    wholeNumber,
+  )
+  const numbersAreWrong = [turns, rate, absence, fill].some(Number.isNaN)
+  if (values.help || chosen.length === 0 || unknown.length > 0 || numbersAreWrong) {
     if (unknown.length > 0) console.error(`There is no benchmark "${unknown.join('", "')}".\n`)
     console.log(usage())
     return values.help || positionals.length === 0 ? 0 : 2
@@ -76,12 +88,23 @@ async function main(args: readonly string[]): Promise<number> {
     quick: values.quick,
     directory: values.dir,
     prototypes: existsSync(values.prototypes) ? values.prototypes : null,
+    requestsPerSecond: rate,
+    absenceSeconds: absence,
+    fillMb: fill,
+    only: values.only.split(',').filter((name) => name !== ''),
   }
   const usual = values.quick ? QUICK_TURNS : TURNS
   for (const benchmark of chosen) {
     await runOne(benchmark, { ...options, turns: turns ?? benchmark.turns ?? usual })
   }
   return 0
+}
+
+/** Null for none, NaN for what is no number from 1 on. */
+function wholeNumber(text: string | undefined): number | null {
+  if (text === undefined) return null
+  const number = Number(text)
+  return Number.isInteger(number) && number >= 1 ? number : NaN
 }
 
 async function runOne(benchmark: Benchmark, options: BenchmarkOptions): Promise<void> {

@@ -4,9 +4,9 @@ import type { ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { track } from '../servers/cleanup.js'
 
-/** Starts `load/${entry}`. */
+/** Starts `load/${entry}`. Messages are cloned, not JSON, which has no Infinity. */
 export function startChild(entry: string): ChildProcess {
-  const child = fork(fileURLToPath(new URL(entry, import.meta.url)))
+  const child = fork(fileURLToPath(new URL(entry, import.meta.url)), { serialization: 'advanced' })
   track(child)
   return child
 }

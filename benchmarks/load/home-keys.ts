@@ -2,21 +2,22 @@
 import type { Reply } from '../../src/resp/reply-parser.js'
 import type { SlotRange } from '../../src/ring/slot-range.js'
 import { SLOT_COUNT, slotOf } from '../../src/ring/slot.js'
+import type { Address } from '../servers/resp-client.js'
 import { KEY_BYTES, writeKey } from './requests.js'
 
 /**
- * The ranges of each port's node, in the order of `ports`, from the reply to CLUSTER SLOTS (each entry: first slot, last
- * slot, the home as [host, port, …], further replicas). Throws when a slot has no home among the ports.
+ * The ranges of each node, in the order of `addresses`, from the reply to CLUSTER SLOTS (each entry: first slot, last
+ * slot, the home as [host, port, …], further replicas). Throws when a slot has no home among the addresses.
  */
-export function homesOf(slots: Reply, ports: readonly number[]): SlotRange[][] {
+export function homesOf(slots: Reply, addresses: readonly Address[]): SlotRange[][] {
   if (!Array.isArray(slots)) throw new Error(`CLUSTER SLOTS answered ${String(slots)}`)
-  const homes: SlotRange[][] = ports.map(() => [])
+  const homes: SlotRange[][] = addresses.map(() => [])
   let covered = 0
   for (const entry of slots as readonly Reply[]) {
     const [firstSlot, lastSlot, home] = entry as readonly [number, number, readonly [Reply, number]]
-    const node = ports.indexOf(home[1])
-    if (node === -1)
-      throw new Error(`CLUSTER SLOTS names port ${home[1]}, which is none of ${ports.join(', ')}`)
+    const [named, port] = [String(home[0]), home[1]]
+    const node = addresses.findIndex((address) => address.port === port && address.host === named)
+    if (node === -1) throw new Error(`CLUSTER SLOTS names ${named}:${port}, which is none of the nodes`)
     homes[node].push({ firstSlot, lastSlot })
     covered += lastSlot - firstSlot + 1
   }

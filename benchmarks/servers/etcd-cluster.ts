@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryFolder } from './cleanup.js'
+import type { Address } from './resp-client.js'
 import { eventually, ServerGroup } from './server-group.js'
 import { freePorts, ServerProcess } from './server-process.js'
 
@@ -67,14 +68,15 @@ export async function startEtcdCluster(parent: string): Promise<ServerGroup> {
   )
   const group = new ServerGroup('etcd', servers, [folder])
   await eventually('etcd is not ready', async () => {
-    for (const { port } of servers) if (!(await isHealthy(port))) throw new Error(`${port} is not healthy`)
+    for (const { address, name } of servers)
+      if (!(await isHealthy(address))) throw new Error(`${name} is not healthy`)
   })
   return group
 }
 
-async function isHealthy(port: number): Promise<boolean> {
+async function isHealthy({ host, port }: Address): Promise<boolean> {
   try {
-    const response = await fetch(`http://127.0.0.1:${port}/health`)
+    const response = await fetch(`http://${host}:${port}/health`)
     return response.ok
   } catch {
     return false

@@ -3,12 +3,13 @@
  * R=W=QUORUM. Also who their clients are: cluster clients, which ask each node for the keys of which it is the home, and
  * plain ones on one node or spread over all.
  */
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { SlotRange } from '../../src/ring/slot-range.js'
+import type { PrivateNetwork } from '../../test/support/private-network.js'
 import { homesOf } from '../load/home-keys.js'
 import { temporaryFolder } from './cleanup.js'
-import { probe, RespClient } from './resp-client.js'
+import { onLoopback, probe, RespClient } from './resp-client.js'
 import { eventually, ServerGroup } from './server-group.js'
 import { freePorts, ServerProcess } from './server-process.js'
 import { isKindredBusy, KINDRED } from './start-server.js'
@@ -16,6 +17,7 @@ import type { AppendFsync } from './start-server.js'
 
 export interface ClusterNode {
   readonly name: string
+  readonly host: string
   readonly port: number
   readonly smartPort: number
   readonly clusterPort: number
@@ -31,6 +33,10 @@ export type ClientKind = 'cluster clients' | 'plain, one node' | 'plain, spread'
 export const CLIENT_KINDS: readonly ClientKind[] = ['cluster clients', 'plain, one node', 'plain, spread']
 
 const NODES = 3
+/** On a network of their own, each node has all ports. */
+const NETWORK_PORTS = [7001, 8001, 17001] as const
+/** Nodes that listen beyond loopback want one. */
+const SECRET = 'for benchmarks alone, on a private network'
 
 /** The text of a node's configuration file: JSON, which is YAML. */
 export function configurationOf(
@@ -46,14 +52,17 @@ export function configurationOf(
     dir: directory,
     appendfsync,
     loglevel: 'warning',
+    ...(node.host === onLoopback(0).host
+      ? {}
+      : { bind: [node.host], 'cluster-secret': SECRET, 'protected-mode': 'no' }),
     cluster: {
       node: node.name,
       replicas: NODES,
       'read-consistency': 'QUORUM',
       'write-consistency': 'QUORUM',
-      members: members.map(({ name, port, smartPort, clusterPort }) => ({
+      members: members.map(({ name, host, port, smartPort, clusterPort }) => ({
         name,
-        address: '127.0.0.1',
+        address: host,
         port,
         'smart-port': smartPort,
         'cluster-port': clusterPort,
@@ -66,35 +75,63 @@ export function configurationOf(
 export class KindredCluster {
   readonly group: ServerGroup
   readonly nodes: readonly ClusterNode[]
+  readonly #servers: ServerProcess[]
+  readonly #folder: string
+  readonly #network: PrivateNetwork | null
 
-  private constructor(group: ServerGroup, nodes: readonly ClusterNode[]) {
-    this.group = group
+  private constructor(
+    servers: ServerProcess[],
+    nodes: readonly ClusterNode[],
+    folder: string,
+    network: PrivateNetwork | null,
+  ) {
+    this.group = new ServerGroup('Kindred', servers, [folder])
     this.nodes = nodes
+    this.#servers = servers
+    this.#folder = folder
+    this.#network = network
   }
 
-  /** Resolves when every node takes writes and names a home for every slot. */
-  static async start(parent: string, appendfsync: AppendFsync): Promise<KindredCluster> {
-    const ports = await freePorts(NODES * 3)
-    const nodes = Array.from({ length: NODES }, (_, i) => {
-      const [port, smartPort, clusterPort] = ports.slice(i * 3)
-      return { name: `node-${i + 1}`, port, smartPort, clusterPort }
-    })
+  /**
+   * Resolves when every node takes writes and names a home for every slot. With a network each node is on a machine of its own
+   * there, node i on machine i.
+   */
+  static async start(
+    parent: string,
+    appendfsync: AppendFsync,
+    network: PrivateNetwork | null = null,
+  ): Promise<KindredCluster> {
+    const nodes = network === null ? await onFreePorts() : onMachines(network)
     const folder = temporaryFolder(parent, 'cluster')
-    const servers = await Promise.all(nodes.map((node) => startNode(node, nodes, folder, appendfsync)))
-    const cluster = new KindredCluster(new ServerGroup('Kindred', servers, [folder]), nodes)
+    for (const node of nodes) {
+      const text = configurationOf(node, nodes, join(folder, node.name), appendfsync)
+      writeFileSync(join(folder, `${node.name}.yaml`), text)
+    }
+    const servers = await Promise.all(nodes.map((_, i) => startNode(nodes, i, folder, network)))
+    const cluster = new KindredCluster(servers, nodes, folder, network)
     await cluster.whenReady()
     return cluster
+  }
+
+  /** Starts a node again that was killed; resolves when it serves. */
+  async restart(node: number): Promise<void> {
+    this.#servers[node] = await startNode(this.nodes, node, this.#folder, this.#network)
+  }
+
+  /** Removes everything that a node has kept, while it is not running. */
+  wipe(node: number): void {
+    rmSync(join(this.#folder, this.nodes[node].name), { recursive: true })
   }
 
   /** Resolves when every node takes writes and all agree on a home for every slot. */
   async whenReady(): Promise<void> {
     await eventually('the cluster is not ready', async () => {
-      const homes = await Promise.all(this.nodes.map(({ smartPort }) => this.#homesBy(smartPort)))
+      const homes = await Promise.all(this.nodes.map((node) => this.homesBy(node)))
       if (homes.some((of) => of.some((ranges) => ranges.length === 0))) {
         throw new Error('a node is the home of nothing')
       }
       if (new Set(homes.map((of) => JSON.stringify(of))).size > 1) throw new Error('nodes disagree on homes')
-      for (const { port } of this.nodes) await probe(port)
+      for (const node of this.nodes) await probe(node)
     })
   }
 
@@ -104,33 +141,44 @@ export class KindredCluster {
       return { ports: kind === 'plain, spread' ? ports : ports.slice(0, 1), homes: null }
     }
     const ports = this.nodes.map(({ smartPort }) => smartPort)
-    return { ports, homes: await this.#homesBy(ports[0]) }
+    return { ports, homes: await this.homesBy(this.nodes[0]) }
   }
 
-  async #homesBy(smartPort: number): Promise<SlotRange[][]> {
-    const client = await RespClient.connect(smartPort)
+  /** The slots whose home each node is, as one of them says. */
+  async homesBy({ host, smartPort }: ClusterNode): Promise<SlotRange[][]> {
+    const client = await RespClient.connect({ host, port: smartPort })
     try {
-      const ports = this.nodes.map((node) => node.smartPort)
-      return homesOf(await client.call('CLUSTER', 'SLOTS'), ports)
+      const addresses = this.nodes.map((node) => ({ host: node.host, port: node.smartPort }))
+      return homesOf(await client.call('CLUSTER', 'SLOTS'), addresses)
     } finally {
       client.close()
     }
   }
 }
 
-function startNode(
-  node: ClusterNode,
-  nodes: readonly ClusterNode[],
-  folder: string,
-  appendfsync: AppendFsync,
-): Promise<ServerProcess> {
-  const file = join(folder, `${node.name}.yaml`)
-  writeFileSync(file, configurationOf(node, nodes, join(folder, node.name), appendfsync))
-  return ServerProcess.start({
-    name: `Kindred ${node.name}`,
-    program: KINDRED,
-    args: ['server', '--config', file],
-    port: node.port,
-    isBusy: isKindredBusy,
+async function onFreePorts(): Promise<ClusterNode[]> {
+  const ports = await freePorts(NODES * 3)
+  return Array.from({ length: NODES }, (_, i) => {
+    const [port, smartPort, clusterPort] = ports.slice(i * 3)
+    return { name: `node-${i + 1}`, host: onLoopback(0).host, port, smartPort, clusterPort }
   })
+}
+
+function onMachines(network: PrivateNetwork): ClusterNode[] {
+  const [port, smartPort, clusterPort] = NETWORK_PORTS
+  return Array.from({ length: NODES }, (_, i) => {
+    return { name: `node-${i + 1}`, host: network.addressOf(i), port, smartPort, clusterPort }
+  })
+}
+
+function startNode(
+  nodes: readonly ClusterNode[],
+  index: number,
+  folder: string,
+  network: PrivateNetwork | null,
+): Promise<ServerProcess> {
+  const { name, host, port } = nodes[index]
+  const command = [KINDRED, 'server', '--config', join(folder, `${name}.yaml`)]
+  const [program, ...args] = network === null ? command : [...network.on(index), ...command]
+  return ServerProcess.start({ name: `Kindred ${name}`, program, args, host, port, isBusy: isKindredBusy })
 }

@@ -6,6 +6,16 @@ import type { Reply } from '../../src/resp/reply-parser.js'
 
 const PROBE_KEY = 'kindred-bench-probe'
 
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/** A port of this machine. */
+export function onLoopback(port: number): Address {
+  return { host: '127.0.0.1', port }
+}
+
 interface Waiter {
   readonly resolve: (reply: Reply) => void
   readonly reject: (error: Error) => void
@@ -27,9 +37,11 @@ export class RespClient {
     socket.on('close', () => this.#fail(new Error('the server closed the connection')))
   }
 
-  static connect(port: number): Promise<RespClient> {
+  /** `address`: a port alone is one of this machine. */
+  static connect(address: number | Address): Promise<RespClient> {
+    const { host, port } = typeof address === 'number' ? onLoopback(address) : address
     return new Promise((resolve, reject) => {
-      const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+      const socket = connect({ port, host, noDelay: true })
       socket.once('error', reject)
       socket.once('connect', () => resolve(new RespClient(socket)))
     })
@@ -65,9 +77,9 @@ export class RespClient {
   }
 }
 
-/** Throws unless the server on this port takes a write and, with `replicas`, that many have it. */
-export async function probe(port: number, replicas = 0): Promise<void> {
-  const client = await RespClient.connect(port)
+/** Throws unless the server at this address takes a write and, with `replicas`, that many have it. */
+export async function probe(address: number | Address, replicas = 0): Promise<void> {
+  const client = await RespClient.connect(address)
   try {
     const reply = await client.call('SET', PROBE_KEY, 'x')
     if (reply instanceof Error) throw reply

@@ -6,7 +6,8 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { track } from './cleanup.js'
-import { RespClient } from './resp-client.js'
+import { onLoopback, RespClient } from './resp-client.js'
+import type { Address } from './resp-client.js'
 
 const START_LIMIT_MS = 120_000
 const RETRY_MS = 5
@@ -21,16 +22,18 @@ export interface ServerCommand {
   readonly program: string
   readonly args: readonly string[]
   readonly port: number
+  /** Where it listens; 127.0.0.1 unless told. */
+  readonly host?: string
   /** Whether background work (flushes, compactions, rewrites) is going on, by the fields of INFO; null without INFO. */
   readonly isBusy: ((info: ReadonlyMap<string, string>) => boolean) | null
-  /** Whether the server on this port serves; by PING unless told. */
-  readonly isServing?: (port: number) => Promise<boolean>
+  /** Whether the server serves; by PING unless told. */
+  readonly isServing?: (address: Address) => Promise<boolean>
   readonly env?: Readonly<Record<string, string>>
 }
 
 export class ServerProcess {
   readonly name: string
-  readonly port: number
+  readonly address: Address
   readonly #child: ChildProcess
   readonly #isBusy: ServerCommand['isBusy']
   #ending = false
@@ -39,7 +42,7 @@ export class ServerProcess {
 
   private constructor(command: ServerCommand, child: ChildProcess, startMs: number) {
     this.name = command.name
-    this.port = command.port
+    this.address = addressOf(command)
     this.#child = child
     this.#isBusy = command.isBusy
     this.startMs = startMs
@@ -62,7 +65,7 @@ export class ServerProcess {
     let failure = ''
     child.once('error', (error) => (failure = error.message))
     const isServing = command.isServing ?? answersPing
-    while (!(await isServing(command.port))) {
+    while (!(await isServing(addressOf(command)))) {
       if (failure !== '' || child.exitCode !== null) {
         throw new Error(`${command.name} did not start: ${failure}${output}`)
       }
@@ -77,6 +80,10 @@ export class ServerProcess {
     return server
   }
 
+  get port(): number {
+    return this.address.port
+  }
+
   get pid(): number {
     const { pid } = this.#child
     if (pid === undefined || this.#child.exitCode !== null) throw new Error(`${this.name} is not running`)
@@ -84,7 +91,7 @@ export class ServerProcess {
   }
 
   async info(): Promise<ReadonlyMap<string, string>> {
-    const client = await RespClient.connect(this.port)
+    const client = await RespClient.connect(this.address)
     try {
       return await client.info()
     } finally {
@@ -96,7 +103,7 @@ export class ServerProcess {
   async settle(): Promise<number> {
     const began = performance.now()
     if (this.#isBusy === null) return (await sleep(SETTLED_POLLS * SETTLE_POLL_MS), 0)
-    const client = await RespClient.connect(this.port)
+    const client = await RespClient.connect(this.address)
     try {
       for (let quiet = 0; quiet < SETTLED_POLLS; quiet++) {
         if (this.#isBusy(await client.info())) quiet = -1
@@ -140,11 +147,15 @@ export class ServerProcess {
   }
 }
 
+function addressOf({ host, port }: ServerCommand): Address {
+  return host === undefined ? onLoopback(port) : { host, port }
+}
+
 /** True for +PONG; a server that is still loading answers an error. One that knows no PING counts as serving, too. */
-async function answersPing(port: number): Promise<boolean> {
+async function answersPing(address: Address): Promise<boolean> {
   let client: RespClient
   try {
-    client = await RespClient.connect(port)
+    client = await RespClient.connect(address)
   } catch {
     return false
   }

@@ -34,7 +34,16 @@ export async function startRedis(
   appendfsync: AppendFsync,
   ...more: readonly string[]
 ): Promise<ServerProcess> {
-  const port = await freePort()
+  return startRedisOn(await freePort(), directory, appendfsync, ...more)
+}
+
+/** The same on a port of the caller's choice. */
+export function startRedisOn(
+  port: number,
+  directory: string,
+  appendfsync: AppendFsync,
+  ...more: readonly string[]
+): Promise<ServerProcess> {
   const settings = ['--port', String(port), '--dir', directory, '--appendonly', 'yes']
   return ServerProcess.start({
     name: 'Redis',

@@ -6,6 +6,7 @@ import { loadConfig } from '../../../src/node/config.js'
 t.test('nodes of the quorum benchmarks get a configuration file that nodes accept', async (t) => {
   const members = [1, 2, 3].map((i) => ({
     name: `node-${i}`,
+    host: '127.0.0.1',
     port: 7000 + i,
     smartPort: 9000 + i,
     clusterPort: 27_000 + i,
@@ -19,8 +20,9 @@ t.test('nodes of the quorum benchmarks get a configuration file that nodes accep
   t.match(config, { appendFsync: 'everysec' })
   t.equal(config.cluster?.self.name, 'node-2')
   t.same(
-    config.cluster?.members.map(({ name, port, smartPort, clusterPort }) => ({
+    config.cluster?.members.map(({ name, address, port, smartPort, clusterPort }) => ({
       name,
+      host: address,
       port,
       smartPort,
       clusterPort,

@@ -4,15 +4,15 @@ import { KEY_BYTES, Requests, writeKey } from '../../../benchmarks/load/requests
 import { slotOf } from '../../../src/ring/slot.js'
 
 const HOST = Buffer.from('127.0.0.1')
-const PORTS = [8001, 8002]
+const NODES = [8001, 8002].map((port) => ({ host: '127.0.0.1', port }))
 
-t.test('homes are the first node of each entry, by port', async (t) => {
+t.test('homes are the first node of each entry, by address', async (t) => {
   const slots = [
     [0, 99, [HOST, 8002, Buffer.from('id')], [HOST, 8001]],
     [100, 16000, [HOST, 8001], [HOST, 8002]],
     [16001, 16383, [HOST, 8002]],
   ]
-  t.same(homesOf(slots, PORTS), [
+  t.same(homesOf(slots, NODES), [
     [{ firstSlot: 100, lastSlot: 16000 }],
     [
       { firstSlot: 0, lastSlot: 99 },
@@ -21,10 +21,10 @@ t.test('homes are the first node of each entry, by port', async (t) => {
   ])
 })
 
-t.test('slots without a home, unknown ports and errors are refused', async (t) => {
-  t.throws(() => homesOf([[0, 16382, [HOST, 8001]]], PORTS), /16383 slots/)
-  t.throws(() => homesOf([[0, 16383, [HOST, 9000]]], PORTS), /port 9000/)
-  t.throws(() => homesOf(new Error('ERR unknown command'), PORTS), /unknown command/)
+t.test('slots without a home, unknown nodes and errors are refused', async (t) => {
+  t.throws(() => homesOf([[0, 16382, [HOST, 8001]]], NODES), /16383 slots/)
+  t.throws(() => homesOf([[0, 16383, [HOST, 9000]]], NODES), /127.0.0.1:9000/)
+  t.throws(() => homesOf(new Error('ERR unknown command'), NODES), /unknown command/)
 })
 
 t.test('every key belongs to the node whose slot it has, and to no other', async (t) => {
