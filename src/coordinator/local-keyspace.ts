@@ -411,7 +411,11 @@ export class LocalKeyspace implements Keyspace {
     if (record !== null) {
       const key = this.journal.keyIn[index]
       this.#cutoffs.flushMark = this.#store.flushMark
-      this.#cutoffs.purgeHorizonMs = this.#horizonOf(key, this.journal.keyStarts[index], this.journal.keyEnds[index])
+      this.#cutoffs.purgeHorizonMs = this.#horizonOf(
+        key,
+        this.journal.keyStarts[index],
+        this.journal.keyEnds[index],
+      )
 
       into.of(record, this.journal.foundAt[index], this.#cutoffs)
       return

@@ -110,7 +110,9 @@ export class RecordMerger {
     if (!isOver || (horizonMs !== 0 && deathTime(held, record) <= horizonMs)) {
       if (maxHlc(bytes, start) <= flushMark) return store.flushMarkSequence
       const isFinal = oldestSiblingHlc(bytes, start) > flushMark && !(isLww && siblingCount(bytes, start) > 1)
-      return isFinal ? this.#append(hash, bytes, start, end, isOver) : this.#clean(hash, bytes, start, isLww, isOver)
+      return isFinal
+        ? this.#append(hash, bytes, start, end, isOver)
+        : this.#clean(hash, bytes, start, isLww, isOver)
     }
     if (absorbs(held, record, bytes, start, isLww, flushMark)) return entrySequence(held, record)
     const replaces =
@@ -202,7 +204,9 @@ export class RecordMerger {
   /** The record with the context that it counts with (RULES V7); neither of the two that merge is dead at or below the horizon. */
   #reduced(record: RecordValue): RecordValue {
     const purgeHorizonMs = this.#horizonMs
-    return purgeHorizonMs === 0 ? record : (normaliseRecord(record, { flushMark: 0, purgeHorizonMs }) ?? record)
+    return purgeHorizonMs === 0
+      ? record
+      : (normaliseRecord(record, { flushMark: 0, purgeHorizonMs }) ?? record)
   }
 
   /** Appends over the entry that was found last, if `isOver`. */

@@ -168,6 +168,8 @@ t.test(
     home.clock.jumpWall(60_000)
     cluster.isolate(home)
     await cluster.start(home)
+    // Until it has heard the others, or knows that it cannot, it answers for nothing (RULES P2).
+    await cluster.run(NOTICED_MS)
     const alone = await clientAt(cluster, home, 'ONE', 'ONE')
     t.equal(await cluster.ask(alone, 'SET', key, 'ahead'), 'OK', 'it knows of no other clock')
     cluster.heal()
