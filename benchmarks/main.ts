@@ -8,6 +8,7 @@ import type { Benchmark, BenchmarkOptions } from './benchmark.js'
 import { beyondMemtable } from './beyond-memtable.js'
 import { engine } from './engine.js'
 import { failover } from './failover.js'
+import { gossip } from './gossip.js'
 import { latency } from './latency.js'
 import { link } from './link.js'
 import { machineFacts } from './measure/machine.js'
@@ -32,6 +33,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   link,
   prototypes,
   ring,
+  gossip,
   quorum,
   quorumReads,
   quorumLatency,

@@ -7,61 +7,67 @@ import { DELTA_HEAD_BYTES, STATE_HEAD_BYTES, writeDeltaHead, writeState } from '
 import { GOSSIP_BYTES_MAX } from './limits.js'
 import type { MemberTable, State } from './member-table.js'
 
-interface Delta {
-  readonly member: number
-  readonly since: number
-  readonly states: readonly State[]
-}
-
 export class DeltaWriter {
   readonly #table: MemberTable
-  readonly #telling: Delta[] = []
-  readonly #living: Delta[] = []
+  /** Members with something to say, and those with nothing. */
+  readonly #telling: number[] = []
+  readonly #living: number[] = []
+  /** By member: the version beyond which it is told. */
+  readonly #since: Float64Array
   /** Deltas that were written. */
   count = 0
 
   constructor(table: MemberTable) {
     this.#table = table
+    this.#since = new Float64Array(table.size)
   }
 
   /** What is held of the member beyond (generation, version), if anything is. */
   addBeyond(member: number, generation: number, version: number): void {
-    const { generations, versions } = this.#table
+    const { generations, versions, saidAt } = this.#table
     const since = generation === generations[member] ? version : 0
     if (generation > generations[member] || versions[member] <= since) return
-    const states = this.#table.statesOf(member).filter((state) => state.version > since)
-    const deltas = states.length > 0 ? this.#telling : this.#living
-    deltas.push({ member, since, states })
+    this.#since[member] = since
+    const members = saidAt[member] > since ? this.#telling : this.#living
+    members.push(member)
   }
 
   /** A message whose first `from` bytes are left to the caller, the deltas behind them; `first` says whose turn it is. */
   write(from: number, first: number): Buffer {
-    const chosen: Delta[] = []
+    const chosen: number[] = []
     let length = from
-    for (const deltas of [this.#telling, this.#living]) {
-      for (let i = 0; i < deltas.length; i++) {
-        const delta = deltas[(first + i) % deltas.length]
-        const bytes = deltaBytes(delta)
+    for (const members of [this.#telling, this.#living]) {
+      for (let i = 0; i < members.length; i++) {
+        const member = members[(first + i) % members.length]
+        const bytes = members === this.#living ? DELTA_HEAD_BYTES : deltaBytes(this.#statesOf(member))
         if (length + bytes > GOSSIP_BYTES_MAX) continue
-        chosen.push(delta)
+        chosen.push(member)
         length += bytes
       }
     }
     this.count = chosen.length
     const message = Buffer.allocUnsafe(length)
     let at = from
-    for (const delta of chosen) at = this.#writeDelta(message, at, delta)
+    for (const member of chosen) at = this.#writeDelta(message, at, member)
     return message
   }
 
-  #writeDelta(message: Buffer, at: number, { member, since, states }: Delta): number {
+  #statesOf(member: number): readonly State[] {
+    const since = this.#since[member]
+    if (this.#table.saidAt[member] <= since) return []
+    return this.#table.statesOf(member).filter(({ version }) => version > since)
+  }
+
+  #writeDelta(message: Buffer, at: number, member: number): number {
     const { generations, versions } = this.#table
+    const states = this.#statesOf(member)
+    const since = this.#since[member]
     at = writeDeltaHead(message, at, member, generations[member], versions[member], since, states.length)
     for (const { number, version, bytes } of states) at = writeState(message, at, number, version, bytes)
     return at
   }
 }
 
-function deltaBytes({ states }: Delta): number {
+function deltaBytes(states: readonly State[]): number {
   return states.reduce((sum, { bytes }) => sum + STATE_HEAD_BYTES + bytes.length, DELTA_HEAD_BYTES)
 }

@@ -27,6 +27,8 @@ export interface Moment {
   readonly wallMs: number
 }
 
+const NOTHING: readonly number[] = []
+
 /** A state of another member is not what it was. */
 export type StateListener = (member: number, name: StateName) => void
 
@@ -215,12 +217,16 @@ export class Gossip {
     const table = this.#table
     if (member === this.self) {
       this.#outlive(generation, version, now)
-      return []
+      return NOTHING
     }
-    if (!table.isNewer(member, generation, version)) return []
-    if (!table.connects(member, generation, format.deltaSince(bytes, at))) return []
+    if (!table.isNewer(member, generation, version)) return NOTHING
+    if (!table.connects(member, generation, format.deltaSince(bytes, at))) return NOTHING
     if (!isBelievable(generation, now)) return this.#refuse()
     const isNewGeneration = generation !== table.generations[member]
+    if (format.deltaStates(bytes, at) === 0 && !isNewGeneration) {
+      table.advance(member, generation, version, now.monotonicMs)
+      return NOTHING
+    }
     const states = copiesOf(bytes, at, isNewGeneration ? 0 : table.versions[member])
     const changed = table.put(member, states, isNewGeneration)
     if (changed === null) return this.#refuse()
@@ -230,7 +236,7 @@ export class Gossip {
 
   #refuse(): readonly number[] {
     this.malformed++
-    return []
+    return NOTHING
   }
 
   /**

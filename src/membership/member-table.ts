@@ -20,6 +20,8 @@ export class MemberTable {
   readonly versions: Float64Array
   /** By member: monotonic time at which generation or version last grew. */
   readonly advancedAtMs: Float64Array
+  /** By member: version of the latest of its states. */
+  readonly saidAt: Float64Array
   /** Ascending by number; undefined for none. */
   readonly #states: (readonly State[] | undefined)[]
 
@@ -27,6 +29,7 @@ export class MemberTable {
     this.generations = new Float64Array(members)
     this.versions = new Float64Array(members)
     this.advancedAtMs = new Float64Array(members).fill(-Infinity)
+    this.saidAt = new Float64Array(members)
     this.#states = new Array<readonly State[] | undefined>(members).fill(undefined)
   }
 
@@ -73,6 +76,7 @@ export class MemberTable {
     const after = [...kept, ...changes].sort((a, b) => a.number - b.number)
     if (after.length > STATES_MAX || bytesIn(after) > MEMBER_STATES_BYTES_MAX) return null
     this.#states[member] = after
+    this.saidAt[member] = after.reduce((latest, { version }) => Math.max(latest, version), 0)
     return changed(before, after)
   }
 }

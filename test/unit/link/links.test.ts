@@ -353,6 +353,17 @@ t.test('a silent peer is suspicious, then down, within the bound of phi, and com
   t.same(client.lost, [], 'and nothing was lost')
 })
 
+t.test('pings go out at the interval that is set', async (t) => {
+  for (const pingIntervalMs of [100, 300, 500]) {
+    const { world, b, link } = pair(`interval ${pingIntervalMs}`, { pingIntervalMs })
+    const tokens = new Set<number>()
+    world.until(() => (tokens.add(link.pingSentAtMs), false), 30_000)
+    t.ok(Math.abs(tokens.size - 30_000 / pingIntervalMs) < 4, `${tokens.size} pings in 30 s`)
+    t.equal(link.state, 'up')
+    b.host.kill()
+  }
+})
+
 t.test('a peer that stays silent loses its connection', async (t) => {
   const { world, a, b, link, client } = pair(18)
   b.server.acknowledges = false

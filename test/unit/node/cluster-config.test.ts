@@ -1,6 +1,8 @@
 import t from 'tap'
 import { ONE, QUORUM } from '../../../src/coordinator/consistency.js'
 import { clusterWarnings } from '../../../src/node/cluster-checks.js'
+import { PHI_ACCRUAL_DEFAULTS } from '../../../src/membership/phi-accrual.js'
+import { linkSettings } from '../../../src/node/link-settings.js'
 import { parseConfigFile } from '../../../src/node/config-file.js'
 import { loadConfig } from '../../../src/node/config.js'
 import type { Setting } from '../../../src/node/config.js'
@@ -249,6 +251,36 @@ t.test('a level that so few copies cannot meet is refused', (t) => {
     ['write-consistency of the policy for "a": TWO, allowed: what 1 copy of a key can meet'],
   )
   t.same(problemsOf(THREE, { cluster: ['  replicas: 1', '  write-consistency: ALL'] }), [])
+  t.end()
+})
+
+t.test('a peer is not suspicious later than it is down', (t) => {
+  const of = (suspicious: number, convict: number) => ({
+    cluster: [`  phi-suspicious-threshold: ${suspicious}`, `  phi-convict-threshold: ${convict}`],
+  })
+  t.equal(load(THREE, of(8, 8)).loaded.kind, 'config')
+  t.same(load(THREE, of(9, 8)).problems, [
+    'cluster.phi-suspicious-threshold: 9, allowed: at most cluster.phi-convict-threshold, which is 8',
+  ])
+  t.end()
+})
+
+t.test('the failure detector goes by the settings, its times by the ping interval', (t) => {
+  const cluster = ['  ping-interval: 300', '  phi-convict-threshold: 12', '  phi-window-size: 50']
+  const { loaded } = load(THREE, { cluster })
+  if (loaded.kind === 'refused' || loaded.config.cluster === null) throw new Error('it loads')
+  const settings = linkSettings(loaded.config.cluster, 'secret')
+  t.match(settings, { secret: 'secret', pingIntervalMs: 300, phiSuspicious: 5 })
+  t.same(settings.phi, {
+    windowSize: 50,
+    deviationMsMin: 300,
+    firstIntervalMs: 300,
+    sampleEveryMs: 150,
+    threshold: 12,
+  })
+  const { loaded: defaults } = load(THREE)
+  if (defaults.kind === 'refused' || defaults.config.cluster === null) throw new Error('it loads')
+  t.same(linkSettings(defaults.config.cluster, '').phi, PHI_ACCRUAL_DEFAULTS)
   t.end()
 })
 
