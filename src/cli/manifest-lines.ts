@@ -60,6 +60,7 @@ function factLines(path: string, state: ManifestState): string[] {
     `last sequence   ${state.lastSequence}`,
     `flushed         ${mark}`,
     `counts file     ${state.countsFile === 0 ? 'none' : state.countsFile}`,
+    `trees file      ${state.treesFile === 0 ? 'none' : state.treesFile}`,
     `unflushed logs  ${state.logs.length === 0 ? 'none' : state.logs.join(', ')}`,
     `tables          ${state.tables.length}`,
   ]

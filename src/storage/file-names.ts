@@ -6,6 +6,7 @@
  *     000012.log      a segment of the write-ahead log
  *     000013.table    a sorted table
  *     000014.counts   key counts as of the end of a segment
+ *     000015.trees    Merkle trees as of the end of a segment
  *     MANIFEST        which of these are live
  *     MANIFEST.tmp    the next manifest while it is being written
  */
@@ -15,14 +16,14 @@ export const MANIFEST_NAME = 'MANIFEST'
 export const MANIFEST_TEMPORARY_NAME = 'MANIFEST.tmp'
 
 /** Files that carry a number; the kind is the name's extension. */
-export type NumberedFileKind = 'log' | 'table' | 'counts'
+export type NumberedFileKind = 'log' | 'table' | 'counts' | 'trees'
 
 export type StoreFileName =
   | { readonly kind: NumberedFileKind; readonly fileNumber: number }
   | { readonly kind: 'manifest' }
   | { readonly kind: 'manifest-temporary' }
 
-const NUMBERED = /^(\d{6,16})\.(log|table|counts)$/
+const NUMBERED = /^(\d{6,16})\.(log|table|counts|trees)$/
 
 export function logFileName(fileNumber: number): string {
   return numberedFileName('log', fileNumber)
@@ -34,6 +35,10 @@ export function tableFileName(fileNumber: number): string {
 
 export function countsFileName(fileNumber: number): string {
   return numberedFileName('counts', fileNumber)
+}
+
+export function treesFileName(fileNumber: number): string {
+  return numberedFileName('trees', fileNumber)
 }
 
 /** Six digits, more when the number needs them. */

@@ -10,7 +10,14 @@
 import { assert } from '../util/assert.js'
 import type { BlockCache } from './block-cache.js'
 import { isLackOfSpace, takingRoom } from './disk-space.js'
-import { countsFileName, MANIFEST_NAME, parseFileName, pathOf, tableFileName } from './file-names.js'
+import {
+  countsFileName,
+  MANIFEST_NAME,
+  parseFileName,
+  pathOf,
+  tableFileName,
+  treesFileName,
+} from './file-names.js'
 import type { Segment } from './log/segment.js'
 import { applyEdit, encodeManifest, leftovers, Manifest, ManifestWriteError } from './manifest.js'
 import type { ManifestEdit, ManifestState, ManifestTable, WrittenTable } from './manifest.js'
@@ -170,7 +177,7 @@ export class LiveFiles {
         })
       } catch (error) {
         const made = added.filter(({ table }) => !replaced.some((one) => one.table === table))
-        this.#giveUp(made, edit.countsFile)
+        this.#giveUp(made, filesBeside(edit))
         throw error
       } finally {
         this.#edits--
@@ -198,14 +205,18 @@ export class LiveFiles {
     )
   }
 
-  /** Opens what a job has written; if that fails, nothing of it stays, nor of the counts that belong to it. */
-  openAll(written: readonly WrittenTable[], level: number, countsFile?: number): readonly LiveTable[] {
+  /** Opens what a job has written; if that fails, nothing of it stays, nor of the files `beside` that belong to it. */
+  openAll(
+    written: readonly WrittenTable[],
+    level: number,
+    beside: readonly string[] = [],
+  ): readonly LiveTable[] {
     const opened: LiveTable[] = []
     try {
       for (const summary of written) opened.push(this.#open(summary, level))
       return opened
     } catch (error) {
-      this.#giveUp(opened, countsFile)
+      this.#giveUp(opened, beside)
       for (const { fileNumber } of written.slice(opened.length)) this.unlink(tableFileName(fileNumber))
       throw error
     }
@@ -300,13 +311,20 @@ export class LiveFiles {
   }
 
   /** An edit has failed: the files that were made for it are removed, at once or when it is certain that nobody names them. */
-  #giveUp(made: readonly LiveTable[], countsFile: number | undefined): void {
-    const names = made.map(({ facts }) => tableFileName(facts.fileNumber))
-    if (countsFile !== undefined) names.push(countsFileName(countsFile))
+  #giveUp(made: readonly LiveTable[], beside: readonly string[]): void {
+    const names = [...made.map(({ facts }) => tableFileName(facts.fileNumber)), ...beside]
     for (const { table } of made) table.retire(false)
     if (this.#inDoubt) this.#doubtful.push(...names)
     else for (const name of names) this.unlink(name)
   }
+}
+
+/** The files that an edit names beside tables: counts and trees. */
+export function filesBeside({ countsFile = 0, treesFile = 0 }: ManifestEdit): string[] {
+  const names: string[] = []
+  if (countsFile !== 0) names.push(countsFileName(countsFile))
+  if (treesFile !== 0) names.push(treesFileName(treesFile))
+  return names
 }
 
 /** Removes what the manifest does not name. Errors are reported and left: a leftover harms nothing. */

@@ -153,7 +153,10 @@ export class LogFiles {
 
   /** Sees to it that there is memory for the next segment, if any is retained. To be called between requests. */
   makeMemory(): void {
-    if (!this.hasMemory) this.#idle = this.#files.giveUpRetained()?.memory ?? null
+    if (this.hasMemory) return
+    const memory = this.#files.giveUpRetained()?.memory ?? null
+    // While a job reads it there is one more in memory than segmentsMax.
+    this.#idle = memory?.holds === 0 ? memory : null
   }
 
   /** A segment is flushed, and no manifest names its file any more: it is used again, or goes. */

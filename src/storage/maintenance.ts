@@ -14,9 +14,8 @@ import { CacheWarmUp } from './cache-warm-up.js'
 import { debt } from './compaction/debt.js'
 import { Compactions } from './compactions.js'
 import { DiskSpace } from './disk-space.js'
-import { countsFileName } from './file-names.js'
 import { fileNumbersFor } from './jobs/storage-jobs.js'
-import { LiveFiles } from './live-files.js'
+import { filesBeside, LiveFiles } from './live-files.js'
 import type { Segment } from './log/segment.js'
 import { LogFiles } from './log-files.js'
 import type { NewSegment } from './log-files.js'
@@ -292,11 +291,14 @@ export class Maintenance {
   }
 
   async #flush(oldest: SealedSegment): Promise<void> {
-    const { segment, counts, flushMark } = oldest
+    const { segment, counts, trees, flushMark } = oldest
     const { directory, tableTargetBytes } = this.#options
     const count = fileNumbersFor(segment.tail, tableTargetBytes)
     const first = this.#files.takeNumbers(count)
     const countsFile = this.#files.takeNumbers()
+    // Without trees the older file stays: from its entry on they can be brought up to date.
+    const treesFile = trees === null ? undefined : this.#files.takeNumbers()
+    const edit = { countsFile, ...(treesFile === undefined ? {} : { treesFile }) }
     const result = await this.#env.jobs.flush({
       directory,
       arena: segment.memory.shared,
@@ -305,10 +307,11 @@ export class Maintenance {
       fileNumbers: { first, count },
       targetBytes: tableTargetBytes,
       counts: { fileNumber: countsFile, counts },
+      trees: trees === null || treesFile === undefined ? null : { fileNumber: treesFile, bytes: trees },
     })
     if (this.#stopped) return
-    const previousCounts = this.#files.state.countsFile
-    const added = this.#files.openAll(result.tables, 0, countsFile)
+    const { countsFile: previousCounts, treesFile: previousTrees } = this.#files.state
+    const added = this.#files.openAll(result.tables, 0, filesBeside(edit))
     if (this.#files.memoryIsUsedUp) {
       // The next rotation takes away the oldest segment that is retained, this one included.
       const leaving = this.#files.retained.oldest?.tables ?? added.map(({ table }) => table)
@@ -316,14 +319,18 @@ export class Maintenance {
     }
     if (this.#stopped) return closeAll(added)
     await this.#files.record(
-      { countsFile, lastSequence: segment.maxSequence, flushMark },
+      { ...edit, lastSequence: segment.maxSequence, flushMark },
       { added, flushed: oldest },
     )
     this.#flushes++
     this.#flushedBytes += result.bytesWritten
     this.#lastFlushAtMs = this.#env.clock.wallMs()
     this.#logs.release(segment)
-    if (previousCounts !== 0) this.#files.unlink(countsFileName(previousCounts))
+    const previous = filesBeside({
+      countsFile: previousCounts,
+      treesFile: treesFile === undefined ? 0 : previousTrees,
+    })
+    for (const name of previous) this.#files.unlink(name)
   }
 
   #jobFailed(event: string, error: unknown): void {

@@ -52,6 +52,8 @@ export interface ManifestState {
   readonly flushMark: number
   /** Number of the newest counts file; 0 for none. */
   readonly countsFile: number
+  /** Number of the newest file of trees; 0 for none. It says itself as of which entry they are. */
+  readonly treesFile: number
   /** File numbers of the segments that are not flushed, oldest first. */
   readonly logs: readonly number[]
   /** By level; level 0 by file number, the others by token. */
@@ -70,6 +72,7 @@ export interface ManifestEdit {
   readonly lastSequence?: number
   readonly flushMark?: number
   readonly countsFile?: number
+  readonly treesFile?: number
 }
 
 const ADVICE =
@@ -112,6 +115,7 @@ const STATE_FIELD_NAMES = [
   'lastSequence',
   'flushMark',
   'countsFile',
+  'treesFile',
 ] as const satisfies readonly (keyof ManifestState)[]
 
 export class Manifest {
@@ -178,6 +182,7 @@ export function emptyManifest(directoryId: number): ManifestState {
     lastSequence: 0,
     flushMark: 0,
     countsFile: 0,
+    treesFile: 0,
     logs: [],
     tables: [],
   }
@@ -198,6 +203,7 @@ export function applyEdit(state: ManifestState, edit: ManifestEdit): ManifestSta
     ),
     flushMark: Math.max(state.flushMark, edit.flushMark ?? 0),
     countsFile: edit.countsFile ?? state.countsFile,
+    treesFile: edit.treesFile ?? state.treesFile,
     logs: [...logs, ...(edit.addLogs ?? [])].sort((a, b) => a - b),
     tables: [...kept, ...added].sort(byLevelThenPlace),
   }
@@ -224,6 +230,8 @@ export function leftovers(state: ManifestState, names: readonly string[]): strin
         return !tables.has(file.fileNumber)
       case 'counts':
         return file.fileNumber !== state.countsFile
+      case 'trees':
+        return file.fileNumber !== state.treesFile
     }
   })
 }
@@ -253,7 +261,7 @@ function byLevelThenPlace(a: ManifestTable, b: ManifestTable): number {
 /** What breaks the invariants, in words, or null. */
 function problemOf(state: ManifestState): string | null {
   const numbers = [...state.logs, ...state.tables.map((table) => table.fileNumber)]
-  if (state.countsFile !== 0) numbers.push(state.countsFile)
+  for (const fileNumber of [state.countsFile, state.treesFile]) if (fileNumber !== 0) numbers.push(fileNumber)
   if (new Set(numbers).size !== numbers.length) return 'a file number occurs twice'
   if (numbers.some((fileNumber) => fileNumber >= state.nextFileNumber || fileNumber === 0)) {
     return 'a file number is 0 or not below nextFileNumber'
@@ -308,6 +316,8 @@ function stateOf(text: string): ManifestState | string {
     return 'it is not JSON'
   }
   if (!isObject(json)) return 'it is not an object'
+  // Versions before there were trees wrote none.
+  json['treesFile'] ??= 0
   const { logs, tables } = json
   if (!STATE_FIELD_NAMES.every((name) => isCount(json[name]))) return 'a field is missing or no number'
   if (json['formatVersion'] !== MANIFEST_FORMAT) return 'two formats are named'

@@ -46,13 +46,15 @@ import type { StoreEnv, StoreOptions } from './store-options.js'
 import { Table } from './table/table.js'
 import { TableSet } from './table-set.js'
 import type { LiveTable } from './table-set.js'
-import { RangeTrees } from './trees/range-trees.js'
-import { TreeRanges } from './trees/tree-ranges.js'
+import { loadTrees } from './trees/load-trees.js'
+import type { LoadedTrees } from './trees/load-trees.js'
 
 export interface SealedSegment {
   readonly segment: Segment
   /** Key counts as of its end, for the counts file of its flush. */
   readonly counts: KeyCounts
+  /** Trees as of its end, by encodeTrees(), for the file of its flush; null where they are not known, or not kept. */
+  readonly trees: Buffer | null
   /** FLUSHALL's mark as of its end: the counts are those of the keys above it. */
   readonly flushMark: number
   /** Synced to its end: it may be flushed. */
@@ -67,7 +69,7 @@ export interface LoadedStore {
   readonly segments: readonly SealedSegment[]
   readonly counts: LiveCounts
   /** Null where none are kept. */
-  readonly trees: RangeTrees | null
+  readonly trees: LoadedTrees | null
   /** Of the newest entry. */
   readonly sequence: number
   readonly flushMark: number
@@ -106,7 +108,7 @@ export async function loadStore(
     }
     replay.sequence = state.lastSequence
     const segments = recoverLogs(env, options, state, replay)
-    const trees = loadTrees(options, tables, segments)
+    const trees = loadTrees(env, options, state, segments.length > 0, replay.flushMark)
     return { state, tables, cache, segments, trees, ...replay.result() }
   } catch (error) {
     for (const { table } of tables.all) table.retire(false)
@@ -179,18 +181,6 @@ function missing(path: string, what: string, directory: string): CorruptionError
   )
 }
 
-function loadTrees(
-  { keepsTrees = false, partitions = ONE_PARTITION }: StoreOptions,
-  tables: TableSet,
-  segments: readonly SealedSegment[],
-): RangeTrees | null {
-  if (!keepsTrees) return null
-  const trees = new RangeTrees(new TreeRanges(partitions))
-  if (tables.all.length === 0 && segments.length === 0) return trees
-  for (let range = 0; range < trees.ranges.count; range++) trees.reset(range)
-  return trees
-}
-
 /** Accumulates what the replayed entries mean. */
 class Replay {
   readonly counts: LiveCounts
@@ -261,7 +251,13 @@ function recoverLogs(
     if (!hasSuccessor) takingRoom(path, segment.tail, () => sealRecovered(env.disk, segment))
     else segment.syncedTo = segment.tail
     replay.logBytes += segment.tail
-    segments.push({ segment, counts: replay.counts.snapshot(), flushMark: replay.flushMark, synced: true })
+    segments.push({
+      segment,
+      counts: replay.counts.snapshot(),
+      trees: null,
+      flushMark: replay.flushMark,
+      synced: true,
+    })
   }
   return segments
 }

@@ -49,6 +49,7 @@ import type { LoadedStore, SealedSegment } from './open-store.js'
 import { PurgeRanges } from './purge-ranges.js'
 import type { PurgeRange } from './purge-ranges.js'
 import type { StoreEnv, StoreEvents, StoreOptions } from './store-options.js'
+import { ONE_PARTITION } from './partitions.js'
 import { Shortcuts } from './shortcuts.js'
 import { NoRoomYet, StoreError } from './store-error.js'
 import type { Table } from './table/table.js'
@@ -56,6 +57,8 @@ import { ABSENT, COLD, FOUND } from './table/table-lookup.js'
 import type { TableLookup } from './table/table-lookup.js'
 import type { LiveTable, TableSet } from './table-set.js'
 import type { RangeTrees } from './trees/range-trees.js'
+import { TreeKeeper } from './trees/tree-keeper.js'
+import type { TreeKeeperFacts } from './trees/tree-keeper.js'
 
 /** A write may go ahead. */
 export const WRITE_NOW = 0
@@ -89,6 +92,7 @@ export class Store {
   #counts!: LiveCounts
   /** Of a node with replicas elsewhere. */
   #trees: RangeTrees | null = null
+  #treeKeeper: TreeKeeper | null = null
   readonly #orders = new WeakMap<Segment, SlotOrder>()
   #sequence = 0
   #flushMark = 0
@@ -144,6 +148,7 @@ export class Store {
     this.#goOver(loaded, maintenance)
     this.#writer = this.#startWriter()
     this.#activate(first)
+    this.#keepTrees(loaded)
     maintenance.setCompactionRate(this.#compactionRate)
   }
 
@@ -157,11 +162,25 @@ export class Store {
     this.#cache = loaded.cache
     this.#shortcuts = new Shortcuts(loaded.cache)
     this.#counts = loaded.counts
-    this.#trees = loaded.trees
     this.#sequence = Math.max(this.#sequence, loaded.sequence)
     this.#flushMark = loaded.flushMark
     this.#flushMarkSequence = 0
     this.#drop = null
+  }
+
+  #keepTrees({ trees: loaded }: LoadedStore): void {
+    this.#trees = loaded?.trees ?? null
+    if (loaded === null) return
+    const { directory, partitions = ONE_PARTITION } = this.#options
+    this.#treeKeeper = new TreeKeeper(this.#env, directory, partitions, loaded.trees, {
+      tables: () => this.#tables.all,
+      segments: () => [this.#active, ...this.#sealed.map(({ segment }) => segment)],
+      // They are saved with a flush. Without, the next start might have to count as long again.
+      onCounted: () => {
+        if (this.#writer.failure === null && this.#maintenance.canRotate) this.#rotate(0)
+      },
+    })
+    this.#treeKeeper.start(loaded.base)
   }
 
   #install(tables: TableSet, sealed: readonly SealedSegment[], retained: readonly Segment[]): void {
@@ -208,6 +227,11 @@ export class Store {
   /** Null where none are kept. Others after a reopening: not to be held on to. */
   get trees(): RangeTrees | null {
     return this.#trees
+  }
+
+  /** Null where no trees are kept. */
+  get treeFacts(): TreeKeeperFacts | null {
+    return this.#treeKeeper?.facts ?? null
   }
 
   /** FLUSHALL's mark: dots at or below this HLC are gone. */
@@ -546,7 +570,10 @@ export class Store {
     const inMemoryFrom = (this.#older.at(-1) ?? this.#active).header.firstSequence
     const isInTables = ({ table: { summary } }: LiveTable): boolean =>
       summary.maxHlc > mark && summary.minSequence < inMemoryFrom
-    if (this.#tables.all.some(isInTables)) return this.#recountTrees()
+    if (this.#tables.all.some(isInTables)) {
+      for (let range = 0; range < trees.ranges.count; range++) this.recountTrees(range)
+      return
+    }
     const hash = new KeyHash()
     const newest = new EntryRef()
     this.eachInMemory((bytes, record) => {
@@ -559,10 +586,12 @@ export class Store {
     })
   }
 
-  /** They are not ready until what the store holds has been counted. */
-  #recountTrees(): void {
-    const trees = this.#trees
-    if (trees !== null) for (let range = 0; range < trees.ranges.count; range++) trees.reset(range)
+  /**
+   * The trees of a range are in doubt, or entries of it up to the sequence `floor` are to count as absent: they are counted
+   * anew in a worker, and are not ready until then. Nothing where no trees are kept.
+   */
+  recountTrees(range: number, floor?: number): void {
+    this.#treeKeeper?.recount(range, floor)
   }
 
   /**
@@ -617,6 +646,7 @@ export class Store {
   async close(): Promise<void> {
     this.#closed = true
     await this.#reopening
+    this.#treeKeeper?.stop()
     await this.#writer.close()
     await this.#maintenance.close()
     for (const { table } of this.#tables.all) table.retire(false)
@@ -644,6 +674,7 @@ export class Store {
     const sealed = {
       segment: full,
       counts: this.#counts.snapshot(),
+      trees: this.#trees?.encode(this.#sequence) ?? null,
       flushMark: this.#flushMark,
       synced: false,
     }
@@ -690,6 +721,7 @@ export class Store {
     const oldTables = this.#tables.all
     // First, so that no job starts that would write under numbers which the new state gives out again.
     this.#maintenance.stop()
+    this.#treeKeeper?.stop()
     await this.#writer.close()
     await this.#load()
     for (const { table } of oldTables) table.retire(false)

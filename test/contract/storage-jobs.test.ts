@@ -11,10 +11,51 @@ import { WorkerJobs } from '../../src/storage/jobs/worker-jobs.js'
 import { Manifest, applyEdit, emptyManifest, type ManifestTable } from '../../src/storage/manifest.js'
 import { openTableFile } from '../../src/storage/table/table-file.js'
 import { readCounts } from '../../src/storage/counts-file.js'
+import type { CountTreesJob, CountTreesResult } from '../../src/storage/jobs/storage-jobs.js'
+import { RangeTrees } from '../../src/storage/trees/range-trees.js'
+import { TreeRanges } from '../../src/storage/trees/tree-ranges.js'
+import { decodeTrees, readTrees } from '../../src/storage/trees/trees-file.js'
+import { partitionsFrom } from '../unit/storage/trees/tree-model.js'
 import { TestSegment, readTable } from '../unit/storage/segment.js'
 
 const NOW_MS = 1_800_000_000_000
 const TARGET_BYTES = 64 * 1024
+
+const HALVES = partitionsFrom('two halves', [0, 8192])
+/** Above what the older of two segments holds. */
+const FLOORS = Float64Array.of(4000, 4000)
+
+function countTreesJob(directory: string): CountTreesJob {
+  const nothing = { newer: [], older: [], segments: [], flushMark: 0, floors: new Float64Array(2) }
+  return { directory, partitions: HALVES, ranges: [0, 1], ...nothing }
+}
+
+/** By range the sum of the roots of what several jobs have counted. */
+function rootsOf(results: readonly CountTreesResult[]): { low: number; high: number }[] {
+  const roots = [
+    { low: 0, high: 0 },
+    { low: 0, high: 0 },
+  ]
+  for (const { trees } of results) {
+    const { ranges } = decodeTrees(Buffer.from(trees.buffer, trees.byteOffset, trees.length), 'a result')
+    ranges.forEach(({ hours }, range) => {
+      for (const tree of hours?.values() ?? []) {
+        roots[range].low = (roots[range].low + tree.low) | 0
+        roots[range].high = (roots[range].high + tree.high) | 0
+      }
+    })
+  }
+  return roots
+}
+
+function keysOf(results: readonly CountTreesResult[]): number {
+  let keys = 0
+  for (const { trees } of results) {
+    const { ranges } = decodeTrees(Buffer.from(trees.buffer, trees.byteOffset, trees.length), 'a result')
+    for (const { hours } of ranges) for (const tree of hours?.values() ?? []) keys += tree.keys
+  }
+  return keys
+}
 
 const implementations: Readonly<Record<string, () => StorageJobs>> = {
   InlineJobs: () => new InlineJobs(new NodeDisk()),
@@ -55,6 +96,70 @@ for (const [name, make] of Object.entries(implementations)) {
       const merged = result.tables.flatMap((table) => readTable(new NodeDisk(), directory, table.fileNumber))
       t.equal(merged.length, 2000)
       t.equal(merged.filter((entry) => entry.sequence >= 5000).length, 10)
+    }),
+  )
+
+  t.test(
+    `${name}: records are counted for trees, and what older tables hold of their keys is taken away`,
+    (t) =>
+      inFolder(async (jobs, directory) => {
+        const old = segmentOf(2000, 1)
+        const young = segmentOf(10, 5000)
+        const [first, second] = [
+          await jobs.flush(old.flushJob(directory, 1, TARGET_BYTES)),
+          await jobs.flush(young.flushJob(directory, 2000, TARGET_BYTES)),
+        ]
+        const older = first.tables.map((table) => ({ ...table, level: 1 }))
+        const newer = second.tables.map((table) => ({ ...table, level: 0 }))
+        const unflushed = segmentOf(5, 9000)
+        const { arena, recordOffsets } = unflushed.flushJob(directory, 0, TARGET_BYTES)
+        const segments = [{ arena, records: recordOffsets }]
+        const job = countTreesJob(directory)
+        const all = await jobs.countTrees({ ...job, newer: [...older, ...newer], segments })
+        t.equal(all.entriesRead, 2015)
+        const parts = [
+          await jobs.countTrees({ ...job, newer: older }),
+          await jobs.countTrees({ ...job, newer, older }),
+          await jobs.countTrees({ ...job, segments, older: [...older, ...newer] }),
+        ]
+        t.same(rootsOf(parts), rootsOf([all]))
+        t.equal(keysOf([all]), 2000)
+        const [half] = [await jobs.countTrees({ ...job, ranges: [1], newer: [...older, ...newer], segments })]
+        t.same(rootsOf([half])[1], rootsOf([all])[1])
+        t.ok(half.entriesRead < 1500, 'a range by itself is not read with the others')
+        const above = await jobs.countTrees({ ...job, newer: [...older, ...newer], segments, floors: FLOORS })
+        t.equal(keysOf([above]), 10, 'P2 entries up to the floor count as absent')
+        const nothing = await jobs.countTrees(job)
+        t.equal(keysOf([nothing]), 0)
+      }),
+  )
+
+  t.test(`${name}: counting reports damage, and leaves nothing behind`, (t) =>
+    inFolder(async (jobs, directory) => {
+      const { tables } = await jobs.flush(segmentOf(2000, 1).flushJob(directory, 1, TARGET_BYTES))
+      const path = `${directory}/000002.table`
+      const bytes = readFileSync(path)
+      bytes[5000] ^= 1
+      writeFileSync(path, bytes)
+      const before = readdirSync(directory).sort()
+      const newer = tables.map((table) => ({ ...table, level: 1 }))
+      await t.rejects(jobs.countTrees({ ...countTreesJob(directory), newer }), {
+        name: 'CorruptionError',
+        file: path,
+      })
+      t.same(readdirSync(directory).sort(), before)
+    }),
+  )
+
+  t.test(`${name}: trees are written beside the tables of a flush`, (t) =>
+    inFolder(async (jobs, directory) => {
+      const trees = new RangeTrees(new TreeRanges(HALVES))
+      const bytes = trees.encode(77)
+      t.ok(bytes !== null)
+      const job = segmentOf(10, 1).flushJob(directory, 1, TARGET_BYTES)
+      await jobs.flush({ ...job, trees: bytes === null ? null : { fileNumber: 3000, bytes } })
+      const saved = readTrees(new NodeDisk(), `${directory}/003000.trees`)
+      t.match(saved, { version: 'two halves', sequence: 77 })
     }),
   )
 

@@ -9,6 +9,7 @@ export function overriding(jobs: StorageJobs, replaced: Partial<StorageJobs>): S
     prepare: (job) => jobs.prepare(job),
     writeManifest: (job) => jobs.writeManifest(job),
     readBlocks: (job) => jobs.readBlocks(job),
+    countTrees: (job) => jobs.countTrees(job),
     setCompactionRate: (rate) => jobs.setCompactionRate(rate),
     close: () => jobs.close(),
     ...replaced,

@@ -8,6 +8,8 @@ import type { InlineJobs } from '../../src/storage/jobs/inline-jobs.js'
 import type {
   CompactJob,
   CompactResult,
+  CountTreesJob,
+  CountTreesResult,
   FlushJob,
   FlushResult,
   ManifestJob,
@@ -24,6 +26,7 @@ export class SlowJobs implements StorageJobs {
   readonly #delayMsMax: number
   #flushes: Promise<unknown> = Promise.resolve()
   #compactions: Promise<unknown> = Promise.resolve()
+  #treeCounts: Promise<unknown> = Promise.resolve()
   readonly #sleepers = new Set<() => void>()
 
   constructor(inner: InlineJobs, clock: Clock, random: SimRandom, delayMsMax: number) {
@@ -55,13 +58,19 @@ export class SlowJobs implements StorageJobs {
     return result
   }
 
+  countTrees(job: CountTreesJob): Promise<CountTreesResult> {
+    const result = this.#treeCounts.then(() => this.#sleep()).then(() => this.#inner.countTrees(job))
+    this.#treeCounts = result.catch(() => {})
+    return result
+  }
+
   setCompactionRate(): void {}
 
   /** What waits is cancelled. */
   async close(): Promise<void> {
     await this.#inner.close()
     for (const wake of this.#sleepers) wake()
-    await Promise.all([this.#flushes, this.#compactions])
+    await Promise.all([this.#flushes, this.#compactions, this.#treeCounts])
   }
 
   #behindFlushes<T>(run: () => Promise<T>): Promise<T> {

@@ -10,20 +10,29 @@ import { pathOf, tableFileName } from '../file-names.js'
 import type { ManifestTable } from '../manifest.js'
 import { TableScanner } from '../table/table-scanner.js'
 
-export class MergeSource {
+/** What a merge orders by. */
+export interface MergeEntry {
+  readonly token: number
+  readonly bytes: Buffer
+  readonly record: number
+}
+
+export class MergeSource implements MergeEntry {
   /** The current entry: valid until advance(). */
   bytes: Buffer = Buffer.alloc(0)
   record = 0
   token = -1
   readonly #disk: Disk
   readonly #paths: readonly string[]
+  readonly #from: number
   #opened = 0
   #scanner: TableScanner | null = null
 
-  /** `paths`: tables that do not overlap, in token order. */
-  constructor(disk: Disk, paths: readonly string[]) {
+  /** `paths`: tables that do not overlap, in token order. Entries before the token `from` are passed over. */
+  constructor(disk: Disk, paths: readonly string[], from = 0) {
     this.#disk = disk
     this.#paths = paths
+    this.#from = from
   }
 
   /** Hashes of the current entry's key (KeyHash). */
@@ -41,7 +50,7 @@ export class MergeSource {
       if (this.#scanner?.next() === true) break
       this.close()
       if (this.#opened === this.#paths.length) return false
-      this.#scanner = new TableScanner(this.#disk, this.#paths[this.#opened++])
+      this.#scanner = new TableScanner(this.#disk, this.#paths[this.#opened++], this.#from)
     }
     this.token = this.#scanner.token
     this.bytes = this.#scanner.entry.bytes
@@ -57,31 +66,34 @@ export class MergeSource {
 
 /** One source per table of level 0, one per further level. */
 export function mergeSources(disk: Disk, directory: string, inputs: readonly ManifestTable[]): MergeSource[] {
+  return levelRuns(inputs).map((tables) => new MergeSource(disk, pathsOf(directory, tables)))
+}
+
+/** Tables that do not overlap, in token order: each of level 0 by itself, those of a further level together. */
+export function levelRuns(tables: readonly ManifestTable[]): (readonly ManifestTable[])[] {
   const runs = new Map<string, ManifestTable[]>()
-  for (const table of inputs) {
+  for (const table of tables) {
     const run = table.level === 0 ? `table ${table.fileNumber}` : `level ${table.level}`
     runs.set(run, [...(runs.get(run) ?? []), table])
   }
-  return [...runs.values()].map((tables) => {
-    const inOrder = tables.toSorted((a, b) => a.minToken - b.minToken)
-    return new MergeSource(
-      disk,
-      inOrder.map((table) => pathOf(directory, tableFileName(table.fileNumber))),
-    )
-  })
+  return [...runs.values()].map((run) => run.toSorted((a, b) => a.minToken - b.minToken))
+}
+
+export function pathsOf(directory: string, tables: readonly ManifestTable[]): string[] {
+  return tables.map(({ fileNumber }) => pathOf(directory, tableFileName(fileNumber)))
 }
 
 /** Order of the merge: token, key, and of one key the newest first (RULES T6). */
-export function compareSources(a: MergeSource, b: MergeSource): number {
+export function compareSources(a: MergeEntry, b: MergeEntry): number {
   if (a.token !== b.token) return a.token - b.token
   return compareKeys(a, b) || compareAges(a, b)
 }
 
-export function haveSameKey(a: MergeSource, b: MergeSource): boolean {
+export function haveSameKey(a: MergeEntry, b: MergeEntry): boolean {
   return a.token === b.token && compareKeys(a, b) === 0
 }
 
-function compareKeys(a: MergeSource, b: MergeSource): number {
+function compareKeys(a: MergeEntry, b: MergeEntry): number {
   const aStart = keyStart(a.record)
   const bStart = keyStart(b.record)
   const aEnd = aStart + keyLength(a.bytes, a.record)
@@ -90,11 +102,11 @@ function compareKeys(a: MergeSource, b: MergeSource): number {
 }
 
 /** Higher sequence first; a tombstone that a dropped window left wins over its original, whose sequence it has (RULES T2). */
-function compareAges(a: MergeSource, b: MergeSource): number {
+function compareAges(a: MergeEntry, b: MergeEntry): number {
   const newer = entrySequence(b.bytes, b.record) - entrySequence(a.bytes, a.record)
   return newer !== 0 ? newer : localTombstone(b) - localTombstone(a)
 }
 
-function localTombstone(source: MergeSource): number {
+function localTombstone(source: MergeEntry): number {
   return entryFlags(source.bytes, source.record) & FLAG_LOCAL_TOMBSTONE
 }

@@ -11,27 +11,47 @@ import { totalBytes } from '../compaction/levels.js'
 import type { Pace } from '../compaction/pace.js'
 import { TableRun } from '../compaction/table-run.js'
 import { writeCounts } from '../counts-file.js'
-import { countsFileName, pathOf } from '../file-names.js'
+import { countsFileName, pathOf, treesFileName } from '../file-names.js'
 import type { WrittenTable } from '../manifest.js'
+import { writeTrees } from '../trees/trees-file.js'
 import type { FlushJob, FlushResult } from './storage-jobs.js'
 import { TokenOrder } from './token-order.js'
 
 /** Runs the job to its end in this thread. Throws JobError 'cancelled' (from `pace`) and the disk's errors. */
 export function runFlush(disk: Disk, job: FlushJob, pace: Pace): FlushResult {
-  const countsPath = job.counts === null ? null : pathOf(job.directory, countsFileName(job.counts.fileNumber))
+  const beside = filesBeside(job)
   const output = new TableRun(disk, { ...job, purgedUntilMs: 0, purgedMark: 0 }, pace)
   try {
     // Before the tables, whose finish makes all names durable at once.
-    const countsBytes =
-      job.counts === null || countsPath === null ? 0 : writeCounts(disk, countsPath, job.counts.counts)
+    const besideBytes = beside.reduce((sum, { path, write }) => sum + write(disk, path), 0)
     const tables = writeTables(job, output)
-    if (tables.length === 0 && countsPath !== null) disk.syncDirectory(job.directory)
-    return { tables, entries: output.entries, bytesWritten: totalBytes(tables) + countsBytes }
+    if (tables.length === 0 && beside.length > 0) disk.syncDirectory(job.directory)
+    return { tables, entries: output.entries, bytesWritten: totalBytes(tables) + besideBytes }
   } catch (error) {
     output.abandon()
-    if (countsPath !== null) removeQuietly(disk, countsPath)
+    for (const { path } of beside) removeQuietly(disk, path)
     throw error
   }
+}
+
+/** A file that says something of all tables, as of the segment's end. */
+interface FileBeside {
+  readonly path: string
+  /** Writes and syncs it; answers its bytes. */
+  write(disk: Disk, path: string): number
+}
+
+function filesBeside({ directory, counts, trees }: FlushJob): readonly FileBeside[] {
+  const files: FileBeside[] = []
+  if (counts !== null) {
+    const path = pathOf(directory, countsFileName(counts.fileNumber))
+    files.push({ path, write: (disk) => writeCounts(disk, path, counts.counts) })
+  }
+  if (trees !== null) {
+    const path = pathOf(directory, treesFileName(trees.fileNumber))
+    files.push({ path, write: (disk) => writeTrees(disk, path, trees.bytes) })
+  }
+  return files
 }
 
 function writeTables(job: FlushJob, output: TableRun): readonly WrittenTable[] {
@@ -49,7 +69,7 @@ function writeTables(job: FlushJob, output: TableRun): readonly WrittenTable[] {
  * What the index names, by offset: hashing the keys then walks through the arena instead of jumping about in it, which
  * more than pays for the sort (44 instead of 81 ms for 338,000 entries).
  */
-function recordsOf(slots: Uint32Array): Uint32Array {
+export function recordsOf(slots: Uint32Array): Uint32Array {
   let count = 0
   for (let i = 0; i < slots.length; i++) if (slots[i] !== 0) count++
   const records = new Uint32Array(count)

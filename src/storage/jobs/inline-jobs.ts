@@ -12,6 +12,8 @@ import { runJob } from './run-job.js'
 import type {
   CompactJob,
   CompactResult,
+  CountTreesJob,
+  CountTreesResult,
   FlushJob,
   FlushResult,
   ManifestJob,
@@ -47,6 +49,10 @@ export class InlineJobs implements StorageJobs {
 
   async readBlocks(job: ReadBlocksJob): Promise<void> {
     await this.#run({ kind: 'read-blocks', job })
+  }
+
+  countTrees(job: CountTreesJob): Promise<CountTreesResult> {
+    return this.#run({ kind: 'count-trees', job }) as Promise<CountTreesResult>
   }
 
   setCompactionRate(): void {}

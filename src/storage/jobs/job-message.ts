@@ -3,6 +3,8 @@ import type { JobFailure } from './job-failure.js'
 import type {
   CompactJob,
   CompactResult,
+  CountTreesJob,
+  CountTreesResult,
   FlushJob,
   FlushResult,
   ManifestJob,
@@ -13,11 +15,12 @@ import type {
 export type JobRequest =
   | { readonly kind: 'flush'; readonly job: FlushJob }
   | { readonly kind: 'compact'; readonly job: CompactJob }
+  | { readonly kind: 'count-trees'; readonly job: CountTreesJob }
   | { readonly kind: 'prepare'; readonly job: PrepareJob }
   | { readonly kind: 'read-blocks'; readonly job: ReadBlocksJob }
   | { readonly kind: 'write-manifest'; readonly job: ManifestJob }
 
-export type JobResult = FlushResult | CompactResult | null
+export type JobResult = FlushResult | CompactResult | CountTreesResult | null
 
 export type JobReply =
   | { readonly kind: 'done'; readonly result: JobResult }

@@ -3,6 +3,7 @@ import type { Disk } from '../../env/disk.js'
 import { runMerge } from '../compaction/merge-job.js'
 import type { Pace } from '../compaction/pace.js'
 import { Manifest } from '../manifest.js'
+import { runCountTrees } from './count-trees-job.js'
 import { runFlush } from './flush-job.js'
 import { failureOf } from './job-failure.js'
 import type { JobReply, JobRequest, JobResult } from './job-message.js'
@@ -25,6 +26,8 @@ export function runJob(disk: Disk, request: JobRequest, pace: Pace): JobResult {
       return runFlush(disk, request.job, pace)
     case 'compact':
       return runMerge(disk, request.job, pace)
+    case 'count-trees':
+      return runCountTrees(disk, request.job, pace)
     case 'prepare':
       runPrepare(disk, request.job, pace)
       return null

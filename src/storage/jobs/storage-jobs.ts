@@ -16,6 +16,7 @@ import type { DropCounts } from '../compaction/drop-rule.js'
 import type { SequenceRange } from '../compaction/older-elsewhere.js'
 import type { PurgeRange } from '../purge-ranges.js'
 import type { ManifestState, ManifestTable, WrittenTable } from '../manifest.js'
+import type { Partitions } from '../partitions.js'
 
 export interface StorageJobs {
   /** Writes a segment's newest entries to tables of level 0. Jobs of this kind and `prepare` run in the order asked for. */
@@ -34,6 +35,8 @@ export interface StorageJobs {
   writeManifest(job: ManifestJob): Promise<void>
   /** Reads and checks blocks of a table off the event loop, between flushes. Rejects with CorruptionError for damage. */
   readBlocks(job: ReadBlocksJob): Promise<void>
+  /** Counts records for trees: see count-trees-job.ts. Runs beside flushes and compactions, at the compaction rate, one after the other. */
+  countTrees(job: CountTreesJob): Promise<CountTreesResult>
   /** The compaction rate from now on, running jobs included; 0 takes the limit away (writers are waiting for it). */
   setCompactionRate(bytesPerSecond: number): void
   /** Cancels what runs and what waits (both reject with JobError 'cancelled'); resolves when no job touches a file any more. */
@@ -58,6 +61,8 @@ export interface FlushJob {
   readonly targetBytes: number
   /** Key counts as of the end of the segment, written beside the tables; null for none. */
   readonly counts: { readonly fileNumber: number; readonly counts: KeyCounts } | null
+  /** Trees as of then, by encodeTrees(), written likewise; null for none. */
+  readonly trees: { readonly fileNumber: number; readonly bytes: Uint8Array } | null
 }
 
 export interface FlushResult {
@@ -112,6 +117,36 @@ export interface ReadBlocksJob {
   readonly checksums: Uint32Array
   /** The blocks are written here one behind the other; at least as long as they are together. */
   readonly into: SharedArrayBuffer
+}
+
+export interface CountTreesJob {
+  readonly directory: string
+  /** Runs of slots: the ranges that trees are kept of. */
+  readonly partitions: Partitions
+  /** Those to count, ascending. */
+  readonly ranges: readonly number[]
+  /** Of their keys the newest entry in these, and in the segments, is added … */
+  readonly newer: readonly ManifestTable[]
+  readonly segments: readonly CountedSegment[]
+  /** … and the newest in these, which hold no higher sequence than any of those, taken away. */
+  readonly older: readonly ManifestTable[]
+  /** Dots at or below this HLC add nothing. */
+  readonly flushMark: number
+  /** By range: entries up to this sequence count as absent. */
+  readonly floors: Float64Array
+}
+
+/** A segment, or what it was at some moment: arenas are only appended to. */
+export interface CountedSegment {
+  readonly arena: SharedArrayBuffer
+  /** Offsets of the newest record of every key, 0 for none, in any order. */
+  readonly records: Uint32Array
+}
+
+export interface CountTreesResult {
+  /** To be added to what is known: sealed bytes, see trees/trees-file.ts. */
+  readonly trees: Uint8Array
+  readonly entriesRead: number
 }
 
 /**

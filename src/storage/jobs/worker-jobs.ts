@@ -1,7 +1,7 @@
 /**
- * Storage jobs in worker threads, two of them: one flushes segments, prepares log files, reads new tables for the cache and writes the manifest, the other compacts. A flush
- * must never wait behind a compaction of gigabytes, because writers wait behind flushes when memory runs out; two
- * compactions side by side would only share the same disk. Threads start with their first job. Arenas and indexes are
+ * Storage jobs in worker threads, three of them: one flushes segments, prepares log files, reads new tables for the cache and writes the manifest, one compacts, one counts
+ * records for trees. A flush must never wait behind a compaction of gigabytes, because writers wait behind flushes when memory runs out; two
+ * compactions side by side would only share the same disk; a count may take long, and hardly ever comes. Threads start with their first job. Arenas and indexes are
  * shared, not copied.
  */
 import type { Clock } from '../../env/clock.js'
@@ -11,6 +11,8 @@ import type { WorkerSetup } from './job-message.js'
 import type {
   CompactJob,
   CompactResult,
+  CountTreesJob,
+  CountTreesResult,
   FlushJob,
   FlushResult,
   ManifestJob,
@@ -29,11 +31,13 @@ const startStorageWorker: StartThread = (paceWords, events) => {
 export class WorkerJobs implements StorageJobs {
   readonly #flushes: JobThread
   readonly #compactions: JobThread
+  readonly #treeCounts: JobThread
 
   /** `compactionBytesPerSecond`, read and written together: 0 for no limit. `start` is there for tests. */
   constructor(clock: Clock, compactionBytesPerSecond: number, start: StartThread = startStorageWorker) {
     this.#flushes = new JobThread(start, clock)
     this.#compactions = new JobThread(start, clock)
+    this.#treeCounts = new JobThread(start, clock)
     this.setCompactionRate(compactionBytesPerSecond)
   }
 
@@ -57,11 +61,16 @@ export class WorkerJobs implements StorageJobs {
     await this.#flushes.run({ kind: 'read-blocks', job })
   }
 
+  countTrees(job: CountTreesJob): Promise<CountTreesResult> {
+    return this.#treeCounts.run({ kind: 'count-trees', job }) as Promise<CountTreesResult>
+  }
+
   setCompactionRate(bytesPerSecond: number): void {
     this.#compactions.pace.setRate(bytesPerSecond)
+    this.#treeCounts.pace.setRate(bytesPerSecond)
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#flushes.close(), this.#compactions.close()])
+    await Promise.all([this.#flushes.close(), this.#compactions.close(), this.#treeCounts.close()])
   }
 }

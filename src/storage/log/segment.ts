@@ -46,6 +46,8 @@ export class SegmentMemory {
   readonly chain: Int32Array
   readonly chainHeads: Int32Array
   readonly chainLengths: Int32Array
+  /** Jobs that read it; until they have ended it serves no other segment. */
+  holds = 0
 
   /** `indexSlots` is a power of two; recovery needs more of them than a segment that can be given up early. */
   constructor(capacityBytes: number, indexSlots = slotsFor(capacityBytes, ARENA_BYTES_PER_INDEX_SLOT)) {

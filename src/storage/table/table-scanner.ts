@@ -37,11 +37,18 @@ export class TableScanner {
   #count = 0
   #index = 0
   #entriesRead = 0
+  /** Entries with a lower token are passed over. */
+  readonly #from: number
 
-  /** Opens the table. Throws CorruptionError or what the disk throws. */
-  constructor(disk: Disk, path: string) {
+  /** Opens the table, to be read from its first entry at or after the token `from`. Throws CorruptionError or what the disk throws. */
+  constructor(disk: Disk, path: string, from = 0) {
     this.#disk = disk
     this.#opened = openTableFile(disk, path)
+    this.#from = from
+    if (from <= this.summary.minToken) return
+    const block = this.#opened.index.lastBelow(from)
+    this.#block = block - 1
+    this.#readTo = block
   }
 
   get summary(): TableSummary {
@@ -51,13 +58,15 @@ export class TableScanner {
   /** Goes to the next entry, at first to the first; false at the end. Throws CorruptionError or what the disk throws. */
   next(): boolean {
     assert(!this.#isClosed, 'a closed scanner reads nothing')
-    this.#index++
-    while (this.#index >= this.#count) if (!this.#nextBlock()) return false
-    this.token = blockToken(this.#memory, this.#blockAt, this.#index)
+    do {
+      this.#index++
+      while (this.#index >= this.#count) if (!this.#nextBlock()) return false
+      this.token = blockToken(this.#memory, this.#blockAt, this.#index)
+      this.#entriesRead++
+    } while (this.token < this.#from)
     this.entry.bytes = this.#memory
     this.entry.record = blockRecord(this.#memory, this.#blockAt, this.#count, this.#index)
     this.#isHashed = false
-    this.#entriesRead++
     return true
   }
 
@@ -97,7 +106,7 @@ export class TableScanner {
     const { index, path } = this.#opened
     const block = this.#block + 1
     if (block === index.blockCount) {
-      if (this.#entriesRead !== this.summary.entryCount) {
+      if (this.#from <= this.summary.minToken && this.#entriesRead !== this.summary.entryCount) {
         throw tableCorruption(
           path,
           index.endOffset,

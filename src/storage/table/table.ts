@@ -11,7 +11,7 @@
  * the cache; a block that fails is an error for everyone who waits, never an absent key, and is read again next time.
  *
  * Life: retire() says that the current version no longer contains the table. Its blocks leave the cache at once; the file
- * is closed, and removed if asked, when the last read under way has ended. Who waited for such a read is called without
+ * is closed, and removed if asked, when the last read under way, and the last job that holds it, has ended. Who waited for such a read is called without
  * an error, runs again, and asks the tables of the new version. A lookup in a retired table is harmless (it answers
  * COLD, or ABSENT by the filter), and so is a load, which reads nothing and answers as if it had.
  */
@@ -76,6 +76,8 @@ export class Table {
   readonly #loads = new Map<number, LoadDone[]>()
   #isRetired = false
   #unlinks = false
+  /** Jobs that read the file by its name. */
+  #holds = 0
 
   private constructor(disk: Disk, opened: TableFile, cache: BlockCache) {
     this.path = opened.path
@@ -255,7 +257,23 @@ export class Table {
     this.#isRetired = true
     this.#unlinks = unlink
     this.#cache.release(this.#cacheHandle)
-    if (this.#loads.size === 0) this.#close()
+    this.#closeWhenUnused()
+  }
+
+  /** A job reads the file by its name: that stays until release(), also when the table is retired meanwhile. */
+  hold(): void {
+    assert(!this.#isRetired, 'a retired table is not read')
+    this.#holds++
+  }
+
+  /** Ends what hold() began. */
+  release(): void {
+    this.#holds--
+    if (this.#isRetired) this.#closeWhenUnused()
+  }
+
+  #closeWhenUnused(): void {
+    if (this.#loads.size === 0 && this.#holds === 0) this.#close()
   }
 
   /** An error of the disk is nobody's to handle: the file has no user, and one that stays is removed at the next start. */
@@ -324,7 +342,7 @@ export class Table {
       const failure = error ?? this.#damageOf(block, buffer, bytes)
       if (this.#isRetired || failure !== null) this.#cache.giveReadBuffer(buffer)
       else this.#takeIn(block, buffer, waiting.length)
-      if (this.#isRetired && this.#loads.size === 0) this.#close()
+      if (this.#isRetired) this.#closeWhenUnused()
       for (const each of waiting) each(this.#isRetired ? null : failure)
     })
   }

@@ -22,28 +22,42 @@ export class HourTree implements TreeHash {
   keys = 0
   /** No entry of these keys has a higher sequence. */
   lastArrival = 0
-  /** By leaf: low, high; null when folded. */
-  readonly leaves: Int32Array | null
+  #leaves: Int32Array | null
 
+  /** @param leaves how many; 0 for a folded tree. */
   constructor(leaves: number) {
-    this.leaves = leaves === 0 ? null : new Int32Array(2 * leaves)
+    this.#leaves = leaves === 0 ? null : new Int32Array(2 * leaves)
   }
 
-  /** Adds (`sign` 1) or takes away (-1) a record's share. `leaf` is one of this tree's. */
-  change(low: number, high: number, leaf: number, sign: number): void {
-    const { leaves } = this
-    const signedLow = Math.imul(low, sign)
-    const signedHigh = Math.imul(high, sign)
-    this.low = (this.low + signedLow) | 0
-    this.high = (this.high + signedHigh) | 0
-    this.keys += sign
+  /** By leaf: low, high; null when folded. */
+  get leaves(): Int32Array | null {
+    return this.#leaves
+  }
+
+  /** Adds words to a leaf, one of this tree's, and so many keys to the tree. */
+  change(leaf: number, low: number, high: number, keys: number): void {
+    const leaves = this.#leaves
+    this.low = (this.low + low) | 0
+    this.high = (this.high + high) | 0
+    this.keys += keys
     if (leaves === null) return
-    leaves[2 * leaf] += signedLow
-    leaves[2 * leaf + 1] += signedHigh
+    leaves[2 * leaf] += low
+    leaves[2 * leaf + 1] += high
+  }
+
+  /** Adds all that another tree of the same range and hour holds. Where that one is folded, this one becomes so. */
+  merge(other: HourTree): void {
+    this.low = (this.low + other.low) | 0
+    this.high = (this.high + other.high) | 0
+    this.keys += other.keys
+    this.lastArrival = Math.max(this.lastArrival, other.lastArrival)
+    const leaves = this.#leaves
+    if (other.leaves === null) this.#leaves = null
+    else if (leaves !== null) for (let i = 0; i < leaves.length; i++) leaves[i] += other.leaves[i]
   }
 
   get leafCount(): number {
-    return this.leaves === null ? 0 : this.leaves.length / 2
+    return this.#leaves === null ? 0 : this.#leaves.length / 2
   }
 
   /** Nothing is in it, nor is anything to be taken away from another. */

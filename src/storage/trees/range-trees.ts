@@ -23,7 +23,8 @@ import { entrySequence } from '../entry.js'
 import { HourTree } from './hour-tree.js'
 import type { TreeHash } from './hour-tree.js'
 import { HOUR_MS, hourOf, NEVER_HOUR, RecordShare } from './record-share.js'
-import { HOUR_LEAVES, LEAVES } from './tree-ranges.js'
+import { encodeTrees } from './trees-file.js'
+import { fullLeafCount, HOUR_LEAVES, LEAVES } from './tree-ranges.js'
 import type { TokenInterval, TreeRanges } from './tree-ranges.js'
 
 /** Trees of hours that have leaves: 8 MB of them, two months of hours in each of ten ranges. */
@@ -49,7 +50,12 @@ export class RangeTrees {
   readonly #ready: Uint8Array
   /** By range: hours up to this one are purged. */
   readonly #forgotten: Int32Array
+  /** By range: entries up to this sequence count as absent. */
+  readonly #floors: Float64Array
+  /** By range: how often it began anew. */
+  readonly #resets: Uint32Array
   readonly #share = new RecordShare()
+  readonly #oldShare = new RecordShare()
   readonly #hoursWithLeavesMax: number
   #hoursWithLeaves = 0
   #flushMark = 0
@@ -62,6 +68,8 @@ export class RangeTrees {
     this.#hours = Array.from({ length: ranges.count }, () => new Map<number, HourTree>())
     this.#ready = new Uint8Array(ranges.count).fill(1)
     this.#forgotten = new Int32Array(ranges.count)
+    this.#floors = new Float64Array(ranges.count)
+    this.#resets = new Uint32Array(ranges.count)
   }
 
   /** FLUSHALL's mark: dots at or below it add nothing. */
@@ -82,30 +90,56 @@ export class RangeTrees {
   ): void {
     const range = this.ranges.ofSlot[slotOfToken(token)]
     const leaf = this.ranges.leafOf(range, token)
-    if (oldBytes !== null) this.#change(range, leaf, oldBytes, oldRecord, -1)
-    this.#change(range, leaf, newBytes, newRecord, 1)
+    const share = this.#share
+    const added = share.of(newBytes, newRecord, this.#flushMark)
+    const sequence = entrySequence(newBytes, newRecord)
+    const old = this.#oldShare
+    if (oldBytes !== null && old.of(oldBytes, oldRecord, this.#flushMark)) {
+      if (added && share.hour === old.hour) {
+        const low = (share.low - old.low) | 0
+        const high = (share.high - old.high) | 0
+        return this.#change(range, leaf, share.hour, low, high, 0, sequence)
+      }
+      this.#change(range, leaf, old.hour, -old.low | 0, -old.high | 0, -1, 0)
+    }
+    if (added) this.#change(range, leaf, share.hour, share.low, share.high, 1, sequence)
   }
 
   /** Counts the newest entry of a key, of which nothing was counted. */
   add(token: number, bytes: Buffer, record: number): void {
     const range = this.ranges.ofSlot[slotOfToken(token)]
-    this.#change(range, this.ranges.leafOf(range, token), bytes, record, 1)
-  }
-
-  #change(range: number, leaf: number, bytes: Buffer, record: number, sign: number): void {
     const share = this.#share
     if (!share.of(bytes, record, this.#flushMark)) return
-    const { hour } = share
+    const leaf = this.ranges.leafOf(range, token)
+    this.#change(range, leaf, share.hour, share.low, share.high, 1, entrySequence(bytes, record))
+  }
+
+  /** `sequence`: of the entry that has come; 0 when one has gone. */
+  #change(
+    range: number,
+    leaf: number,
+    hour: number,
+    low: number,
+    high: number,
+    keys: number,
+    sequence: number,
+  ): void {
     if (hour === NEVER_HOUR) {
-      const tree = (this.#never[range] ??= new HourTree(LEAVES))
-      tree.change(share.low, share.high, leaf, sign)
-      return
+      return this.#neverTree(range).change(leaf, low, high, keys)
     }
     if (hour <= this.#forgotten[range]) return
-    const tree = this.#hours[range].get(hour) ?? this.#makeHour(range, hour)
-    tree.change(share.low, share.high, Math.floor((leaf * HOUR_LEAVES) / LEAVES), sign)
-    if (sign > 0) tree.lastArrival = Math.max(tree.lastArrival, entrySequence(bytes, record))
-    else if (tree.isEmpty && this.#ready[range] === 1) this.#dropHour(range, hour, tree)
+    const tree = this.#hourTree(range, hour)
+    tree.change(Math.floor((leaf * HOUR_LEAVES) / LEAVES), low, high, keys)
+    if (sequence > tree.lastArrival) tree.lastArrival = sequence
+    if (keys < 0 && tree.isEmpty && this.#ready[range] === 1) this.#dropHour(range, hour, tree)
+  }
+
+  #neverTree(range: number): HourTree {
+    return (this.#never[range] ??= new HourTree(LEAVES))
+  }
+
+  #hourTree(range: number, hour: number): HourTree {
+    return this.#hours[range].get(hour) ?? this.#makeHour(range, hour)
   }
 
   #makeHour(range: number, hour: number): HourTree {
@@ -162,7 +196,7 @@ export class RangeTrees {
 
   /** Leaves of a tree, where it has any: LEAVES or HOUR_LEAVES; 0 where it is folded. */
   leafCountOf(range: number, hourEndMs: number): number {
-    return this.#treeOf(range, hourEndMs)?.leafCount ?? fullLeafCount(hourEndMs)
+    return this.#treeOf(range, hourEndMs)?.leafCount ?? fullLeafCount(hourOf(hourEndMs))
   }
 
   /**
@@ -175,7 +209,7 @@ export class RangeTrees {
 
   /** The leaf of the hour's tree that a token of the range lies in. */
   leafOf(range: number, hourEndMs: number, token: number): number {
-    return Math.floor((this.ranges.leafOf(range, token) * fullLeafCount(hourEndMs)) / LEAVES)
+    return Math.floor((this.ranges.leafOf(range, token) * fullLeafCount(hourOf(hourEndMs))) / LEAVES)
   }
 
   /** The tokens of a node of a level of `count` nodes; of a leaf, where that is the number of leaves. */
@@ -196,10 +230,47 @@ export class RangeTrees {
     for (const [hour, tree] of this.#hours[range]) if (hour <= until) this.#dropHour(range, hour, tree)
   }
 
-  /** Empties the trees of a range, which is not ready until what is missing has been added. */
-  reset(range: number): void {
+  /**
+   * Empties the trees of a range, which is not ready until what is missing has been added. `floor`: own entries of the range up to
+   * this sequence count as absent from now on; as before unless said.
+   */
+  reset(range: number, floor = this.#floors[range]): void {
     this.#empty(range)
+    this.#floors[range] = floor
+    this.#resets[range]++
     this.#ready[range] = 0
+  }
+
+  /** By range: entries up to this sequence count as absent. */
+  get floors(): Float64Array {
+    return this.#floors
+  }
+
+  /** How often a range has begun anew: what was counted before belongs to trees that are gone. */
+  resetsOf(range: number): number {
+    return this.#resets[range]
+  }
+
+  /** Adds what was counted elsewhere to the trees of a range. */
+  merge(range: number, hours: ReadonlyMap<number, HourTree>): void {
+    for (const [hour, counted] of hours) {
+      if (hour !== NEVER_HOUR && hour <= this.#forgotten[range]) continue
+      const tree = hour === NEVER_HOUR ? this.#neverTree(range) : this.#hourTree(range, hour)
+      const hadLeaves = tree.leaves !== null
+      tree.merge(counted)
+      if (hadLeaves && tree.leaves === null && hour !== NEVER_HOUR) this.#hoursWithLeaves--
+    }
+  }
+
+  /** Everything that is known, as of the entry with this sequence, for a file (trees-file.ts); null when nothing is. */
+  encode(sequence: number): Buffer | null {
+    if (!this.#ready.includes(1)) return null
+    const ranges = this.#hours.map((hours, range) => {
+      const never = this.#never[range]
+      const all = new Map<number, HourTree>(never === null ? hours : [...hours, [NEVER_HOUR, never]])
+      return { floor: this.#floors[range], hours: this.#ready[range] === 1 ? all : null }
+    })
+    return encodeTrees({ version: this.ranges.version, sequence, flushMark: this.#flushMark, ranges })
   }
 
   /** The trees of a range are complete. */
@@ -213,6 +284,7 @@ export class RangeTrees {
     this.#flushMark = Math.max(this.#flushMark, mark)
     for (let range = 0; range < this.ranges.count; range++) {
       this.#empty(range)
+      this.#resets[range]++
       this.#ready[range] = 1
     }
   }
@@ -242,8 +314,4 @@ export class RangeTrees {
   #assertReady(range: number): void {
     assert(this.#ready[range] === 1, 'the trees of a range are complete before they are compared')
   }
-}
-
-function fullLeafCount(hourEndMs: number): number {
-  return hourEndMs === NEVER_DIES ? LEAVES : HOUR_LEAVES
 }

@@ -58,23 +58,21 @@ export class RecordShare {
   }
 
   #mix(checksum: number, stamp: number, value: number): void {
-    this.low = mixed(checksum, stamp, value, 0x9e3779b1 | 0)
-    this.high = mixed(checksum, value, stamp, 0x85ebca77 | 0)
+    const products = (Math.imul(stamp, 0x9e3779b1) + Math.imul(value, 0x85ebca77)) | 0
+    this.low = spread((checksum + products) | 0)
+    this.high = spread(Math.imul(checksum, 0xc2b2ae3d) ^ rotated(Math.imul(value, 0x27d4eb2f)) ^ stamp)
   }
 }
 
-/** MurmurHash3's round for each of three words, then its finish: every bit of them turns half of the result. */
-function mixed(a: number, b: number, c: number, seed: number): number {
-  let h = round(round(round(seed, a), b), c)
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
-  return h ^ (h >>> 16)
+function rotated(word: number): number {
+  return (word << 13) | (word >>> 19)
 }
 
-function round(h: number, word: number): number {
-  const k = Math.imul(word, 0xcc9e2d51)
-  const mixedIn = h ^ Math.imul((k << 15) | (k >>> 17), 0x1b873593)
-  return (Math.imul((mixedIn << 13) | (mixedIn >>> 19), 5) + 0xe6546b64) | 0
+/** MurmurHash3's finish: each bit of the word turns half of the result, so that sums do not show what was combined. */
+function spread(word: number): number {
+  let h = Math.imul(word ^ (word >>> 16), 0x85ebca6b)
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
+  return h ^ (h >>> 16)
 }
 
 /** hourOf(siblingDeathTime(…)) of the sibling described at `at`. */

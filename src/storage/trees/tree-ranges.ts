@@ -11,6 +11,7 @@ import { TOKENS_PER_SLOT } from '../../ring/token.js'
 import { assert } from '../../util/assert.js'
 import { assertPartitions } from '../partitions.js'
 import type { Partitions } from '../partitions.js'
+import { NEVER_HOUR } from './record-share.js'
 
 /** Leaves of the tree of what never dies. */
 export const LEAVES = 1024
@@ -78,4 +79,9 @@ export class TreeRanges {
     const position = Math.ceil((part * this.#positions[range]) / parts)
     return (this.#firstPositions[range] + position) * TOKENS_PER_POSITION
   }
+}
+
+/** Leaves of an hour's tree that is not folded; `hour` as RecordShare has it. */
+export function fullLeafCount(hour: number): number {
+  return hour === NEVER_HOUR ? LEAVES : HOUR_LEAVES
 }

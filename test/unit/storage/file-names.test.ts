@@ -1,6 +1,7 @@
 import t from 'tap'
 import {
   countsFileName,
+  treesFileName,
   logFileName,
   parseFileName,
   pathOf,
@@ -11,6 +12,7 @@ t.test('numbers are padded to six digits and grow beyond them', async (t) => {
   t.equal(logFileName(12), '000012.log')
   t.equal(tableFileName(999999), '999999.table')
   t.equal(countsFileName(1234567), '1234567.counts')
+  t.equal(treesFileName(14), '000014.trees')
   t.equal(pathOf('/data', logFileName(1)), '/data/000001.log')
   t.throws(() => logFileName(0), /positive/)
 })

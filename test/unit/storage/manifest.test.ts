@@ -25,6 +25,7 @@ function goldenState(): ManifestState {
     lastSequence: 2000,
     flushMark: 77,
     countsFile: 14,
+    treesFile: 13,
     addLogs: [12, 3],
     addTables: [
       tableOf(8, { level: 1, minToken: 501, maxToken: 900, deadCount: 1, deathQuartilesMs: [5, 6, 7, 8] }),
@@ -48,6 +49,11 @@ t.test('the manifest is written in the bytes of its page', async (t) => {
   const golden = readFileSync(new URL('../../../../test/data/manifest.txt', import.meta.url))
   t.equal(encodeManifest(goldenState()).toString(), golden.toString())
   t.same(decodeManifest(golden, PATH), goldenState())
+})
+
+t.test('a manifest of a version without trees names none', async (t) => {
+  const old = readFileSync(new URL('../../../../test/data/manifest-without-trees.txt', import.meta.url))
+  t.same(decodeManifest(old, PATH), { ...goldenState(), treesFile: 0 })
 })
 
 t.test('what was written is loaded, and the leftover of an earlier attempt is overwritten', async (t) => {
@@ -77,7 +83,7 @@ t.test('every flipped bit and every cut is detected', async (t) => {
 })
 
 t.test('a missing manifest beside files of ours is damage, not a new directory', async (t) => {
-  for (const name of ['000001.log', '000002.table', '000003.counts']) {
+  for (const name of ['000001.log', '000002.table', '000003.counts', '000004.trees']) {
     const disk = new MemoryDisk()
     disk.put(`/data/${name}`, Buffer.alloc(1))
     t.throws(() => Manifest.load(disk, DIRECTORY), { name: 'CorruptionError', file: PATH }, name)
@@ -99,7 +105,7 @@ t.test('bytes with a right checksum that contradict themselves are refused', asy
     t.throws(() => decodeManifest(bytes, PATH), { name: 'CorruptionError' }, what)
   }
   t.same(decodeManifest(encodeUnchecked(good), PATH), good, 'the tests own encoder is right')
-  for (const key of Object.keys(good)) {
+  for (const key of Object.keys(good).filter((name) => name !== 'treesFile')) {
     const partial = Object.fromEntries(Object.entries(good).filter(([name]) => name !== key))
     t.throws(() => decodeManifest(encodeUnchecked(partial), PATH), { name: 'CorruptionError' }, `no ${key}`)
   }

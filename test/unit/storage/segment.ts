@@ -81,6 +81,7 @@ export class TestSegment {
       fileNumbers: { first: firstFileNumber, count: 1000 },
       targetBytes,
       counts: null,
+      trees: null,
     }
   }
 }

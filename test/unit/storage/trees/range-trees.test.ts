@@ -12,21 +12,18 @@ const LIVES = 12
 const STEPS = 400
 
 t.test('the trees of a random life are those that a walk over the store finds', async (t) => {
-  let compared = 0
   for (let seed = 0; seed < LIVES; seed++) {
     const life = new TreeLife(seed)
     await life.machine.start()
     for (let step = 0; step < STEPS; step++) {
       await life.step()
-      if (!life.isReady) break
       if (step % 100 !== 99) continue
-      compared++
+      await life.ready()
       const difference = await life.difference()
       if (difference !== null) return void t.fail(`seed ${seed} step ${step}: ${difference}`)
     }
     await life.machine.stop()
   }
-  t.ok(compared > LIVES, `${compared} comparisons`)
 })
 
 /** A record of a key with an entry header before it, as a store holds it. */

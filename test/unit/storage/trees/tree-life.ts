@@ -43,6 +43,11 @@ export class TreeLife {
     return this.#probe
   }
 
+  /** Waits until the trees of all ranges are complete. */
+  async ready(): Promise<void> {
+    await this.machine.until(() => this.isReady, 'the trees are ready')
+  }
+
   async step(): Promise<void> {
     const { random, machine } = this
     const dice = random.below(100)

@@ -1,0 +1,187 @@
+/**
+ * Sees to it that trees become ready: brings those that were saved up to date after a start, and has those counted anew of which
+ * it is in doubt what they should be. The counting is a job in a worker (jobs/count-trees-job.ts) over what the store holds
+ * at the moment when it starts: tables and segments that do not change any more, and of the active segment what its
+ * index says then. From that moment on every append changes the trees as always, and when the job has ended its sums are
+ * added. So writes never wait, and nothing is counted twice or not at all.
+ *
+ * The tables of a job stay open, and their files in place, until it has ended, though a compaction may have replaced
+ * them; memory of its segments is not reused.
+ */
+import type { Timer } from '../../env/clock.js'
+import { CorruptionError } from '../corruption-error.js'
+import type { CountedSegment, CountTreesJob } from '../jobs/storage-jobs.js'
+import type { Segment } from '../log/segment.js'
+import type { StoreEnv } from '../store-options.js'
+import type { Partitions } from '../partitions.js'
+import type { LiveTable } from '../table-set.js'
+import type { RangeTrees, TreeFacts } from './range-trees.js'
+import { decodeTrees } from './trees-file.js'
+
+/** Tables that one job reads: ranges become ready one after the other, and replaced tables do not stay for long. */
+const JOB_BYTES = 1024 * 1024 * 1024
+const RETRY_AFTER_MS = 10_000
+
+/** What trees are made of. */
+export interface CountedStore {
+  tables(): readonly LiveTable[]
+  /** Those that no table holds yet, the active one included. */
+  segments(): readonly Segment[]
+  /** All ranges are ready again: what was counted had better be saved. */
+  onCounted(): void
+}
+
+/** Saved trees that lack what came after the entry with this sequence. */
+export interface SavedBase {
+  readonly sequence: number
+  /** Of which ranges. */
+  readonly ranges: readonly number[]
+}
+
+export interface TreeKeeperFacts extends TreeFacts {
+  readonly counting: boolean
+  /** Ranges that were counted from nothing since the start. */
+  readonly rebuiltRanges: number
+  /** Why the last count failed; empty when none did. */
+  readonly lastError: string
+}
+
+export class TreeKeeper {
+  readonly #env: StoreEnv
+  readonly #directory: string
+  readonly #partitions: Partitions
+  readonly #trees: RangeTrees
+  readonly #store: CountedStore
+  #running = false
+  #stopped = false
+  #retry: Timer | null = null
+  #rebuiltRanges = 0
+  #lastError = ''
+
+  constructor(
+    env: StoreEnv,
+    directory: string,
+    partitions: Partitions,
+    trees: RangeTrees,
+    store: CountedStore,
+  ) {
+    this.#env = env
+    this.#directory = directory
+    this.#partitions = partitions
+    this.#trees = trees
+    this.#store = store
+  }
+
+  get facts(): TreeKeeperFacts {
+    return {
+      ...this.#trees.facts,
+      counting: this.#running,
+      rebuiltRanges: this.#rebuiltRanges,
+      lastError: this.#lastError,
+    }
+  }
+
+  /** Begins, at once, before anything is written: with `base`, and then with all ranges that are not ready. */
+  start(base: SavedBase | null): void {
+    if (base === null || base.ranges.length === 0) return this.#next()
+    const { sequence, ranges } = base
+    const tables = this.#store.tables()
+    const newer = tables.filter(({ table }) => table.summary.minSequence > sequence)
+    const older = tables.filter(({ table }) => table.summary.maxSequence <= sequence)
+    this.#run(ranges, newer, older)
+  }
+
+  /** What the trees of a range hold is in doubt, or its floor has moved (see RangeTrees.reset): they are counted anew. */
+  recount(range: number, floor?: number): void {
+    this.#trees.reset(range, floor)
+    this.#next()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#retry?.cancel()
+  }
+
+  #next(): void {
+    if (this.#stopped || this.#running || this.#retry !== null) return
+    const trees = this.#trees
+    const wanted: number[] = []
+    for (let range = 0; range < trees.ranges.count; range++) if (!trees.isReady(range)) wanted.push(range)
+    if (wanted.length === 0) return
+    // What lies below the flush mark adds nothing, nor does it hide anything that does.
+    const tables = this.#store.tables().filter(({ table }) => table.summary.maxHlc > trees.flushMark)
+    const bytes = tables.reduce((sum, { table }) => sum + table.summary.sizeBytes, 0)
+    const rangesPerJob = Math.max(1, Math.floor((JOB_BYTES * trees.ranges.count) / bytes))
+    const ranges = wanted.slice(0, rangesPerJob)
+    for (const range of ranges) trees.reset(range)
+    this.#rebuiltRanges += ranges.length
+    this.#run(ranges, tables, [])
+  }
+
+  #run(ranges: readonly number[], newer: readonly LiveTable[], older: readonly LiveTable[]): void {
+    const trees = this.#trees
+    const resets = ranges.map((range) => trees.resetsOf(range))
+    const segments = this.#store.segments().filter((segment) => segment.keyCount > 0)
+    const tables = [...newer, ...older]
+    for (const { table } of tables) table.hold()
+    for (const segment of segments) segment.memory.holds++
+    const job: CountTreesJob = {
+      directory: this.#directory,
+      partitions: this.#partitions,
+      ranges,
+      newer: newer.map(({ facts }) => facts),
+      older: older.map(({ facts }) => facts),
+      segments: segments.map(countedSegment),
+      flushMark: trees.flushMark,
+      floors: trees.floors.slice(),
+    }
+    this.#running = true
+    const ended = (): void => {
+      this.#running = false
+      for (const { table } of tables) table.release()
+      for (const segment of segments) segment.memory.holds--
+    }
+    this.#env.jobs.countTrees(job).then(
+      ({ trees: bytes }) => {
+        ended()
+        if (this.#stopped) return
+        this.#add(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), ranges, resets)
+        this.#next()
+        const { facts } = this.#trees
+        if (facts.readyRanges === facts.ranges) this.#store.onCounted()
+      },
+      (error: unknown) => {
+        ended()
+        this.#failed(error)
+      },
+    )
+  }
+
+  /** A range that began anew meanwhile is counted again. */
+  #add(bytes: Buffer, ranges: readonly number[], resets: readonly number[]): void {
+    const counted = decodeTrees(bytes, 'what a worker has counted')
+    ranges.forEach((range, i) => {
+      const { hours } = counted.ranges[range]
+      if (hours === null || this.#trees.resetsOf(range) !== resets[i]) return
+      this.#trees.merge(range, hours)
+      this.#trees.makeReady(range)
+    })
+  }
+
+  /** What was loaded may lack what the job should have added: everything that is not ready is counted from nothing then. */
+  #failed(error: unknown): void {
+    if (this.#stopped) return
+    this.#lastError = String(error)
+    const event = error instanceof CorruptionError ? 'trees not counted: damage' : 'trees not counted'
+    this.#env.log.warn(event, { error: this.#lastError })
+    this.#retry = this.#env.clock.after(RETRY_AFTER_MS, () => {
+      this.#retry = null
+      this.#next()
+    })
+  }
+}
+
+/** Appending goes on in the active segment: its arena only grows, its index is copied. */
+function countedSegment({ memory, sealed }: Segment): CountedSegment {
+  return { arena: memory.shared, records: sealed ? memory.records : memory.records.slice() }
+}
