@@ -5,14 +5,14 @@ import type { SimClient, SimReply } from '../../src/sim/sim-client.js'
 import { SimCluster } from '../../src/sim/sim-cluster.js'
 import type { SimNode } from '../../src/sim/sim-node.js'
 import type { SimRandom } from '../../src/sim/sim-random.js'
-import { NOTICED_MS, clientAt, heldBy, keyAt, listOf, siblings } from './cluster-world.js'
+import { NOTICED_MS, UNREPAIRED, clientAt, heldBy, keyAt, listOf, siblings } from './cluster-world.js'
 
 const SEEDS = 5
 const PIPELINES = 50
 
 /** A cluster of which only the key's home has the newer value, all linked. */
 async function newerAtHome(seed: string) {
-  const cluster = await SimCluster.started({ seed, diskDelayMsMax: 10 })
+  const cluster = await SimCluster.started({ seed, diskDelayMsMax: 10, settings: UNREPAIRED })
   const [home, second, third] = cluster.nodes
   const key = keyAt(cluster, home, second)
   const client = await clientAt(cluster, home, 'ONE', 'ONE')
