@@ -17,15 +17,26 @@ const CONNECT_TIMEOUT_MS = 5000
 
 export class SimRequest {
   readonly args: readonly string[]
-  /** Undefined until it is there. */
-  reply: SimReply | undefined = undefined
+  /** Called once, at the instant of the reply. */
+  onReply: ((reply: SimReply) => void) | undefined
+  #reply: SimReply | undefined = undefined
 
   constructor(args: readonly string[]) {
     this.args = args
   }
 
+  /** Undefined until it is there. */
+  get reply(): SimReply | undefined {
+    return this.#reply
+  }
+
+  answer(reply: SimReply): void {
+    this.#reply = reply
+    this.onReply?.(reply)
+  }
+
   get isDone(): boolean {
-    return this.reply !== undefined
+    return this.#reply !== undefined
   }
 }
 
@@ -64,7 +75,7 @@ export class SimClient implements StreamHandler {
   /** Requests that arrive together, as far as the network leaves them together. */
   pipeline(commands: readonly (readonly (string | number)[])[]): SimRequest[] {
     const requests = commands.map((args) => new SimRequest(args.map(String)))
-    if (this.#isClosed) for (const request of requests) request.reply = LOST
+    if (this.#isClosed) for (const request of requests) request.answer(LOST)
     else {
       this.#awaited.push(...requests)
       this.#write(Buffer.concat(requests.map(({ args }) => encoded(args))))
@@ -93,12 +104,11 @@ export class SimClient implements StreamHandler {
 
   onClose(): void {
     this.#isClosed = true
-    for (const request of this.#awaited.splice(0)) request.reply = LOST
+    for (const request of this.#awaited.splice(0)) request.answer(LOST)
   }
 
   #answered(reply: SimReply): void {
-    const request = this.#awaited.shift()
-    if (request !== undefined) request.reply = reply
+    this.#awaited.shift()?.answer(reply)
   }
 
   #write(bytes: Buffer): void {

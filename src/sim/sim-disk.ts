@@ -56,7 +56,7 @@ export class SimDisk implements Disk {
   readonly trace = new OperationTrace()
   readonly #random: SimRandom
   readonly #clock: Clock
-  readonly #delayMsMax: number
+  #delayMsMax: number
   readonly #faults = new FaultPlan()
   #medium: Medium
   #operations = 0
@@ -99,6 +99,20 @@ export class SimDisk implements Disk {
   /** Moves the size of the disk, to fill it or to make room. */
   setCapacity(capacityBytes: number): void {
     this.#medium.capacityBytes = capacityBytes
+  }
+
+  /** Operations with a callback that begin from now on take up to this; see SimDiskOptions. */
+  set delayMsMax(delayMsMax: number) {
+    this.#delayMsMax = delayMsMax
+  }
+
+  get delayMsMax(): number {
+    return this.#delayMsMax
+  }
+
+  /** Paths of all files that are visible, in the order of their names. */
+  get paths(): string[] {
+    return [...this.#medium.names.livePaths()].sort()
   }
 
   /** The n-th operation from now (1 is the next; of that kind if one is named) fails, and `times` - 1 after it. */

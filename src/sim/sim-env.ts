@@ -38,11 +38,14 @@ export class SimEnv {
     return new SimEnv(random, queue, clock, new SimDisk({ random, clock, ...settings }))
   }
 
-  /** Ends this world and returns the next one; `random` decides what a random crash keeps. */
-  reboot(mode: CrashMode, random?: SimRandom): SimEnv {
+  /**
+   * Ends this world and returns the next one; `random` decides what a random crash keeps. `from`: the disk that the machine has
+   * from then on, an empty one or an older copy, instead of its own.
+   */
+  reboot(mode: CrashMode, random?: SimRandom, from: SimDisk = this.disk): SimEnv {
     this.clock.stop()
     const clock = new SimClock(this.queue, this.clock)
-    const disk = this.disk.clone(clock)
+    const disk = from.clone(clock)
     this.disk.powerOff()
     disk.crash(mode, random)
     return new SimEnv(this.random.fork('reboot'), this.queue, clock, disk)

@@ -2,7 +2,8 @@
  * The simulated network: hosts by address, and between them ordered streams in virtual time. What real networks do to programs
  * happens on request, per direction between two hosts:
  *
- * - delay: each chunk takes a uniform time between two bounds; chunks of a stream never overtake each other;
+ * - delay: each chunk takes a uniform time between two bounds, of the whole network or of one way; chunks of a stream never
+ *   overtake each other;
  * - block: nothing arrives, no bytes and no end of them, until unblocked; then all of it does, as TCP sends again. One way or
  *   both. Connecting needs both ways. A stall is a block of both;
  * - break: both ends of the connections between two hosts are reset.
@@ -48,6 +49,8 @@ export class SimNetwork {
   delayMsMax: number
   readonly #hosts = new Map<string, SimHost>()
   readonly #blocked = new Set<string>()
+  /** What a chunk takes at the most from one address to another, where that is not the network's. */
+  readonly #slow = new Map<string, number>()
   readonly #streams = new Set<SimStream>()
 
   constructor(options: SimNetworkOptions) {
@@ -100,12 +103,30 @@ export class SimNetwork {
     }
   }
 
+  /** Resets a host's connections with every host of these. */
+  breakFrom(one: string, isOther: (address: string) => boolean): void {
+    this.trace.add(`break ${one}`)
+    for (const stream of [...this.#streams]) {
+      const { localAddress, remoteAddress } = stream
+      const isFrom = localAddress === one && isOther(remoteAddress)
+      if (isFrom || (remoteAddress === one && isOther(localAddress))) stream.reset()
+    }
+  }
+
   isBlocked(from: string, to: string): boolean {
     return this.#blocked.has(`${from}>${to}`)
   }
 
-  drawDelayMs(): number {
-    return this.delayMsMin + this.random.fraction() * (this.delayMsMax - this.delayMsMin)
+  /** What leaves one address for another from now on takes up to this; null for what is usual. */
+  slow(from: string, to: string, delayMsMax: number | null): void {
+    if (delayMsMax === null) this.#slow.delete(`${from}>${to}`)
+    else this.#slow.set(`${from}>${to}`, delayMsMax)
+  }
+
+  drawDelayMs(from: string, to: string): number {
+    const delayMsMax =
+      this.#slow.size === 0 ? this.delayMsMax : (this.#slow.get(`${from}>${to}`) ?? this.delayMsMax)
+    return this.delayMsMin + this.random.fraction() * (delayMsMax - this.delayMsMin)
   }
 
   hostAt(address: string): SimHost | undefined {
@@ -132,7 +153,7 @@ export class SimHost implements Network {
   readonly network: SimNetwork
   readonly address: string
   readonly clock: Clock
-  readonly readBuffer = Buffer.alloc(READ_BUFFER_BYTES)
+  #readBuffer: Buffer | null = null
   isDead = false
   readonly #listeners = new Map<number, Accept>()
   #nextPort = FIRST_OWN_PORT
@@ -141,6 +162,10 @@ export class SimHost implements Network {
     this.network = network
     this.address = address
     this.clock = clock
+  }
+
+  get readBuffer(): Buffer {
+    return (this.#readBuffer ??= Buffer.alloc(READ_BUFFER_BYTES))
   }
 
   listen(host: string, port: number, accept: Accept): Promise<Listener> {
@@ -171,6 +196,16 @@ export class SimHost implements Network {
     return this.#nextPort++
   }
 
+  /** Ports that somebody listens on. */
+  get listeners(): number {
+    return this.#listeners.size
+  }
+
+  /** Ends of connections that are not closed. */
+  get openStreams(): number {
+    return this.network.streamsOf(this).filter((stream) => !stream.isClosed).length
+  }
+
   /** The process dies: its connections are reset for the others, and it hears nothing of it. */
   kill(): void {
     if (this.isDead) return
@@ -198,7 +233,7 @@ class DialAttempt implements Dialing {
   start(timeoutMs: number): void {
     const { network, clock } = this.#from
     clock.after(timeoutMs, () => this.#fail('ETIMEDOUT'))
-    network.queue.schedule(network.drawDelayMs(), () => this.#arrive())
+    network.queue.schedule(network.drawDelayMs(this.#from.address, this.#address), () => this.#arrive())
   }
 
   cancel(): void {
@@ -212,13 +247,13 @@ class DialAttempt implements Dialing {
     const target = network.hostAt(this.#address)
     const accept = target?.acceptAt(this.#port)
     if (target === undefined || accept === undefined) {
-      clock.after(network.drawDelayMs(), () => this.#fail('ECONNREFUSED'))
+      clock.after(network.drawDelayMs(this.#address, address), () => this.#fail('ECONNREFUSED'))
       return
     }
     const [near, far] = SimStream.pair(this.#from, this.#from.ownPort(), target, this.#port)
     network.trace.add(`connect ${address} ${this.#address}:${this.#port}`)
     target.clock.after(0, () => far.start(accept(far)))
-    clock.after(network.drawDelayMs(), () => {
+    clock.after(network.drawDelayMs(this.#address, address), () => {
       if (this.#isOver) near.destroy()
       else {
         this.#isOver = true

@@ -10,7 +10,7 @@ import { InlineJobs } from '../storage/jobs/inline-jobs.js'
 import { assert } from '../util/assert.js'
 import type { CrashMode } from './disk/sim-file.js'
 import type { SimClock } from './sim-clock.js'
-import type { SimDisk } from './sim-disk.js'
+import { SimDisk } from './sim-disk.js'
 import type { SimEnv } from './sim-env.js'
 import type { SimLog } from './sim-log.js'
 import type { SimHost, SimNetwork } from './sim-network.js'
@@ -42,6 +42,10 @@ export class SimNode {
   #env: SimEnv
   #host: SimHost
   #running: RunningNode | null = null
+  /** Counts the machine's lives: a start that a crash overtook is forgotten. */
+  #life = 0
+  /** Over the disks of earlier lives. */
+  #pastTraces = 0
 
   constructor(name: string, address: string, config: NodeConfig, env: SimEnv, network: SimNetwork) {
     this.name = name
@@ -68,16 +72,44 @@ export class SimNode {
     return this.#running !== null
   }
 
-  /** Rejects as startNode does. Time has to go on meanwhile. */
+  /** Of everything that was asked of its disks. */
+  get diskHash(): number {
+    return (Math.imul(this.#pastTraces, 31) + this.disk.trace.hash) >>> 0
+  }
+
+  /** Rejects as startNode does, but resolves when the machine dies meanwhile. Time has to go on. */
   async start(): Promise<void> {
     assert(this.#running === null, 'a node is started once')
-    this.#running = await startNode(this.config, this.#nodeEnv())
+    const life = this.#life
+    try {
+      const running = await startNode(this.config, this.#nodeEnv())
+      if (life === this.#life) this.#running = running
+    } catch (error) {
+      if (life === this.#life) throw error
+    }
   }
 
   /** An orderly stop; the machine stays. Time has to go on meanwhile. */
   async stop(): Promise<void> {
-    await this.#running?.stop()
+    await this.halt()
     this.#restartMachine('keep-all')
+  }
+
+  /** An orderly stop, after which nothing but this look at the machine can be had: see leaks. */
+  async halt(): Promise<void> {
+    await this.#running?.stop()
+  }
+
+  /** What a node that has been halted should have given back, and has not. */
+  leaks(): string[] {
+    const { clock, disk } = this.#env
+    const counts: [number, string][] = [
+      [clock.timers, 'timers'],
+      [disk.openFiles, 'files'],
+      [this.#host.openStreams, 'connections'],
+      [this.#host.listeners, 'ports'],
+    ]
+    return counts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`)
   }
 
   /** The machine dies and is there again, without the node. `mode` says what is left of what was not synced. */
@@ -86,9 +118,18 @@ export class SimNode {
     this.#restartMachine(mode)
   }
 
-  #restartMachine(mode: CrashMode): void {
+  /** As a crash, and the disk is another one afterwards: an empty one, or an older copy of its own. */
+  crashOnto(disk: SimDisk | 'empty'): void {
+    this.#host.kill()
+    const { random, clock } = this.#env
+    this.#restartMachine('random', disk === 'empty' ? new SimDisk({ random, clock }) : disk)
+  }
+
+  #restartMachine(mode: CrashMode, disk?: SimDisk): void {
     this.#running = null
-    this.#env = this.#env.reboot(mode, this.#env.random.fork('crash'))
+    this.#life++
+    this.#pastTraces = this.diskHash
+    this.#env = this.#env.reboot(mode, this.#env.random.fork('crash'), disk)
     this.#host = this.#network.host(this.address, this.#env.clock)
   }
 

@@ -69,6 +69,10 @@ export class SimStream implements Stream {
     return [one, other]
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
   start(handler: StreamHandler): void {
     this.#handler = handler
     if (this.#isClosed) this.#later(() => handler.onClose())
@@ -176,7 +180,7 @@ export class SimStream implements Stream {
     if (this.#flying.length === 0 && (!this.#sendsEnd || this.#sentEnd)) return
     this.#isPumping = true
     const { network } = this.host
-    network.queue.schedule(network.drawDelayMs(), () => {
+    network.queue.schedule(network.drawDelayMs(this.localAddress, this.remoteAddress), () => {
       this.#isPumping = false
       if (this.#isBlocked) this.#isStalled = true
       else this.#deliver()
@@ -281,7 +285,7 @@ export class SimStream implements Stream {
     const { network } = this.host
     this.#resetDue = this.#isBlocked
     if (this.#resetDue) return
-    network.queue.schedule(network.drawDelayMs(), () => {
+    network.queue.schedule(network.drawDelayMs(this.localAddress, this.remoteAddress), () => {
       network.trace.add(`${this.#name} reset`)
       this.#other.reset()
     })

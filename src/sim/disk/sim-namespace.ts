@@ -156,6 +156,14 @@ export class SimNamespace {
     }
   }
 
+  *livePaths(directory = this.#root, above = ''): Generator<string> {
+    for (const [name, node] of directory.live) {
+      const path = `${above}/${name}`
+      if (node instanceof SimFile) yield path
+      else yield* this.livePaths(node, path)
+    }
+  }
+
   /** A copy of everything; `copies` maps each file to its twin. */
   clone(copies: Map<SimFile, SimFile>): SimNamespace {
     const directories = new Map<SimDirectory, SimDirectory>()

@@ -1,0 +1,169 @@
+/**
+ * What a seed decides about a run before it begins: how large the cluster is, which faults it has and how often, what clients do.
+ * Not every run has everything: a fault that is always there hides what happens without it, and a few that come often find
+ * more than many that come seldom (swarm testing: Groce et al., 2012).
+ */
+import type { SimRandom } from '../sim-random.js'
+import type { WorkloadOptions } from '../workload/workload.js'
+import { CLOCK_FAULTS, DISK_FAULTS, LOSSES } from './fault-model.js'
+import type { FaultKind } from './fault-model.js'
+import type { FaultOptions } from './faults.js'
+
+export interface RunOptions {
+  readonly seed: number | string
+  readonly nodes: number
+  /** Of the safety phase, without what quiet times and stops of the world take. */
+  readonly safetyMs: number
+  readonly faults: FaultOptions
+  readonly workload: WorkloadOptions
+  /** Faults between two parts of the safety phase, in this order. */
+  readonly interludes: readonly FaultKind[]
+  readonly diskDelayMsMax: number
+  readonly readsEagerly: boolean
+  /** Segments, tables and caches so small that a run flushes, compacts and reads from its disk. */
+  readonly hasTinyStorage: boolean
+  /** How far clocks may be apart: see Evidence. */
+  readonly stampMs: number
+}
+
+const SAFETY_MS = 12_000
+/** Two stamps of one millisecond do not say which came first. */
+const STAMP_MS = 2
+/** Clocks that are wrong by less than max-clock-drift mint, and their stamps are believed up to twice that. */
+const WRONG_CLOCK_STAMP_MS = 1500
+
+/** Kinds by how often a run that has any of a group has them. */
+const GROUPS: readonly (readonly FaultKind[])[] = [
+  ['crash-lose-all', 'crash-random', 'crash-keep-all', 'crash-lose-all', 'stop'],
+  ['pause', 'pause'],
+  ['partition-whole', 'partition-whole', 'partition-partial', 'partition-bridge', 'partition-one-way'],
+  ['flapping', 'break', 'client-break'],
+  ['stall', 'stall', 'delay'],
+  ['clock-skew', 'clock-drift', 'clock-jump'],
+  ['eio-read', 'eio-write', 'eio-sync', 'enospc'],
+  ['slow-disk'],
+]
+/** Each is one in several runs: they cost a safety phase its quiet. */
+const INTERLUDES: readonly FaultKind[] = ['wipe', 'restore', 'blackout', 'sleep']
+const FAMILIES = ['once', 'once', 'reg', 'reg', 'chain', 'nx', 'cnt', 'sib', 'sib', 'del', 'ttl']
+
+export function runOptions(
+  seed: number | string,
+  random: SimRandom,
+  { safetyMs = SAFETY_MS, profile }: { readonly safetyMs?: number; readonly profile?: string } = {},
+): RunOptions {
+  const options = anyOptions(seed, random, safetyMs)
+  if (profile === undefined) return options
+  const { faults = {}, workload = {}, ...rest } = profileNamed(profile)
+  return {
+    ...options,
+    ...rest,
+    faults: { ...options.faults, ...faults },
+    workload: { ...options.workload, ...workload },
+  }
+}
+
+function anyOptions(seed: number | string, random: SimRandom, safetyMs: number): RunOptions {
+  const chosen = GROUPS.filter(() => random.chance(0.4))
+  const groups = chosen.length > 0 ? chosen : [random.pick(GROUPS)]
+  const kinds = groups.flat()
+  const hasClocks = kinds.some((kind) => CLOCK_FAULTS.has(kind))
+  const clients = random.between(3, 7)
+  const families = random.chance(0.5) ? FAMILIES : [random.pick(FAMILIES), random.pick(FAMILIES)]
+  return {
+    seed,
+    nodes: random.pick([3, 3, 3, 3, 4, 4, 5, 6]),
+    safetyMs,
+    faults: {
+      kinds,
+      everyMs: random.pick([250, 700, 2000]),
+      lastsMs: random.pick([200, 800, 2500]),
+    },
+    workload: {
+      clients,
+      families,
+      smartClients: random.chance(0.5) ? random.between(1, 2) : 0,
+      otherLevels: random.pick([0, 0, 0.1, 0.3]),
+      thinkMsMax: random.pick([20, 80, 300]),
+      flushChance: random.chance(0.15) ? 0.002 : 0,
+      epochs: random.pick([1, 1, 6]),
+    },
+    interludes: INTERLUDES.filter(() => random.chance(0.2)),
+    diskDelayMsMax: random.pick([0.3, 2, 8]),
+    readsEagerly: random.chance(0.5),
+    hasTinyStorage: random.chance(0.5),
+    stampMs: hasClocks ? WRONG_CLOCK_STAMP_MS : STAMP_MS,
+  }
+}
+
+/** What is not left to the seed. */
+type Profile = Partial<Omit<RunOptions, 'faults' | 'workload'>> & {
+  readonly faults?: Partial<FaultOptions>
+  readonly workload?: Partial<WorkloadOptions>
+}
+
+/** Runs that lean towards one kind of trouble, for whoever looks for a certain kind of bug. */
+const PROFILES: Readonly<Record<string, Profile>> = {
+  power: {
+    nodes: 3,
+    faults: { kinds: ['crash-lose-all', 'crash-lose-all', 'slow-disk'], everyMs: 400, lastsMs: 300 },
+    interludes: ['blackout', 'blackout', 'blackout'],
+    diskDelayMsMax: 8,
+    workload: { thinkMsMax: 20, families: ['once', 'once', 'reg', 'chain'], otherLevels: 0 },
+    stampMs: STAMP_MS,
+  },
+  partitions: {
+    nodes: 3,
+    faults: {
+      kinds: ['partition-whole', 'partition-partial', 'partition-one-way', 'stall'],
+      everyMs: 600,
+      lastsMs: 1500,
+    },
+    interludes: [],
+    workload: { thinkMsMax: 20, flushChance: 0, epochs: 1, otherLevels: 0 },
+    stampMs: STAMP_MS,
+  },
+  restarts: {
+    nodes: 3,
+    faults: { kinds: ['crash-keep-all', 'partition-partial'], everyMs: 150, lastsMs: 100 },
+    interludes: [],
+    workload: { families: ['sib'], epochs: 100, thinkMsMax: 40, flushChance: 0 },
+    stampMs: STAMP_MS,
+  },
+  flush: {
+    nodes: 3,
+    faults: { kinds: ['partition-whole', 'pause', 'crash-lose-all'], everyMs: 900, lastsMs: 600 },
+    interludes: [],
+    workload: { flushChance: 0.01, thinkMsMax: 40, families: ['once', 'reg', 'del', 'sib'] },
+    stampMs: STAMP_MS,
+  },
+  cold: {
+    nodes: 3,
+    faults: { kinds: ['crash-keep-all', 'crash-lose-all'], everyMs: 400, lastsMs: 300 },
+    interludes: [],
+    hasTinyStorage: true,
+    readsEagerly: false,
+    diskDelayMsMax: 8,
+    workload: { families: ['del', 'once', 'ttl'], thinkMsMax: 20 },
+    stampMs: STAMP_MS,
+  },
+}
+
+function profileNamed(name: string): Profile {
+  const profile = PROFILES[name]
+  if (profile === undefined)
+    throw new Error(`no profile ${name}; there are ${Object.keys(PROFILES).join(' ')}`)
+  return profile
+}
+
+export function hasDiskFaults({ faults, interludes }: RunOptions): boolean {
+  return [...faults.kinds, ...interludes].some((kind) => DISK_FAULTS.has(kind) || kind === 'bit-flip')
+}
+
+export function hasClockFaults({ faults }: RunOptions): boolean {
+  return faults.kinds.some((kind) => CLOCK_FAULTS.has(kind))
+}
+
+export function isLoss(kind: FaultKind): boolean {
+  return LOSSES.has(kind)
+}

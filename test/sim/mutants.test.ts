@@ -1,0 +1,36 @@
+/**
+ * Broken variants of the product have to be caught, or the simulator looks in the wrong places. A few of them run here, and all of
+ * them are made; `npm run sim -- --mutants` runs all.
+ */
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { MUTANTS } from '../../src/sim/mutants/all-mutants.js'
+import { patch, runMutant } from '../support/mutant-runner.js'
+
+const QUICK = new Set(['quorum-of-one', 'winner-repaired', 'ack-before-sync'])
+const SEEDS = 12
+const dist = fileURLToPath(new URL('../../src', import.meta.url))
+
+t.test('every variant changes the text that it names', async (t) => {
+  for (const mutant of MUTANTS) {
+    const folder = mkdtempSync(join(tmpdir(), 'kindred-mutant-'))
+    try {
+      for (const { file } of mutant.edits) cpSync(join(dist, file), join(folder, 'dist/src', file))
+      patch(folder, mutant)
+      t.pass(mutant.name)
+      t.throws(() => patch(folder, mutant), /its text stands/, 'a text that is gone is an error')
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }
+})
+
+for (const mutant of MUTANTS.filter(({ name }) => QUICK.has(name))) {
+  t.test(`a variant in which ${mutant.what} is caught`, async (t) => {
+    const { seed, checkers, first } = await runMutant(mutant, 1, SEEDS)
+    t.not(seed, null, `by ${checkers.join(', ')} at seed ${seed}: ${first}`)
+  })
+}
