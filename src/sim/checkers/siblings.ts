@@ -2,12 +2,14 @@
  * Siblings, none lost and none invented: keys of the family `sib` are only written with the context of what their writer has
  * seen. So exactly that is replaced, and causality alone says what must be there; clocks do not matter here.
  *
- *     lost         an acknowledged value is gone although nobody has replaced it after having seen it
- *     back         a value is there although a write that had seen it was acknowledged
+ *     lost         a known value is gone although nobody has replaced it after having seen it
+ *     back         a value is there although a known one has replaced it
  *     invented     a value is there that nobody has written, or whose write was refused
+ *
+ * A value is known once its write was acknowledged, or once a read at a quorum has shown it (RULES R1), whichever comes first.
  */
 import type { SimReply } from '../sim-client.js'
-import { described, hasWritten, isAcknowledged, isBefore, mayHaveWritten } from '../run/history.js'
+import { described, hasWritten, isAcknowledged, mayHaveWritten } from '../run/history.js'
 import type { Operation } from '../run/history.js'
 import { byKey, flushesOf, liveValues, mayBeFlushed } from './evidence.js'
 import type { Checker, Evidence, Violation } from './evidence.js'
@@ -34,12 +36,18 @@ export function valuesSeen(reply: SimReply): string[] {
     .filter((value): value is string => typeof value === 'string')
 }
 
+function isCurrentLook(look: Operation): boolean {
+  return look.kind === 'look' && isAcknowledged(look) && look.level !== 'ONE'
+}
+
 class SiblingHistory {
   readonly #key: string
   readonly #evidence: Evidence
   readonly #flushes: readonly Operation[]
   readonly #operations: readonly Operation[]
   readonly #byValue: ReadonlyMap<string, Operation>
+  /** By value; those that nobody knows of are not there. */
+  readonly #knownSinceMs = new Map<string, number>()
   readonly #violations: Violation[] = []
 
   constructor(
@@ -54,37 +62,45 @@ class SiblingHistory {
     this.#evidence = evidence
     const writes = operations.filter((one) => one.kind === 'resolve' && mayHaveWritten(one))
     this.#byValue = new Map(writes.map((write) => [write.value, write]))
+    for (const write of writes) {
+      // At ONE the write is known to one replica only.
+      if (hasWritten(write) && write.level !== 'ONE') this.#knownSinceMs.set(write.value, write.endMs)
+    }
+    for (const look of operations) {
+      if (!isCurrentLook(look)) continue
+      for (const value of valuesSeen(look.reply)) {
+        const sinceMs = this.#knownSinceMs.get(value) ?? Infinity
+        this.#knownSinceMs.set(value, Math.min(sinceMs, look.endMs))
+      }
+    }
   }
 
   violations(): Violation[] {
     for (const look of this.#operations) {
       if (look.kind !== 'look' || !isAcknowledged(look)) continue
-      const isCurrent = look.level !== 'ONE'
-      this.#judge(valuesSeen(look.reply), described(look), (write) => isCurrent && isBefore(write, look, 0))
+      this.#judge(valuesSeen(look.reply), described(look), isCurrentLook(look) ? look.startMs : 0)
     }
     for (const dump of this.#evidence.stores) {
       if (!this.#evidence.replicasOf(this.#key).includes(dump.node)) continue
-      this.#judge(liveValues(dump, this.#key, Infinity), `${dump.node} in the end`, hasWritten)
+      this.#judge(liveValues(dump, this.#key, Infinity), `${dump.node} in the end`, Infinity)
     }
     return this.#violations
   }
 
-  /** `values` were seen, by somebody who has to know of the writes for which `isKnown` holds. */
-  #judge(values: readonly string[], seenBy: string, isKnown: (write: Operation) => boolean): void {
+  /** `values` were seen by somebody who has to know of what was known before `atMs`. */
+  #judge(values: readonly string[], seenBy: string, atMs: number): void {
     const { stampMs } = this.#evidence
     for (const value of values) {
-      const write = this.#byValue.get(value)
-      if (write === undefined) this.#say(`invented ${value}: ${seenBy}`)
-      for (const replaced of this.#byValue.values()) {
-        if (!replaced.seen.includes(value) || !hasWritten(replaced) || !isKnown(replaced)) continue
-        this.#say(`back: ${seenBy} has ${value}, which was replaced by ${described(replaced)}`)
-      }
+      if (!this.#byValue.has(value)) this.#say(`invented ${value}: ${seenBy}`)
     }
     for (const write of this.#byValue.values()) {
-      if (!hasWritten(write) || !isKnown(write) || values.includes(write.value)) continue
-      if (this.#isReplaced(write) || mayBeFlushed(write, this.#flushes, stampMs)) continue
-      // At ONE the write is known to one replica only until all have converged.
-      if (write.level === 'ONE' && isKnown !== hasWritten) continue
+      if ((this.#knownSinceMs.get(write.value) ?? Infinity) >= atMs) continue
+      for (const value of values) {
+        if (!write.seen.includes(value)) continue
+        this.#say(`back: ${seenBy} has ${value}, which was replaced by ${described(write)}`)
+      }
+      if (values.includes(write.value) || this.#isReplaced(write)) continue
+      if (mayBeFlushed(write, this.#flushes, stampMs)) continue
       this.#say(`lost: ${seenBy} lacks ${described(write)}`)
     }
   }

@@ -112,9 +112,9 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: 'coordinator/coordinator.js',
-        find: 'this.#appendOwn(operation, false);',
+        find: 'return this.#refusedByAll(operation);\n        this.#appendOwn(operation, false);',
         replace:
-          'const waiting = (operation.draft?.keyHashes ?? []).flatMap((keyHash) => this.gates.release(keyHash, operation)); operation.answered = operation.asked; this.uncertain(operation, 0); this.#runWaiting(waiting);',
+          'return this.#refusedByAll(operation);\n        const waiting = (operation.draft?.keyHashes ?? []).flatMap((keyHash) => this.gates.release(keyHash, operation)); operation.answered = operation.asked; this.uncertain(operation, 0); this.#runWaiting(waiting);',
       },
     ],
     profile: 'partitions',

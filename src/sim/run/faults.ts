@@ -145,9 +145,13 @@ export class Faults {
     this.#story.say(`${kind} for ${Math.round(durationMs / 1000)} s`)
     const { nodes } = this.#cluster
     this.#worldStands = true
+    // What nobody has synced may be lost everywhere at once.
+    const modes: readonly CrashMode[] = this.#random.chance(0.5)
+      ? ['lose-all']
+      : ['lose-all', 'random', 'keep-all']
     for (const node of nodes) {
       if (kind === 'sleep') node.clock.pause()
-      else this.#powerOff(node, this.#random.pick(['lose-all', 'random', 'keep-all'] as const))
+      else this.#powerOff(node, this.#random.pick(modes))
     }
     await this.#cluster.run(durationMs)
     this.#story.say(`end of ${kind}`)

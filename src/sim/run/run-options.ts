@@ -107,9 +107,12 @@ const PROFILES: Readonly<Record<string, Profile>> = {
   power: {
     nodes: 3,
     faults: { kinds: ['crash-lose-all', 'crash-lose-all', 'slow-disk'], everyMs: 400, lastsMs: 300 },
-    interludes: ['blackout', 'blackout', 'blackout'],
-    diskDelayMsMax: 8,
-    workload: { thinkMsMax: 20, families: ['once', 'once', 'reg', 'chain'], otherLevels: 0 },
+    interludes: ['blackout', 'blackout', 'blackout', 'blackout'],
+    diskDelayMsMax: 30,
+    workload: {
+      ...{ clients: 7, thinkMsMax: 20, otherLevels: 0, epochs: 6 },
+      families: ['once', 'reg', 'reg', 'chain', 'sib', 'sib'],
+    },
     stampMs: STAMP_MS,
   },
   partitions: {

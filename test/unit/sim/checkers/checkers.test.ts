@@ -56,6 +56,11 @@ t.test('siblings: none lost, none back, none invented', async (t) => {
   const unknown = { ...over, reply: UNKNOWN }
   t.same(complaints(siblings, evidence([first, beside, unknown, look('v1', 'v2')])), [], 'it may have failed')
   t.same(complaints(siblings, evidence([first, beside, unknown, look('v3', 'v2')])), [], 'or not')
+  const earlier = { ...look('v2', 'v3'), startMs: 17, endMs: 18 }
+  t.same(complaints(siblings, evidence([first, beside, unknown, earlier, look('v2', 'v1')])), [
+    'back',
+    'lost',
+  ])
   const held = (...values: string[]) => [store('node-1', { 'sib:1': values })]
   t.same(complaints(siblings, evidence(all, { stores: held('v3', 'v2') })), [])
   t.same(complaints(siblings, evidence(all, { stores: held('v3') })), ['lost'])
