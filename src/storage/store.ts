@@ -93,6 +93,8 @@ export class Store {
   /** Of a node with replicas elsewhere. */
   #trees: RangeTrees | null = null
   #treeKeeper: TreeKeeper | null = null
+  /** They have been counted, and no segment has been sealed since that would take them along. */
+  #treesToSave = false
   readonly #orders = new WeakMap<Segment, SlotOrder>()
   #sequence = 0
   #flushMark = 0
@@ -135,7 +137,10 @@ export class Store {
     const maintenance = new Maintenance(this.#env, this.#options, loaded, {
       install: (tables, sealed, retained) => this.#install(tables, sealed, retained),
       active: () => this.#active,
-      onRoom: () => this.#events.onRoom(),
+      onRoom: () => {
+        this.#events.onRoom()
+        this.#saveTrees()
+      },
       writeDelayChanged: () => this.#events.onRoom(),
     })
     let first: NewSegment
@@ -175,12 +180,19 @@ export class Store {
     this.#treeKeeper = new TreeKeeper(this.#env, directory, partitions, loaded.trees, {
       tables: () => this.#tables.all,
       segments: () => [this.#active, ...this.#sealed.map(({ segment }) => segment)],
-      // They are saved with a flush. Without, the next start might have to count as long again.
       onCounted: () => {
-        if (this.#writer.failure === null && this.#maintenance.canRotate) this.#rotate(0)
+        this.#treesToSave = true
+        this.#saveTrees()
       },
     })
     this.#treeKeeper.start(loaded.base)
+  }
+
+  /** Trees are saved with a flush. Without one the next start might have to count as long again, so it is not left to the next writes. */
+  #saveTrees(): void {
+    if (!this.#treesToSave || this.#closed || this.#writer.failure !== null) return
+    if (this.#maintenance.canRotate) this.#rotate(0)
+    else this.#maintenance.makeMemory()
   }
 
   #install(tables: TableSet, sealed: readonly SealedSegment[], retained: readonly Segment[]): void {
@@ -678,6 +690,7 @@ export class Store {
       flushMark: this.#flushMark,
       synced: false,
     }
+    this.#treesToSave = false
     this.#maintenance.addSealed(sealed)
     this.#install(this.#tables, this.#maintenance.sealed, this.#retained)
     this.#activate(next)

@@ -241,7 +241,10 @@ export class RangeTrees {
     this.#ready[range] = 0
   }
 
-  /** By range: entries up to this sequence count as absent. */
+  /**
+   * By range: entries up to this sequence count as absent. After a start those that the saved trees were counted with: whoever
+   * keeps floors has ranges counted anew that have another.
+   */
   get floors(): Float64Array {
     return this.#floors
   }

@@ -18,6 +18,8 @@ const HOUR_MS = 3600_000
 export class TreeLife {
   readonly machine: StorageMachine
   readonly random: Seeded
+  /** Whether flush marks come. */
+  flushes = true
   #probe!: MergerProbe
   #probed: unknown = null
 
@@ -48,6 +50,10 @@ export class TreeLife {
     await this.machine.until(() => this.isReady, 'the trees are ready')
   }
 
+  async live(steps: number): Promise<void> {
+    for (let step = 0; step < steps; step++) await this.step()
+  }
+
   async step(): Promise<void> {
     const { random, machine } = this
     const dice = random.below(100)
@@ -57,7 +63,7 @@ export class TreeLife {
     else if (dice < 70) await this.#delete(key)
     else if (dice < 95) await this.#merge(key)
     else if (dice < 97) await machine.advance(random.below(HOUR_MS / 2))
-    else if (dice < 98) this.#flush()
+    else if (dice < 98 && this.flushes) this.#flush()
     else await machine.rest()
   }
 
