@@ -1,8 +1,9 @@
 /**
  * Writes the deltas of a message, as many as it has room for: what is left out is told in another round, so a message is bounded
  * whatever there is to tell. Members that have something to say go before those that merely live, and who goes first
- * changes from message to message, so everybody's turn comes.
+ * is drawn for each message, so everybody's turn comes.
  */
+import type { Random } from '../env/random.js'
 import { DELTA_HEAD_BYTES, STATE_HEAD_BYTES, writeDeltaHead, writeState } from './gossip-format.js'
 import { GOSSIP_BYTES_MAX } from './limits.js'
 import type { MemberTable, State } from './member-table.js'
@@ -32,11 +33,12 @@ export class DeltaWriter {
     members.push(member)
   }
 
-  /** A message whose first `from` bytes are left to the caller, the deltas behind them; `first` says whose turn it is. */
-  write(from: number, first: number): Buffer {
+  /** A message whose first `from` bytes are left to the caller, the deltas behind them; `random` says who goes first. */
+  write(from: number, random: Random): Buffer {
     const chosen: number[] = []
     let length = from
     for (const members of [this.#telling, this.#living]) {
+      const first = members.length === 0 ? 0 : random.below(members.length)
       for (let i = 0; i < members.length; i++) {
         const member = members[(first + i) % members.length]
         const bytes = members === this.#living ? DELTA_HEAD_BYTES : deltaBytes(this.#statesOf(member))

@@ -39,16 +39,16 @@ export class Gossip {
   readonly #table: MemberTable
   readonly #seeds: readonly number[]
   readonly #onChanged: StateListener
-  /** Whose turn it is to go first in a message that has not room for all. */
-  #turn = 0
+  readonly #random: Random
 
   /** `generation`: wall milliseconds at the start of this process. */
-  constructor(members: number, self: number, generation: number, onChanged: StateListener) {
+  constructor(members: number, self: number, generation: number, random: Random, onChanged: StateListener) {
     assert(generation > 0, 'a generation is a time')
     this.self = self
     this.#table = new MemberTable(members)
     this.#table.advance(self, generation, 1, 0)
     this.#seeds = Array.from({ length: Math.min(SEEDS, members) }, (_, i) => i).filter((one) => one !== self)
+    this.#random = random
     this.#onChanged = onChanged
   }
 
@@ -93,7 +93,8 @@ export class Gossip {
    * A round begins: this member is a version older, which shows that it lives. Answers to whom a SYN is due, each once, with
    * Cassandra's probabilities: a random live member; a dead one, the likelier the more there are; a seed when none was met.
    */
-  targets(random: Random, isLive: (member: number) => boolean): number[] {
+  targets(isLive: (member: number) => boolean): number[] {
+    const random = this.#random
     this.#nextVersion()
     const live: number[] = []
     const dead: number[] = []
@@ -105,12 +106,13 @@ export class Gossip {
     if (dead.length > 0 && random.below(live.length + 1) < dead.length) {
       targets.push(dead[random.below(dead.length)])
     }
-    const seed = this.#seedIsDue(random, targets, live.length, dead.length)
+    const seed = this.#seedIsDue(targets, live.length, dead.length)
     if (seed !== -1 && !targets.includes(seed)) targets.push(seed)
     return targets
   }
 
-  #seedIsDue(random: Random, targets: readonly number[], live: number, dead: number): number {
+  #seedIsDue(targets: readonly number[], live: number, dead: number): number {
+    const random = this.#random
     const seeds = this.#seeds
     if (seeds.length === 0) return -1
     if (targets.some((target) => seeds.includes(target)) && live >= seeds.length) return -1
@@ -173,7 +175,7 @@ export class Gossip {
       else deltas.addBeyond(member, generation, version)
     }
     const from = format.requestAt(0, asked.length)
-    const ack = deltas.write(from + format.COUNT_BYTES, this.#turn++)
+    const ack = deltas.write(from + format.COUNT_BYTES, this.#random)
     format.writeHead(ack, format.ACK, asked.length)
     asked.forEach((member, nth) => {
       format.writeRequest(ack, format.requestAt(0, nth), member, generations[member], versions[member])
@@ -190,7 +192,7 @@ export class Gossip {
       const generation = format.digestGeneration(bytes, digest)
       deltas.addBeyond(format.requestMember(bytes, at), generation, format.digestVersion(bytes, digest))
     }
-    const ack2 = deltas.write(format.HEAD_BYTES, this.#turn++)
+    const ack2 = deltas.write(format.HEAD_BYTES, this.#random)
     format.writeHead(ack2, format.ACK2, deltas.count)
     return ack2
   }

@@ -65,9 +65,15 @@ export class GossipPart {
     this.#peers = peers
     this.#intervalMs = intervalMs
     const self = peers.indexOf(null)
-    this.#gossip = new Gossip(peers.length, self, Math.max(1, clock.wallMs()), (member, name) => {
-      for (const listener of this.#listeners) listener(member, name)
-    })
+    this.#gossip = new Gossip(
+      peers.length,
+      self,
+      Math.max(1, clock.wallMs()),
+      options.random,
+      (member, name) => {
+        for (const listener of this.#listeners) listener(member, name)
+      },
+    )
     this.#judgements = {
       members: peers.length,
       self,
@@ -165,8 +171,7 @@ export class GossipPart {
   readonly #round = (): void => {
     this.#roundTimer = this.#clock.after(this.#intervalMs, this.#round)
     this.#counters.rounds++
-    for (const member of this.#gossip.targets(this.#random, (one) => !this.#isDown(one)))
-      this.#sendSyn(member)
+    for (const member of this.#gossip.targets((one) => !this.#isDown(one))) this.#sendSyn(member)
   }
 
   #tellNews(): void {

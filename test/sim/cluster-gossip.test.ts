@@ -2,7 +2,7 @@
 import t from 'tap'
 import { SimCluster } from '../../src/sim/sim-cluster.js'
 import type { SimNode } from '../../src/sim/sim-node.js'
-import { NOTICED_MS, clientsOf, fact, keyAt, keysAt } from './cluster-world.js'
+import { NOTICED_MS, clientsOf, fact, keyAt } from './cluster-world.js'
 
 /** What a message takes to get round three or five nodes, which is two or three rounds, with room. */
 const AGREED_MS = 6000
@@ -128,32 +128,34 @@ t.test('a link that flaps between two nodes fails nobody, and leaves no trace', 
   for (const client of clientsOf(cluster)) t.equal(await cluster.ask(client, 'SET', key, '1'), 'OK')
 })
 
-t.test(
-  'H1 a node that comes back is routed to within two seconds: started again, reachable again',
-  async (t) => {
-    for (const seed of ['one', 'two', 'three', 'four', 'five']) {
-      const cluster = await SimCluster.started({ seed: `back ${seed}` })
-      const [first, second, third] = cluster.nodes
-      const others = [first, second]
-      const keys = keysAt(cluster, third)
-      third.crash('lose-all')
-      await cluster.run(30_000)
-      t.ok((await fact(cluster, first, 'cluster_slots_elsewhere')) > 0)
-      await cluster.start(third)
-      const restartedMs = await untilRoutedHome(cluster, others)
-      t.ok(restartedMs <= ROUTED_MS_MAX, `${Math.round(restartedMs)} ms after its start`)
-      cluster.isolate(third)
-      await cluster.run(30_000)
-      t.ok((await fact(cluster, first, 'cluster_slots_elsewhere')) > 0)
-      cluster.heal()
-      const healedMs = await untilRoutedHome(cluster, cluster.nodes)
-      t.ok(healedMs <= ROUTED_MS_MAX, `${Math.round(healedMs)} ms after the partition`)
-      const received = await fact(cluster, third, 'cluster_requests_received')
-      t.equal(await cluster.ask(cluster.client(first), 'SET', keys.next().value, '1'), 'OK')
-      t.equal(await fact(cluster, third, 'cluster_requests_received'), received + 1, 'it is home again')
-    }
-  },
-)
+t.test('H1 a node that is started again is routed to within two seconds', async (t) => {
+  const cluster = await SimCluster.started({ seed: 'started again' })
+  const [first, second, third] = cluster.nodes
+  for (let i = 0; i < 5; i++) {
+    third.crash('lose-all')
+    await cluster.run(10_000 + 170 * i)
+    t.ok((await fact(cluster, first, 'cluster_slots_elsewhere')) > 0)
+    await cluster.start(third)
+    const routedMs = await untilRoutedHome(cluster, [first, second])
+    t.ok(routedMs <= ROUTED_MS_MAX, `${Math.round(routedMs)} ms after its start`)
+    const received = await fact(cluster, third, 'cluster_requests_received')
+    t.equal(await cluster.ask(cluster.client(first), 'SET', keyAt(cluster, third), '1'), 'OK')
+    t.equal(await fact(cluster, third, 'cluster_requests_received'), received + 1, 'it is home again')
+  }
+})
+
+t.test('H1 a node that can be reached again is routed to within two seconds', async (t) => {
+  const cluster = await SimCluster.started({ seed: 'reached again' })
+  const [first, , third] = cluster.nodes
+  for (let i = 0; i < 20; i++) {
+    cluster.isolate(third)
+    await cluster.run(10_000 + 170 * i)
+    t.ok((await fact(cluster, first, 'cluster_slots_elsewhere')) > 0)
+    cluster.heal()
+    const routedMs = await untilRoutedHome(cluster, cluster.nodes)
+    t.ok(routedMs <= ROUTED_MS_MAX, `${Math.round(routedMs)} ms after the partition`)
+  }
+})
 
 t.test('a start is a new generation, also when the clock went back meanwhile', async (t) => {
   const cluster = await SimCluster.started({ seed: 'generations' })

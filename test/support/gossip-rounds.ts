@@ -45,7 +45,7 @@ export class GossipRounds {
     this.#random = new SimRandom(`gossip ${seed}`)
     this.#lossChance = lossChance
     const all = Array.from({ length: members }, (_, i) => i)
-    this.members = all.map((self) => new Gossip(members, self, BORN_MS, () => {}))
+    this.members = all.map((self) => new Gossip(members, self, BORN_MS, this.#random, () => {}))
     this.#order = shuffled(all, this.#random)
   }
 
@@ -58,7 +58,7 @@ export class GossipRounds {
     }
     for (const self of this.#order) {
       const member = this.members[self]
-      for (const target of member.targets(this.#random, () => true)) {
+      for (const target of member.targets(() => true)) {
         exchangeOf(member, this.members[target], now, delivers)
       }
     }

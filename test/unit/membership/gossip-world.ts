@@ -1,6 +1,7 @@
 /** Members that gossip with each other in a test, and what their listeners are told. */
 import { Gossip } from '../../../src/membership/gossip.js'
 import type { StateName } from '../../../src/membership/state-names.js'
+import { SimRandom } from '../../../src/sim/sim-random.js'
 import { BORN_MS, at, exchangeOf } from '../../support/gossip-rounds.js'
 import type { Delivery } from '../../support/gossip-rounds.js'
 
@@ -17,7 +18,9 @@ export class Gossiper {
   readonly told: Told[] = []
 
   constructor(members: number, self: number, generation = BORN_MS) {
-    this.gossip = new Gossip(members, self, generation, (member, name) => this.told.push({ member, name }))
+    this.gossip = new Gossip(members, self, generation, new SimRandom(self), (member, name) => {
+      this.told.push({ member, name })
+    })
   }
 
   say(name: StateName, text: string): void {
