@@ -42,6 +42,8 @@ export class Faults {
   readonly #paused = new Set<SimNode>()
   /** Nodes that stop in order, until they have. */
   readonly #stopping = new Set<SimNode>()
+  /** Their disk has failed a call: somebody starts them anew. */
+  readonly #sick = new Set<SimNode>()
   /** A disk as it was at some time. */
   readonly #copies = new Map<SimNode, SimDisk>()
   /** Starts that failed although nothing was wrong any more. */
@@ -256,6 +258,7 @@ export class Faults {
     this.#paused.delete(node)
     this.#stopping.delete(node)
     this.#starting.delete(node)
+    this.#sick.delete(node)
     node.disk.delayMsMax = USUAL_DISK_MS
   }
 
@@ -405,12 +408,15 @@ export class Faults {
     const { disk } = node
     if (kind === 'slow-disk') disk.delayMsMax = random.fraction() * SLOW_DISK_MS
     else if (kind === 'enospc') disk.setCapacity(disk.usedBytes + random.between(0, 200_000))
-    else disk.failAt(random.between(1, 10), 'EIO', EIO_OPERATION[kind], random.pick([1, 1, 3]))
+    else {
+      disk.failAt(random.between(1, 10), 'EIO', EIO_OPERATION[kind], random.pick([1, 1, 3]))
+      this.#sick.add(node)
+    }
     this.#later(() => {
       if (node.disk !== disk) return
       this.#mendDisk(node)
       // A log that has failed is not used again before the next start.
-      if (kind !== 'slow-disk' && kind !== 'enospc') this.#crash(node, 'keep-all', 'crash-keep-all')
+      if (this.#sick.has(node)) this.#crash(node, 'keep-all', 'crash-keep-all')
     })
   }
 
@@ -428,6 +434,7 @@ export class Faults {
     this.#mendDisk(node)
     node.clock.setRight()
     if (this.#paused.delete(node)) node.clock.resume()
+    if (this.#sick.has(node)) this.#crash(node, 'keep-all', 'crash-keep-all')
     this.#startIfDown(node)
   }
 }

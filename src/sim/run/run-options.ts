@@ -22,6 +22,8 @@ export interface RunOptions {
   readonly readsEagerly: boolean
   /** Segments, tables and caches so small that a run flushes, compacts and reads from its disk. */
   readonly hasTinyStorage: boolean
+  /** Of all nodes, by path. */
+  readonly settings: Readonly<Record<string, string>>
   /** How far clocks may be apart: see Evidence. */
   readonly stampMs: number
 }
@@ -91,7 +93,8 @@ function anyOptions(seed: number | string, random: SimRandom, safetyMs: number):
     interludes: INTERLUDES.filter(() => random.chance(0.2)),
     diskDelayMsMax: random.pick([0.3, 2, 8]),
     readsEagerly: random.chance(0.5),
-    hasTinyStorage: random.chance(0.5),
+    hasTinyStorage: random.chance(0.7),
+    settings: { 'cluster.anti-entropy-interval': random.pick(['3000', '30000', '600000']) },
     stampMs: hasClocks ? WRONG_CLOCK_STAMP_MS : STAMP_MS,
   }
 }

@@ -18,7 +18,7 @@ import { differences } from '../checkers/convergence.js'
 import type { Evidence, Violation } from '../checkers/evidence.js'
 import { OperationTrace } from '../disk/operation-trace.js'
 import { LOST } from '../sim-client.js'
-import type { SimRequest } from '../sim-client.js'
+import type { SimReply, SimRequest } from '../sim-client.js'
 import { SimCluster } from '../sim-cluster.js'
 import type { SimNode } from '../sim-node.js'
 import { SimRandom } from '../sim-random.js'
@@ -54,6 +54,11 @@ const STOPPED_WITHIN_MS = 30_000
 /** What a stopped node may still have to run out. */
 const AFTER_STOP_MS = 15_000
 const RETRY_START_MS = 500
+const LOOK_AGAIN_MS = 300
+/** Lines of INFO's section repair. */
+const NOT_CURRENT = ['repair_unjudged_ranges', 'repair_stale_ranges']
+const DEMANDED = ['repair_demanded_ranges']
+const DIFFERING = ['repair_ranges_differing']
 const READS_AT_A_TIME = 50
 const MINUTE_MS = 60_000
 /** Ten times the grace of deletions, among others. */
@@ -101,8 +106,8 @@ export class Simulation {
 
   static async runWith(options: RunOptions): Promise<RunResult> {
     const random = new SimRandom(`simulation ${options.seed}`)
-    const { nodes, diskDelayMsMax } = options
-    const cluster = new SimCluster({ seed: random.fork('cluster').seed, nodes, diskDelayMsMax })
+    const { nodes, diskDelayMsMax, settings } = options
+    const cluster = new SimCluster({ seed: random.fork('cluster').seed, nodes, diskDelayMsMax, settings })
     for (const node of cluster.nodes) {
       node.readsEagerly = options.readsEagerly
       if (options.hasTinyStorage) node.config = withTinyStorage(node.config)
@@ -189,8 +194,9 @@ export class Simulation {
     for (const operation of workload.operations) {
       if (operation.endMs === Infinity) this.#stuck.push(`never answered: ${described(operation)}`)
     }
-    if (!(await this.#converged())) this.#stuck.push('replicas still differ at the deadline')
-    await this.#readAll('QUORUM', true)
+    if (await this.#converged()) await this.#treesAgree()
+    else this.#stuck.push('replicas still differ at the deadline')
+    await this.#readAll()
     this.#collectComplaints()
     await this.#stopAll()
   }
@@ -207,21 +213,58 @@ export class Simulation {
     return true
   }
 
-  /** Reads everything at ALL until all replicas hold the same. */
+  /** Exchanges until all replicas hold the same. */
   async #converged(): Promise<boolean> {
     const { cluster } = this
     const endMs = cluster.queue.nowMs + CONVERGED_WITHIN_MS
-    await cluster.run(NOTICED_MS)
     while (cluster.queue.nowMs < endMs) {
-      await this.#readAll('ALL', false)
-      if (differences(await this.#dumps(), this.#replicasOf).length === 0) return true
-      await cluster.run(1000)
+      if ((await this.#sum(NOT_CURRENT)) === 0) {
+        await this.#repaired(endMs)
+        if (differences(await this.#dumps(), this.#replicasOf).length === 0) return true
+      }
+      await cluster.run(LOOK_AGAIN_MS)
     }
     return false
   }
 
-  /** Every key that any node holds, read by clients of all nodes; `isHistory`: judged as what other clients read. */
-  async #readAll(level: 'QUORUM' | 'ALL', isHistory: boolean): Promise<void> {
+  /** KV.REPAIR on every node, until it is done. */
+  async #repaired(endMs: number): Promise<void> {
+    const { cluster } = this
+    await this.#askAll('KV.REPAIR')
+    while (cluster.queue.nowMs < endMs && (await this.#sum(DEMANDED)) > 0) await cluster.run(LOOK_AGAIN_MS)
+  }
+
+  /** Replicas that hold the same have equal trees: another exchange finds no range that differs. */
+  async #treesAgree(): Promise<void> {
+    const before = await this.#sum(DIFFERING)
+    await this.#repaired(this.cluster.queue.nowMs + CONVERGED_WITHIN_MS)
+    const found = (await this.#sum(DIFFERING)) - before
+    if (found > 0) this.#stuck.push(`${found} Merkle roots differ although replicas hold the same`)
+  }
+
+  /** Of some numbers in INFO, over all nodes. */
+  async #sum(names: readonly string[]): Promise<number> {
+    let sum = 0
+    for (const reply of await this.#askAll('INFO', 'repair')) {
+      for (const line of String(reply).split('\r\n')) {
+        const [name, value] = line.split(':')
+        if (names.includes(name)) sum += Number(value)
+      }
+    }
+    return sum
+  }
+
+  async #askAll(...args: readonly string[]): Promise<SimReply[]> {
+    const { cluster } = this
+    const clients = cluster.nodes.map((node) => cluster.client(node))
+    const requests = clients.map((client) => client.send(...args))
+    await this.#answered(requests)
+    for (const client of clients) client.close()
+    return requests.map(({ reply }) => reply ?? LOST)
+  }
+
+  /** Every key that any node holds, read by clients of all nodes. */
+  async #readAll(): Promise<void> {
     const { cluster, workload } = this
     const keys = new Set((await this.#dumps()).flatMap(({ records }) => [...records.keys()]))
     const known = new Map(workload.operations.map((operation) => [operation.key, operation.family]))
@@ -235,12 +278,10 @@ export class Simulation {
       const family = known.get(key) ?? ''
       const kind = family === 'sib' ? 'look' : 'get'
       const args = [kind === 'look' ? 'KV.SIBLINGS' : 'GET', key]
-      const command = { args, drafts: [{ kind, family, key }], level } as const
-      const request = client.send(...(level === 'ALL' ? ['KV.QUORUM', 'ALL', ...args] : args))
-      if (isHistory) {
-        const sent = workload.sent(command, -1, connections[at], place, node)
-        request.onReply = (reply) => workload.answered(command, sent, reply)
-      }
+      const command = { args, drafts: [{ kind, family, key }], level: 'QUORUM' } as const
+      const request = client.send(...args)
+      const sent = workload.sent(command, -1, connections[at], place, node)
+      request.onReply = (reply) => workload.answered(command, sent, reply)
       waiting.push(request)
       if (waiting.length < READS_AT_A_TIME) continue
       await this.#answered(waiting)

@@ -63,7 +63,7 @@ export async function dumpStore(
   const records = new Map<string, HeldRecord>()
   if (config.cluster === null || !disk.exists(config.dir)) return { node: name, records, flushMark: 0 }
   const ring = placedMembers(disk, config.dir, config.cluster)
-  const options = { ...storeOptions(config, ring), keepsDead: true }
+  const options = { ...storeOptions(config, ring), keepsDead: true, keepsTrees: false }
   const env = { disk, clock, random, log: new SimLog(), jobs: new InlineJobs(disk) }
   const nothing = (): void => {}
   const store = await driven(

@@ -158,7 +158,7 @@ class OlderTables {
   readonly #entry = new EntryRef()
 
   constructor(disk: Disk, directory: string, tables: readonly ManifestTable[]) {
-    const cache = new BlockCache(OLDER_CACHE_BYTES)
+    const cache = new BlockCache(tables.length === 0 ? 0 : OLDER_CACHE_BYTES)
     this.#runs = levelRuns(tables).map((run) => new OlderRun(disk, directory, run, cache))
   }
 
