@@ -47,7 +47,8 @@ import type { IncomingLink, IncomingLinkUser } from '../link/incoming-link.js'
 import type { LinkNode } from '../link/link-node.js'
 import { Links } from '../link/links.js'
 import { CATCHING_UP, CLOCK_IN_DOUBT, DISK_FULL, ISOLATED, LOG_NOT_WRITABLE, STOPPING } from '../link/ping.js'
-import { wallMsToHlc } from '../record/hlc.js'
+import { hlcToWallMs, wallMsToHlc } from '../record/hlc.js'
+import { readU53 } from '../util/bytes.js'
 import { FlushMarks } from '../coordinator/flush-marks.js'
 import { OwnAnswers } from '../coordinator/own-answers.js'
 import { WholeKeyspace } from './whole-keyspace.js'
@@ -76,6 +77,7 @@ const JUDGE_EVERY_MS = 100
 /** After so many of them every peer has been told by a ping that this node leaves. */
 const HOMES_MOVE_PINGS = 2.5
 const DRAIN_STEP_MS = 10
+const U53_BYTES = 7
 /** A wall clock that moved by more than this against the monotonic one was set, or the machine slept. */
 const JUMP_MS_MIN = 50
 
@@ -272,6 +274,11 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       topology: this.topology,
       horizons: this.horizons,
       settings: () => this.config,
+      witnesses: {
+        holdersOf: (member) => this.gossip.holdersOf(member),
+        isFailed: (member) => this.gossip.isFailed(member),
+        oldestHandoffMs: () => this.#oldestHandoffMs(),
+      },
       stampLimit: () => this.#stampLimit(),
       linkOf: (member) => {
         const peer = this.#peers[member]
@@ -279,6 +286,17 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
         return peer.link
       },
     })
+  }
+
+  /** RULES P1: of all members, as far as they have said. */
+  #oldestHandoffMs(): number {
+    let oldestMs = Infinity
+    for (let member = 0; member < this.members.length; member++) {
+      const state = this.gossip.stateOf(member, 'OLDEST_HANDOFF')
+      if (state !== null && state.length >= U53_BYTES)
+        oldestMs = Math.min(oldestMs, hlcToWallMs(readU53(state, 0)))
+    }
+    return oldestMs
   }
 
   #wholeKeyspace(random: Random): WholeKeyspace {
@@ -479,7 +497,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     return (
       (this.#inDoubt ? CLOCK_IN_DOUBT : 0) |
       (facts.logFailed ? LOG_NOT_WRITABLE : 0) |
-      (facts.diskIsFull ? DISK_FULL : 0) |
+      (facts.diskIsFull || this.repair?.refusesWrites === true ? DISK_FULL : 0) |
       (this.#isStopping ? STOPPING : 0) |
       (this.#isIsolated ? ISOLATED : 0)
     )

@@ -8,6 +8,7 @@ import type { Knob } from './config-schema.js'
 import type { KnobType } from './knob-type.js'
 
 const MINUTE_MS = 60_000
+const DAY_MS = 24 * 60 * MINUTE_MS
 const MB = 1024 * 1024
 
 export const CLUSTER_KNOBS: readonly Knob[] = [
@@ -159,7 +160,7 @@ export const CLUSTER_KNOBS: readonly Knob[] = [
   {
     path: 'cluster.anti-entropy-interval',
     field: 'antiEntropyIntervalMs',
-    type: { kind: 'integer', min: 0, max: 24 * 60 * MINUTE_MS },
+    type: { kind: 'integer', min: 0, max: DAY_MS },
     fallback: '600000',
     unit: 'milliseconds',
     runtime: true,
@@ -175,6 +176,36 @@ export const CLUSTER_KNOBS: readonly Knob[] = [
     runtime: true,
     reason:
       'How fast a node exchanges with others and rebuilds what it lost; lower it where clients feel it, raise it to be whole sooner. 0 is no limit.',
+  },
+  {
+    path: 'cluster.tombstone-grace',
+    field: 'tombstoneGraceMs',
+    type: { kind: 'integer', min: 0, max: 365 * DAY_MS },
+    fallback: '14400000',
+    unit: 'milliseconds',
+    runtime: true,
+    reason:
+      'How long deletions and expired keys stay at least, although all replicas have them; longer than max-hint-window. The same on all nodes.',
+  },
+  {
+    path: 'cluster.purge-hard-age',
+    field: 'purgeHardAgeMs',
+    type: { kind: 'integer', min: MINUTE_MS, max: 365 * DAY_MS },
+    fallback: '604800000',
+    unit: 'milliseconds',
+    runtime: true,
+    reason:
+      'How long a member has to have failed until a majority purges without it; what only it has from then on may bring deleted keys back.',
+  },
+  {
+    path: 'cluster.purge-held-max',
+    field: 'purgeHeldMaxPercent',
+    type: { kind: 'integer', min: 1, max: 90 },
+    fallback: '10',
+    unit: 'percent of the disk',
+    runtime: true,
+    reason:
+      'Dead data that wait for a failed member; beyond it a majority purges without it at once, and a minority refuses writes.',
   },
 ]
 

@@ -91,6 +91,9 @@ export interface ClusterConfig {
   readonly antiEntropyIntervalMs: number
   /** 0 for no limit. */
   readonly antiEntropyRateBytesPerSecond: number
+  readonly tombstoneGraceMs: number
+  readonly purgeHardAgeMs: number
+  readonly purgeHeldMaxPercent: number
   /** This node's own entry. */
   readonly self: ClusterMember
   /** As the file lists them, this node among them; one at least. */

@@ -20,6 +20,8 @@ import type { AnsweringNode } from '../repair/exchange-answers.js'
 import { ExchangePeer } from '../repair/exchange-peer.js'
 import type { Identity, View } from '../repair/exchange-messages.js'
 import { Judging } from '../repair/judging.js'
+import { Purging } from '../repair/purging.js'
+import type { PurgeSettings, Witnesses } from '../repair/purging.js'
 import { RangeContent } from '../repair/range-content.js'
 import { RecordIntake } from '../repair/record-intake.js'
 import { coReplicas, ownRanges, sharedRanges } from '../repair/repair-context.js'
@@ -44,7 +46,8 @@ export interface RepairPartOptions {
   readonly merger: RecordMerger
   readonly topology: Topology
   readonly horizons: PurgeHorizons
-  readonly settings: () => RepairSettings
+  readonly settings: () => RepairSettings & PurgeSettings
+  readonly witnesses: Witnesses
   /** RULES C2. */
   readonly stampLimit: () => number
   readonly linkOf: (member: number) => PeerLink
@@ -54,6 +57,7 @@ export class RepairPart implements RepairView {
   readonly #context: RepairContext
   readonly #judging: Judging
   readonly #rounds: RepairRounds
+  readonly #purging: Purging
   readonly #answers: ExchangeAnswers
   readonly #intake: RecordIntake
 
@@ -78,7 +82,8 @@ export class RepairPart implements RepairView {
     const node = this.#answeringNode(bootId)
     this.#answers = new ExchangeAnswers(node)
     this.#judging = new Judging(this.#context, () => this.#rounds.rebuildSoon())
-    this.#rounds = new RepairRounds(this.#context, node, () => this.#judging)
+    this.#purging = new Purging(this.#context, () => node.trees(), options.witnesses, options.settings)
+    this.#rounds = new RepairRounds(this.#context, node, () => this.#judging, this.#purging)
   }
 
   #answeringNode(bootId: number): AnsweringNode {
@@ -142,10 +147,17 @@ export class RepairPart implements RepairView {
   }
 
   start(): void {
+    this.#purging.start()
     this.#rounds.start()
   }
 
+  /** A minority holds as many dead data as it may: it is not to be home (RULES P1). */
+  get refusesWrites(): boolean {
+    return this.#purging.refusesWrites
+  }
+
   stop(): void {
+    this.#purging.stop()
     this.#rounds.stop()
     for (const peer of this.#context.peers) peer?.questions.lost()
   }

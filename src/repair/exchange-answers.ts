@@ -12,6 +12,7 @@ import { BodyReader, BodyWriter } from './body.js'
 import * as messages from './exchange-messages.js'
 import type { BegunRange, Identity, View } from './exchange-messages.js'
 import type { ExchangeNode } from './exchange.js'
+import { RecordsRefused } from './record-intake.js'
 
 /** Answers that are being made at a time; one initiator asks for one after the other. */
 const ANSWERS_MAX = 64
@@ -256,5 +257,6 @@ export class ExchangeAnswers {
 
 function statusOf(error: unknown): number {
   if (error instanceof Refusal) return error.status
+  if (error instanceof RecordsRefused) return messages.REFUSED
   return error instanceof StoreError ? messages.NO_ROOM : messages.UNREADABLE
 }

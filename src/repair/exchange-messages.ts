@@ -61,6 +61,8 @@ export const OUTDATED = 4
 export const BUSY = 5
 /** Trees of the range are not complete. */
 export const NOT_READY = 6
+/** Some of the records of a PUSH were not taken: a stamp too far ahead, another’s slot. */
+export const REFUSED = 7
 
 /** State of a range in the answer to BEGIN. */
 export const RANGE_OK = 0

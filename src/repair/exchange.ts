@@ -26,7 +26,9 @@ import { ExchangeError } from './exchange-peer.js'
 import type { Asking } from './exchange-peer.js'
 import type { RangeContent } from './range-content.js'
 import type { RangeTrees } from './range-trees-view.js'
+import { RecordsRefused } from './record-intake.js'
 import type { RecordIntake } from './record-intake.js'
+import { CorruptionError } from '../storage/corruption-error.js'
 
 /** Inner nodes that are compared before leaves are. */
 const INNER_NODES = 32
@@ -77,6 +79,8 @@ export interface ExchangeResult {
   readonly stale: readonly number[]
   /** Trees are not complete, here or there, and lists were not asked for. */
   readonly notReady: readonly number[]
+  /** Some keys could not be read, or were refused by one of the sides. */
+  readonly failed: readonly number[]
 }
 
 export class Exchange {
@@ -129,12 +133,19 @@ export class Exchange {
       onCompleted(done)
     }
     await end(equal)
+    const failed: number[] = []
     for (const one of differing) {
-      await this.#mend(one)
       this.#counts.rangesDiffering++
+      try {
+        await this.#mend(one)
+      } catch (error) {
+        if (!isOfOneRange(error)) throw error
+        failed.push(one.range)
+        continue
+      }
       await end([one.range])
     }
-    return { completed, stale, notReady }
+    return { completed, stale, notReady, failed }
   }
 
   async #begin(ranges: readonly number[]): Promise<Begun> {
@@ -319,6 +330,13 @@ export class Exchange {
     if (this.#isStopped()) throw new ExchangeError('the node stops')
     return answer
   }
+}
+
+/** Whether other ranges may do better. */
+function isOfOneRange(error: unknown): boolean {
+  if (error instanceof ExchangeError)
+    return [messages.REFUSED, messages.UNREADABLE, messages.NOT_READY].includes(error.status)
+  return error instanceof RecordsRefused || error instanceof CorruptionError
 }
 
 /** Tokens of which one side lacks a key, or has it otherwise: those to pull come before those to push, which go out merged. */

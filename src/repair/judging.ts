@@ -36,12 +36,11 @@ export class Judging {
   }
 
   #begin(): void {
-    const { state, topology, store, horizons } = this.#context
+    const { state, topology, horizons } = this.#context
     const own = ownRanges(this.#context)
     for (const range of own) {
-      const { floor, isFloorFinal, horizonMs } = state.ranges[range]
-      if (floor > 0)
-        store.raiseFloor({ ...topology.ring.rangeAt(range), sequence: floor, isFinal: isFloorFinal })
+      const { floor, horizonMs } = state.ranges[range]
+      if (floor > 0) this.#raiseFloor(range, floor)
       horizons.raise(range, horizonMs)
     }
     const stale = own.filter((range) => state.ranges[range].staleReason !== null)
@@ -113,7 +112,7 @@ export class Judging {
 
   /** The range answers nobody until it has been rebuilt above `floor`, an own sequence. The caller saves the state. */
   markStale(range: number, reason: StaleReason, floor: number): void {
-    const { state, store, topology, log } = this.#context
+    const { state, topology, log } = this.#context
     const record = state.ranges[range]
     if (record.staleReason === null)
       log.warn('a range is stale: it is rebuilt from its replicas', { range, reason })
@@ -122,9 +121,15 @@ export class Judging {
     if (floor > record.floor) {
       record.floor = floor
       record.isFloorFinal = false
-      store.raiseFloor({ ...topology.ring.rangeAt(range), sequence: floor, isFinal: false })
+      this.#raiseFloor(range, floor)
     }
     topology.ranges.set([range], STALE)
+  }
+
+  #raiseFloor(range: number, sequence: number): void {
+    const { store, topology } = this.#context
+    store.raiseFloor(topology.ring.rangeAt(range), sequence)
+    if (store.trees !== null && store.trees.floors[range] < sequence) store.recountTrees(range, sequence)
   }
 
   #resolve(): void {

@@ -33,6 +33,13 @@ export interface IntakeNode {
   whenDurable(sequence: number): Promise<void>
 }
 
+/** Some of the records that came may not be taken: what they were sent for is not complete. */
+export class RecordsRefused extends Error {
+  constructor(count: number) {
+    super(`${count} records were refused`)
+  }
+}
+
 export class RecordIntake {
   /** Since the start. */
   taken = 0
@@ -50,12 +57,14 @@ export class RecordIntake {
   }
 
   /**
-   * Merges records, each behind its length, and answers how many. What may not be taken (another's slot, a stamp from the future,
-   * bytes that are no record) is counted and left out. Resolves when the rest is durable; rejects with StoreError.
+   * Merges records, each behind its length, and answers how many. Resolves when they are durable. What may not be taken (another's
+   * slot, a stamp from the future, bytes that are no record) is left out; the others are merged, and then it rejects with
+   * RecordsRefused. Rejects with StoreError when the log takes nothing.
    */
   async take(records: Buffer): Promise<number> {
     let need = 0
     let count = 0
+    let refused = 0
     let at = 0
     while (at + LENGTH_BYTES <= records.length) {
       const start = at + LENGTH_BYTES
@@ -63,16 +72,18 @@ export class RecordIntake {
       if (end > records.length) break
       at = end
       if (!this.#isTakeable(records, start, end)) {
-        this.refused++
+        refused++
         continue
       }
       const sequence = await this.#merge(records, start, end)
       need = Math.max(need, sequence)
       if (++count % STEP_RECORDS === 0) await this.#pause(0)
     }
-    if (at !== records.length) this.refused++
+    if (at !== records.length) refused++
     this.taken += count
+    this.refused += refused
     if (need > this.#store.durableSequence) await this.#node.whenDurable(need)
+    if (refused > 0) throw new RecordsRefused(refused)
     return count
   }
 

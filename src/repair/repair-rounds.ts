@@ -16,6 +16,7 @@ import type { View } from './exchange-messages.js'
 import { coReplicas, sharedRanges } from './repair-context.js'
 import type { RepairContext, RepairPeer } from './repair-context.js'
 import type { Judging } from './judging.js'
+import type { Purging } from './purging.js'
 
 const TICK_MS = 500
 const RETRY_MS = 2000
@@ -43,6 +44,7 @@ export class RepairRounds {
   readonly #context: RepairContext
   readonly #node: ExchangeNode
   readonly #judging: () => Judging
+  readonly #purging: Purging
   readonly #counts: ExchangeCounts = { ranges: 0, rangesDiffering: 0, keysPulled: 0, keysPushed: 0 }
   #rounds = 0
   #failedRounds = 0
@@ -57,10 +59,11 @@ export class RepairRounds {
   #isStopped = false
   #timer: Timer | null = null
 
-  constructor(context: RepairContext, node: ExchangeNode, judging: () => Judging) {
+  constructor(context: RepairContext, node: ExchangeNode, judging: () => Judging, purging: Purging) {
     this.#context = context
     this.#node = node
     this.#judging = judging
+    this.#purging = purging
     this.#dueAtMs = context.peers.map(() => Infinity)
     this.#left = context.peers.map(() => null)
   }
@@ -166,10 +169,11 @@ export class RepairRounds {
       await this.#judging().look(round.peer)
       const ranges = round.ranges.filter((range) => topology.ranges.of(range) === CURRENT)
       const exchange = this.#exchangeWith(round.peer)
-      const { notReady } = await exchange.run(ranges, round.isOnDemand, (done) => {
+      const { notReady, failed } = await exchange.run(ranges, round.isOnDemand, (done) => {
         round.ranges = round.ranges.filter((range) => !done.includes(range))
       })
       if (notReady.length > 0) return false
+      if (failed.length > 0) this.#sayFailed(round.peer, failed)
       this.#rounds++
       this.#lastDurationMs = clock.monotonicMs() - beganMs
       return true
@@ -180,6 +184,11 @@ export class RepairRounds {
       }
       return false
     }
+  }
+
+  #sayFailed({ id }: RepairPeer, ranges: readonly number[]): void {
+    const text = 'ranges stay different: some of their keys could not be read, or were refused'
+    this.#context.log.warn(text, { peer: id, ranges: ranges.join(' ') })
   }
 
   #exchangeWith(peer: RepairPeer): Exchange {
@@ -233,7 +242,8 @@ export class RepairRounds {
       if (ranges.length === 0) continue
       try {
         await this.#judging().look(peer)
-        const { completed } = await this.#exchangeWith(peer).run(ranges, true, () => {})
+        const { completed, failed: unlike } = await this.#exchangeWith(peer).run(ranges, true, () => {})
+        for (const range of unlike) failed.add(range)
         const view = await this.#judging().look(peer)
         for (const range of completed) {
           const ofRange = views.get(range) ?? new Map<number, View>()
@@ -266,7 +276,7 @@ export class RepairRounds {
     ranges: readonly number[],
     views: ReadonlyMap<number, ReadonlyMap<number, View>>,
   ): Promise<void> {
-    const { state, topology, horizons, store } = this.#context
+    const { state, topology } = this.#context
     if (ranges.length === 0) return
     for (const range of ranges) {
       const record = state.ranges[range]
@@ -280,11 +290,7 @@ export class RepairRounds {
       for (const range of ranges) state.ranges[range].staleReason = 'purged'
       return
     }
-    for (const range of ranges) {
-      const { horizonMs, floor } = state.ranges[range]
-      horizons.raise(range, horizonMs)
-      if (floor > 0) store.raiseFloor({ ...topology.ring.rangeAt(range), sequence: floor, isFinal: true })
-    }
+    this.#purging.apply(ranges)
     topology.ranges.set(ranges, CURRENT)
   }
 

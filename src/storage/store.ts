@@ -19,9 +19,11 @@ import { maxHlc } from '../record/death.js'
 import { encodeRecord } from '../record/record.js'
 import { singleRecordBytes, writeSingleRecord } from '../record/record-writer.js'
 import { slotOf } from '../ring/slot.js'
+import type { SlotRange } from '../ring/slot-range.js'
 import { KeyHash, slotOfToken } from '../ring/token.js'
 import { copyBytes } from '../util/bytes.js'
 import type { BlockCache } from './block-cache.js'
+import { deadAtLeast } from './compaction/garbage.js'
 import { diskErrorCode } from './disk-error.js'
 import { isLackOfSpace } from './disk-space.js'
 import {
@@ -33,7 +35,6 @@ import {
   writeEntryHeader,
 } from './entry.js'
 import { Floors } from './floors.js'
-import type { Floor } from './floors.js'
 import { walkKeys } from './key-walk.js'
 import type { ColdVisitor, EntryVisitor, WalkLimits } from './key-walk.js'
 import type { LiveCounts } from './live-counts.js'
@@ -290,10 +291,10 @@ export class Store {
     this.#maintenance.setCompactionRate(bytesPerSecond)
   }
 
-  /** From now on entries up to the floor count as absent in its slots. See floors.ts. */
-  raiseFloor(floor: Floor): void {
+  /** From now on entries up to this sequence count as absent in these slots. See floors.ts. */
+  raiseFloor(slots: SlotRange, sequence: number): void {
     this.#floors ??= new Floors()
-    this.#floors.raise(floor)
+    this.#floors.raise(slots, sequence)
   }
 
   /** RULES P1: what may leave the disk of this node, which has replicas, from now on. */
@@ -637,6 +638,17 @@ export class Store {
       const slot = slotOf(bytes, key, key + keyLength(bytes, record))
       return !floors.hides(slot, entrySequence(bytes, record)) && visit(bytes, record)
     }
+  }
+
+  /** Bytes of tables that surely died at or before `untilMs`, and all bytes that the disk has for data. */
+  deadFacts(untilMs: number): { readonly deadBytes: number; readonly diskBytes: number } {
+    let tableBytes = 0
+    let deadBytes = 0
+    for (const { facts } of this.#tables.all) {
+      tableBytes += facts.sizeBytes
+      deadBytes += (facts.sizeBytes * deadAtLeast(facts, untilMs)) / Math.max(1, facts.entryCount)
+    }
+    return { deadBytes, diskBytes: tableBytes + this.#env.disk.freeBytes(this.#options.directory) }
   }
 
   facts(): StoreFacts {

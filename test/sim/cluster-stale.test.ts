@@ -2,7 +2,7 @@
 import t from 'tap'
 import { SimCluster } from '../../src/sim/sim-cluster.js'
 import { NOTICED_MS, clientAt, heldBy, keyAt, keysAt } from './cluster-world.js'
-import { ON_DEMAND, copyOf, putBack, rebuilt, repairFact, repaired } from './repair-world.js'
+import { ON_DEMAND, STALE_EVENT, copyOf, putBack, rebuilt, repairFact, repaired } from './repair-world.js'
 
 const KEYS = 40
 
@@ -38,7 +38,7 @@ t.test('P2 a node whose directory was wiped answers nothing until it has everyth
   t.equal(written, 'OK')
   await cluster.start(third)
   await rebuilt(cluster, third)
-  t.equal(third.log.of('a range is stale: it is rebuilt from its replicas').length > 0, true)
+  t.equal(third.log.of(STALE_EVENT).length > 0, true)
   t.same(await heldBy(cluster, names[0]), Array(3).fill('while it was away'))
   for (const key of names.slice(1)) t.same(await heldBy(cluster, key), Array(3).fill(`${key} kept`))
 })
@@ -88,11 +88,7 @@ t.test('P2 an older copy of a directory that was put back is told from the direc
   putBack(third, old)
   await cluster.start(third)
   await rebuilt(cluster, third)
-  t.ok(
-    third.log
-      .of('a range is stale: it is rebuilt from its replicas')
-      .some(({ facts }) => facts['reason'] === 'restored'),
-  )
+  t.ok(third.log.of(STALE_EVENT).some(({ facts }) => facts['reason'] === 'restored'))
   t.same(await heldBy(cluster, key), ['new', 'new', 'new'])
   t.same(await heldBy(cluster, gone), [null, null, null])
 

@@ -3,6 +3,9 @@ import type { SimCluster } from '../../src/sim/sim-cluster.js'
 import type { SimNode } from '../../src/sim/sim-node.js'
 import { fact } from './cluster-world.js'
 
+/** What a node logs for each range that becomes stale. */
+export const STALE_EVENT = 'a range is stale: it is rebuilt from its replicas'
+
 /** No background exchanges: those that a test asks for are the only ones. */
 export const ON_DEMAND = { 'cluster.anti-entropy-interval': '0' }
 

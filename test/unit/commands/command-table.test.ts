@@ -13,6 +13,7 @@ const NEWER_THAN_7_0 = [
   'kv.siblings',
   'kv.quorum',
   'kv.status',
+  'kv.repair',
   'client|setinfo',
   'client|no-touch',
   'client|capa',

@@ -161,6 +161,11 @@ const SAMPLES: Readonly<Record<string, readonly [good: string, bad: string]>> = 
   'cluster.phi-convict-threshold': ['12', '4'],
   'cluster.phi-suspicious-threshold': ['4', '17'],
   'cluster.phi-window-size': ['50', '9'],
+  'cluster.anti-entropy-interval': ['0', '-1'],
+  'cluster.anti-entropy-rate': ['1mb', 'x'],
+  'cluster.tombstone-grace': ['36000000', '-1'],
+  'cluster.purge-hard-age': ['60000', '1'],
+  'cluster.purge-held-max': ['20', '0'],
 }
 
 t.test(
