@@ -17,6 +17,7 @@ export function repairFacts({ cluster }: NodeServices): InfoFacts {
     ['repair_keys_pushed', facts.keysPushed],
     ['repair_records_taken', facts.recordsTaken],
     ['repair_records_refused', facts.recordsRefused],
+    ['repair_questions', facts.questions],
     ['repair_bytes', facts.exchangedBytes],
     ['repair_last_duration_ms', facts.lastDurationMs],
     ['repair_ranges', facts.ranges],

@@ -15,6 +15,8 @@ export interface RepairFacts {
   /** Records that came with exchanges, whoever began them. */
   readonly recordsTaken: number
   readonly recordsRefused: number
+  /** Questions that this node asked of others. */
+  readonly questions: number
   /** In both directions, whoever began. */
   readonly exchangedBytes: number
   readonly lastDurationMs: number

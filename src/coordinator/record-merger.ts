@@ -152,8 +152,8 @@ export class RecordMerger {
   }
 
   /**
-   * The newest record held of the key bytes[start, end); `into.record` is 0 when none is, or when all of it lies below the
-   * flush mark. Answers the sequence that this shows, 0 for none (RULES R2), or MERGE_COLD.
+   * The newest record held of the key bytes[start, end); `into.record` is 0 when none is, when all of it lies below the flush
+   * mark, or when it is dead and at or below the purge horizon (RULES P3). Answers the sequence that this shows, 0 for none (RULES R2), or MERGE_COLD.
    */
   find(bytes: Buffer, start: number, end: number, into: EntryRef): number {
     const store = this.#store
@@ -165,6 +165,11 @@ export class RecordMerger {
       return 0
     }
     const sequence = entrySequence(into.bytes, into.record)
+    const horizonMs = this.#node.horizonOf(slotOfToken(this.#hash.token))
+    if (horizonMs !== 0 && deathTime(into.bytes, into.record) <= horizonMs) {
+      into.record = 0
+      return sequence
+    }
     if (oldestSiblingHlc(into.bytes, into.record) > store.flushMark) return sequence
     if (maxHlc(into.bytes, into.record) <= store.flushMark) into.record = 0
     return Math.max(sequence, store.flushMarkSequence)

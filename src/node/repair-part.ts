@@ -226,7 +226,8 @@ export class RepairPart implements RepairView {
     const rounds = this.#rounds.facts()
     const stale = own.filter((range) => topology.ranges.of(range) === STALE)
     const oldestMs = Math.min(...own.map((range) => horizons.ofRange(range)))
-    const questions = peers.reduce((sum, peer) => sum + (peer?.questions.bytes ?? 0), 0)
+    const asked = peers.reduce((sum, peer) => sum + (peer?.questions.questions ?? 0), 0)
+    const askedBytes = peers.reduce((sum, peer) => sum + (peer?.questions.bytes ?? 0), 0)
     return {
       isRunning: rounds.isRunning,
       rounds: rounds.rounds,
@@ -237,7 +238,8 @@ export class RepairPart implements RepairView {
       keysPushed: rounds.keysPushed,
       recordsTaken: this.#intake.taken,
       recordsRefused: this.#intake.refused,
-      exchangedBytes: questions + this.#answers.bytes,
+      questions: asked,
+      exchangedBytes: askedBytes + this.#answers.bytes,
       lastDurationMs: Math.round(rounds.lastDurationMs),
       demandedRanges: rounds.demanded,
       unjudgedRanges: topology.ranges.count(UNJUDGED),

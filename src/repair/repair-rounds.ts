@@ -122,9 +122,15 @@ export class RepairRounds {
     const work = this.#rebuildWork() ?? this.#demandedWork() ?? this.#backgroundWork()
     if (work === null) return
     this.#isRunning = true
-    work().finally(() => {
+    const ended = (): void => {
       this.#isRunning = false
       if (!this.#isStopped) this.#context.clock.after(0, () => this.#next())
+    }
+    work().then(ended, (error: unknown) => {
+      this.#context.log.error('a round of repair failed in a way that it should not', {
+        error: String(error),
+      })
+      ended()
     })
   }
 

@@ -119,7 +119,7 @@ export class RepairState {
           resolve()
         } catch (error) {
           this.#onFailed(error)
-          reject(error as Error)
+          reject(error)
         }
       })
     })

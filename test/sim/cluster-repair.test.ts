@@ -5,6 +5,7 @@ import { NOTICED_MS, clientAt, heldBy, keyAt, keysAt, ringOf } from './cluster-w
 import { ON_DEMAND, repairFact, repaired } from './repair-world.js'
 
 const KEYS = 50
+const HOUR_MS = 3_600_000
 
 t.test('replicas that missed writes have them after KV.REPAIR, whichever node is asked', async (t) => {
   const cluster = await SimCluster.started({ seed: 'repair drift', settings: ON_DEMAND })
@@ -98,3 +99,44 @@ t.test('background exchanges find by themselves what a node has missed', async (
   await cluster.run(30_000)
   t.same(await heldBy(cluster, key), ['missed', 'missed', 'missed'])
 })
+
+t.test(
+  'P3 replicas that agree exchange roots only, also while keys expire and deletions are purged',
+  async (t) => {
+    const cluster = await SimCluster.started({
+      seed: 'repair quiet',
+      settings: { ...ON_DEMAND, 'cluster.tombstone-grace': '60000', 'cluster.ping-interval': '500' },
+    })
+    const { nodes } = cluster
+    const [first, second, third] = nodes
+    const client = cluster.client(first)
+    const keys = keysAt(cluster, first)
+    for (let i = 0; i < KEYS; i++) {
+      const key = keys.next().value
+      await cluster.ask(client, 'SET', key, 'value', ...(i % 2 === 0 ? ['PX', (1 + i / 10) * HOUR_MS] : []))
+      if (i % 5 === 0) await cluster.ask(client, 'DEL', key)
+    }
+    await cluster.run(1000)
+    await repaired(cluster, first)
+    for (let hours = 0; hours < 8; hours++) {
+      for (const node of nodes) node.clock.jumpWall(HOUR_MS)
+      await cluster.run(NOTICED_MS)
+      for (const node of hours % 2 === 0 ? [first, second] : [third, second, first]) {
+        const questions = await repairFact(cluster, node, 'questions')
+        const bytes = await repairFact(cluster, node, 'bytes')
+        await repaired(cluster, node)
+        // VIEW, BEGIN, END, with each of the two others.
+        t.equal((await repairFact(cluster, node, 'questions')) - questions, 6)
+        t.ok((await repairFact(cluster, node, 'bytes')) - bytes < 10_000)
+      }
+      await cluster.run(70_000)
+    }
+    for (const node of nodes) {
+      t.equal(await repairFact(cluster, node, 'ranges_differing'), 0)
+      t.ok(
+        (await repairFact(cluster, node, 'purge_horizon_age_seconds')) < 5 * 3600,
+        'and things were purged meanwhile',
+      )
+    }
+  },
+)

@@ -10,6 +10,8 @@ import { StorageMachine, TINY } from '../../sim/storage-machine.js'
 import { Seeded } from '../../support/seeded.js'
 import { MergerProbe, deletion, encoded, value } from './records.js'
 
+const HOUR_MS = 3_600_000
+
 async function started(seed: string, options = TINY): Promise<[StorageMachine, MergerProbe]> {
   const machine = StorageMachine.fromSeed(seed, options)
   await machine.start()
@@ -261,3 +263,60 @@ t.test('a conflict is encoded as merging the decoded records says', async (t) =>
   const { record } = mergeRecords(decodeRecord(left, 0), decodeRecord(right, 0), 'siblings')
   t.same(await probe.held('key'), encodeRecord(record))
 })
+
+t.test(
+  'P3 what is dead at or below the purge horizon is discarded, and counts as absent where it is held',
+  async (t) => {
+    const [machine, probe] = await started('purged')
+    const now = soon(machine)
+    const dead = encoded('key', [deletion(1, now)], [{ actor: 2, hlc: now - 5 }])
+    const late = encoded('late', [deletion(1, now)])
+    await probe.merge(encoded('key', [value(2, now - 5, 'old')]))
+    await probe.merge(dead)
+    const before = machine.store.sequence
+    const death = machine.nowMs
+    probe.horizonMs = Math.ceil(death / HOUR_MS) * HOUR_MS
+    t.equal(await probe.merge(late), 0, 'acknowledged without waiting for anything')
+    t.equal(machine.store.sequence, before, 'and not appended')
+    t.equal(await probe.held('key'), null)
+    const digest = new Digest()
+    await probe.loaded(() => probe.merger.digestOf(Buffer.from('key'), 0, 3, digest))
+    t.same([digest.first, digest.second], [0, 0])
+    const older = encoded('key', [value(3, now - 1, 'elsewhere')])
+    await probe.merge(older)
+    t.same(await probe.held('key'), older, 'dead for one is dead for all: it hides nothing any more')
+
+    const alive = encoded('live', [{ ...value(1, now, 'short'), expireAtMs: probe.horizonMs + 1 }])
+    await probe.merge(alive)
+    t.same(await probe.held('live'), alive, 'what dies a moment later stays')
+  },
+)
+
+t.test(
+  'V7 contexts of a conflict below the horizon are reduced to the siblings, others are not',
+  async (t) => {
+    const [machine, probe] = await started('vectors')
+    const now = soon(machine)
+    const old = wallMsToHlc(machine.nowMs - 10 * HOUR_MS)
+    const seen = [{ actor: 8, hlc: old - 1 }]
+    probe.horizonMs = machine.nowMs - 5 * HOUR_MS
+    await probe.merge(encoded('old', [value(1, old, 'left')], seen))
+    await probe.merge(encoded('old', [value(2, old + 1, 'right')], seen))
+    t.same(
+      (await probe.decoded('old'))?.context.map(({ actor }) => actor),
+      [1, 2],
+    )
+    await probe.merge(encoded('new', [value(1, now, 'left')], seen))
+    await probe.merge(encoded('new', [value(2, now + 1, 'right')], seen))
+    t.same(
+      (await probe.decoded('new'))?.context.map(({ actor }) => actor),
+      [1, 2, 8],
+    )
+    const kept = new Digest()
+    const reduced = new Digest()
+    const cutoffs = { flushMark: 0, purgeHorizonMs: probe.horizonMs }
+    kept.of(encoded('old', [value(1, old, 'left')], seen), 0, cutoffs)
+    reduced.of(encoded('old', [value(1, old, 'left')]), 0, cutoffs)
+    t.same(kept, reduced, 'the digest says so before anybody has merged')
+  },
+)
