@@ -1,7 +1,7 @@
-// Tests compare Kindred with Redis, drive it with Redis's own tools, and put nodes on networks that they make. Where these
-// programs are missing they are installed from Debian (or a system derived from it); the service that Redis's package starts
-// on port 6379 is stopped again, because tests start servers of their own on free ports. A Redis that was there before is
-// not touched.
+// Tests compare Kindred with Redis, drive it with Redis's own tools, put nodes on networks that they make and set their
+// clocks. Where the programs for it are missing they are installed from Debian (or a system derived from it); the service
+// that Redis's package starts on port 6379 is stopped again, because tests start servers of their own on free ports. A Redis
+// that was there before is not touched.
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -11,6 +11,7 @@ const PACKAGE_OF = new Map([
   ['redis-benchmark', 'redis-tools'],
   ['redis-server', 'redis-server'],
   ['ip', 'iproute2'],
+  ['faketime', 'faketime'],
 ])
 
 /** Null when everything is there (now), else a sentence about what is missing and what to do. */

@@ -123,13 +123,15 @@ export class LocalKeyspace implements Keyspace {
   #hitsBefore = 0
   #missesBefore = 0
   readonly #waiters: DurableWaiters
+  #expiryNow: () => number
 
   /** `readsEagerly`: see EagerReads; simulations leave it off, so that every cold read waits. */
   constructor(store: Store, clock: Clock, random: Random, readsEagerly = false) {
     this.#store = store
     this.#clock = clock
     this.#random = random
-    this.#nowMs = clock.wallMs()
+    this.#expiryNow = () => clock.wallMs()
+    this.#nowMs = this.#expiryNow()
     this.announced = new AnnouncedKeys(store)
     this.#cold = new ColdBlocks(store)
     this.#waiters = new DurableWaiters(store)
@@ -146,6 +148,11 @@ export class LocalKeyspace implements Keyspace {
   renewActor(): void {
     this.#actor = this.#random.next53()
     this.#hlc.witness(this.#highestBelieved())
+  }
+
+  /** RULES T5: what has expired is judged by this time, in milliseconds, instead of the wall clock's. */
+  judgeExpiryBy(nowMs: () => number): void {
+    this.#expiryNow = nowMs
   }
 
   /** RULES V5: what conflicts become, key by key; by default all siblings stay. */
@@ -171,7 +178,7 @@ export class LocalKeyspace implements Keyspace {
 
   /** Starts a batch of requests: takes the time and forgets what the last batch's replies depended on. */
   beginBatch(): void {
-    this.#nowMs = this.#clock.wallMs()
+    this.#nowMs = this.#expiryNow()
     this.needSequence = 0
     this.#foundIn = null
     this.announced.forget()
@@ -571,7 +578,7 @@ export class LocalKeyspace implements Keyspace {
   }
 
   scan(cursor: number, count: number, visit: KeyVisitor): number {
-    this.#nowMs = this.#clock.wallMs()
+    this.#nowMs = this.#expiryNow()
     const visits = Math.min(Math.max(1, count), WALK_VISITS_MAX)
     const entries = Math.max(WALK_ENTRIES_MIN, visits * WALK_ENTRIES_PER_VISIT)
     const next = this.#store.walk(
@@ -597,7 +604,7 @@ export class LocalKeyspace implements Keyspace {
    * first. It may leave once the store is durable up to needSequence, as any reply.
    */
   scanPage(range: TokenRange, count: number): Buffer | null {
-    const page = localScanPage(this.#store, this.#clock.wallMs(), range, count, (table, block) =>
+    const page = localScanPage(this.#store, this.#expiryNow(), range, count, (table, block) =>
       this.#cold.noteRun(table, block, count),
     )
     if (page === null) return null
@@ -606,11 +613,11 @@ export class LocalKeyspace implements Keyspace {
   }
 
   count(): number {
-    return this.#store.counts.total(this.#clock.wallMs())
+    return this.#store.counts.total(this.#expiryNow())
   }
 
   countExpiring(): number {
-    return this.#store.counts.expiring(this.#clock.wallMs())
+    return this.#store.counts.expiring(this.#expiryNow())
   }
 
   async flushAll(): Promise<void> {

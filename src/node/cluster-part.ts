@@ -12,10 +12,10 @@ import type { Log } from '../env/log.js'
 import type { Network } from '../env/network.js'
 import type { Random } from '../env/random.js'
 import { BatchGlance } from '../coordinator/batch-glance.js'
-import { judgeClock } from '../coordinator/clock-judge.js'
 import type { Level } from '../coordinator/consistency.js'
 import { Coordinator } from '../coordinator/coordinator.js'
 import { CoordinatorCounters } from '../coordinator/coordinator-counters.js'
+import { JudgedClock } from '../coordinator/judged-clock.js'
 import type { KeyPolicies } from '../coordinator/key-policies.js'
 import type { LocalKeyspace, PolicyOf } from '../coordinator/local-keyspace.js'
 import {
@@ -78,8 +78,6 @@ const JUDGE_EVERY_MS = 100
 const HOMES_MOVE_PINGS = 2.5
 const DRAIN_STEP_MS = 10
 const U53_BYTES = 7
-/** A wall clock that moved by more than this against the monotonic one was set, or the machine slept. */
-const JUMP_MS_MIN = 50
 
 export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   readonly nodeId: string
@@ -112,15 +110,10 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   readonly #peers: (Peer | null)[]
   readonly #glance: BatchGlance
   #commands: PeerCommands | null = null
-  #inDoubt = false
-  #hasJumped = false
   #isStopping = false
   /** It reaches no majority of the members. */
   #isIsolated = false
-  #wallAheadMs: number
-  #lastWallMs = 0
-  /** How far foreign clocks are believed to be ahead (RULES C2). */
-  #aheadMs = 0
+  readonly #judged: JudgedClock
   #timer: Timer | null = null
 
   constructor(options: {
@@ -148,7 +141,11 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     this.nodeId = config.self.id
     this.horizons = new PurgeHorizons(ring)
     this.bootId = env.random.next53()
-    this.#wallAheadMs = env.clock.wallMs() - env.clock.monotonicMs()
+    this.#judged = new JudgedClock(env.clock, config.maxClockDriftMs, ring.members.length === 1, {
+      jumped: () => this.#peers.forEach((peer) => peer?.link.clock.clear()),
+      doubtChanged: (inDoubt, offsetsMs) => this.#doubtChanged(inDoubt, offsetsMs),
+    })
+    keyspace.judgeExpiryBy(() => this.#judged.expiryMs())
     this.#helloState = encodePeerState({
       name: config.node,
       list: ring.describe(),
@@ -308,7 +305,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       marks,
       random,
       config,
-      clockInDoubt: () => this.#inDoubt,
+      clockInDoubt: () => this.#judged.wasInDoubt,
       isFailed: (member) => this.gossip.isFailed(member),
     })
   }
@@ -434,23 +431,9 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     return this.config.writeLevel
   }
 
-  /** Asked before every write: a clock that was set since the last judgement must not mint a single stamp (RULES C1). */
+  /** Asked before every write. */
   get inDoubt(): boolean {
-    const wallMs = this.#clock.wallMs()
-    const isFarFromLast = wallMs < this.#lastWallMs || wallMs > this.#lastWallMs + JUMP_MS_MIN
-    this.#lastWallMs = wallMs
-    if (isFarFromLast && this.#noticeJump()) this.#becomeDoubtful(this.#hasJumped)
-    return this.#inDoubt
-  }
-
-  /** Whether the wall clock has jumped: then what is known of peers' clocks is wrong, too. */
-  #noticeJump(): boolean {
-    const wallAheadMs = this.#clock.wallMs() - this.#clock.monotonicMs()
-    if (Math.abs(wallAheadMs - this.#wallAheadMs) <= JUMP_MS_MIN) return false
-    this.#wallAheadMs = wallAheadMs
-    this.#hasJumped = this.members.length > 1
-    for (const peer of this.#peers) peer?.link.clock.clear()
-    return true
+    return this.#judged.inDoubt
   }
 
   durableAdvanced(): void {
@@ -495,7 +478,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   fitness(): number {
     const facts = this.#store.health
     return (
-      (this.#inDoubt ? CLOCK_IN_DOUBT : 0) |
+      (this.#judged.wasInDoubt ? CLOCK_IN_DOUBT : 0) |
       (facts.logFailed ? LOG_NOT_WRITABLE : 0) |
       (facts.diskIsFull || this.repair?.refusesWrites === true ? DISK_FULL : 0) |
       (this.#isStopping ? STOPPING : 0) |
@@ -514,7 +497,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
 
   #stampLimit(): number {
     const { maxClockDriftMs } = this.config
-    return wallMsToHlc(this.#clock.wallMs() + this.#aheadMs + 2 * maxClockDriftMs)
+    return wallMsToHlc(this.#clock.wallMs() + this.#judged.aheadMs + 2 * maxClockDriftMs)
   }
 
   // What peers ask.
@@ -603,28 +586,26 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     this.topology.refresh((this.fitness() & ~ISOLATED) === 0)
   }
 
-  #becomeDoubtful(inDoubt: boolean, offsetsMs: readonly number[] = []): void {
-    if (inDoubt === this.#inDoubt) return
-    this.#inDoubt = inDoubt
+  #doubtChanged(inDoubt: boolean, offsetsMs: readonly number[]): void {
     const facts = { offsets: offsetsMs.map(Math.round).join(' ') }
     if (inDoubt) this.#log.error('this node’s clock is in doubt: it writes nothing', facts)
     else this.#log.warn('this node’s clock is no longer in doubt', facts)
     this.#refresh()
   }
 
-  readonly #judge = (): void => {
-    this.#timer = this.#clock.after(JUDGE_EVERY_MS, this.#judge)
-    if (!this.#noticeJump()) this.#wallAheadMs = this.#clock.wallMs() - this.#clock.monotonicMs()
+  /** How far the clocks of live peers are ahead of the own one, in milliseconds. */
+  #clockOffsets(): number[] {
     const offsets: number[] = []
     for (const peer of this.#peers) {
       if (peer === null || !peer.isLive || !peer.link.clock.isKnown) continue
       offsets.push(peer.link.clock.offsetMs)
     }
-    const { maxClockDriftMs } = this.config
-    const { inDoubt, aheadMs } = judgeClock(offsets, maxClockDriftMs, this.#hasJumped)
-    if (offsets.some((offset) => Math.abs(offset) <= maxClockDriftMs)) this.#hasJumped = false
-    this.#aheadMs = aheadMs
-    this.#becomeDoubtful(inDoubt, offsets)
+    return offsets
+  }
+
+  readonly #judge = (): void => {
+    this.#timer = this.#clock.after(JUDGE_EVERY_MS, this.#judge)
+    this.#judged.judge(() => this.#clockOffsets())
     this.#refresh()
   }
 }
