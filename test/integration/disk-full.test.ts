@@ -5,47 +5,22 @@
  * With disk-reserve the node stops before the disk is full. Without, the error comes from the disk, wherever it strikes:
  * in the log, in a flush, in a compaction, in the manifest.
  */
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { KindredNode, SMALL_STORAGE } from '../support/kindred-node.js'
+import { DISK_BYTES, SmallDisk } from '../support/small-disk.js'
 import { until } from '../support/until.js'
 import type { WireClient } from '../support/wire-client.js'
 
 // Longer than tap waits for a file by itself, which matters when this one is run alone on a busy machine.
 t.setTimeout(300_000)
 
-const MB = 1024 * 1024
-const DISK_BYTES = 32 * MB
-const FILLER_BYTES = 16 * MB
 const VALUE_BYTES = 20_000
 /** Far more than fits. */
 const WRITES_MAX = 5_000
 
-class SmallDisk {
-  readonly path = mkdtempSync(join(tmpdir(), 'kindred-disk-'))
-  readonly filler = join(this.path, 'filler')
-  /** What mount said when it was not allowed; empty when it was. */
-  readonly refusal: string
-
-  constructor() {
-    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', this.path])
-    this.refusal =
-      mounted.status === 0 ? '' : `${mounted.stderr?.toString() ?? ''}${mounted.error?.message ?? ''}`
-    if (this.refusal === '') writeFileSync(this.filler, Buffer.alloc(FILLER_BYTES))
-  }
-
-  remove(): void {
-    if (this.refusal === '') spawnSync('umount', ['-l', this.path])
-    rmSync(this.path, { recursive: true })
-  }
-}
-
-const probe = new SmallDisk()
-probe.remove()
-const skip = probe.refusal === '' ? false : `a small file system cannot be mounted: ${probe.refusal.trim()}`
+const skip = SmallDisk.skip()
 
 for (const { reserve, appendfsync } of [
   { reserve: '6mb', appendfsync: 'always' },
@@ -60,7 +35,7 @@ for (const { reserve, appendfsync } of [
     const node = await KindredNode.start(t, { directory: join(disk.path, 'data'), flags })
     const writes = new Writes(node)
     t.match(await writes.untilRefused(), /^-(MISCONF|OOM) /)
-    t.comment(`refused after ${writes.acknowledged.size} writes, ${freeBytes(disk)} bytes were free`)
+    t.comment(`refused after ${writes.acknowledged.size} writes, ${disk.freeBytes} bytes were free`)
     await until('INFO to say so', async () => {
       await writes.one()
       return (await node.info()).get('aof_last_write_status') === 'err'
@@ -95,7 +70,7 @@ t.test('a node that is killed while its disk is full loses nothing acknowledged'
   await node.kill9()
   const rest = join(disk.path, 'rest')
   t.throws(() => writeFileSync(rest, Buffer.alloc(DISK_BYTES)), { code: 'ENOSPC' })
-  t.equal(freeBytes(disk), 0)
+  t.equal(disk.freeBytes, 0)
 
   // Nothing can be written, not even a manifest: it starts all the same.
   await node.startAgain()
@@ -106,11 +81,6 @@ t.test('a node that is killed while its disk is full loses nothing acknowledged'
   t.ok(await until('a write to be taken', () => writes.one()))
   t.same(await missing(await node.open(), writes.acknowledged), [])
 })
-
-function freeBytes(disk: SmallDisk): number {
-  const { bavail, bsize } = statfsSync(disk.path)
-  return bavail * bsize
-}
 
 /** Writes of one client, each key once; a new connection where the node has ended one without an answer. */
 class Writes {

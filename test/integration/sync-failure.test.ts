@@ -2,43 +2,17 @@
  * A disk whose fsync and fdatasync fail. The kernel drops what it could not write and calls it clean, so a second try would
  * succeed and mean nothing: the node has to stop acknowledging at the first failure, say so, and go on reading; a restart
  * reads back what the disk has.
- *
- * The failure comes from a library of a few lines that is loaded before libc and fails while a certain file exists. It
- * spares directories and files that begin with a zero, which are logs made ahead: without them the node could not even
- * fill the log that it has.
  */
-import { spawnSync } from 'node:child_process'
-import { rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
-import { KindredNode, SMALL_STORAGE, temporaryDirectory } from '../support/kindred-node.js'
+import { FailingSync } from '../support/failing-sync.js'
+import { KindredNode, SMALL_STORAGE } from '../support/kindred-node.js'
 import { until } from '../support/until.js'
 import { pipeline } from '../support/wire-client.js'
 
-const SOURCE = `
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <stdlib.h>
-#include <unistd.h>
-static int fails(int fd) {
-  const char *file = getenv("FAIL_SYNC_WHILE");
-  char first = 0;
-  if (file == NULL || access(file, F_OK) != 0) return 0;
-  return pread(fd, &first, 1, 0) == 1 && first != 0;
-}
-static int sync_by(const char *name, int fd) {
-  if (fails(fd)) { errno = EIO; return -1; }
-  return ((int (*)(int))dlsym(RTLD_NEXT, name))(fd);
-}
-int fsync(int fd) { return sync_by("fsync", fd); }
-int fdatasync(int fd) { return sync_by("fdatasync", fd); }
-`
 const VALUE_BYTES = 20_000
 const LOG_FAILED = /^-MISCONF Errors writing to the AOF file: .*EIO/
-const compiler = spawnSync('gcc', ['--version']).status === 0
-const skip = compiler ? false : 'there is no gcc to compile the failing fsync with'
+const skip = FailingSync.skip()
 
 interface FailingNode {
   readonly node: KindredNode
@@ -47,14 +21,9 @@ interface FailingNode {
 }
 
 async function start(t: Test, flags: readonly string[]): Promise<FailingNode> {
-  const directory = temporaryDirectory(t)
-  const [source, library, flag] = ['sync.c', 'sync.so', 'failing'].map((name) => join(directory, name))
-  writeFileSync(source, SOURCE)
-  const compiled = spawnSync('gcc', ['-shared', '-fPIC', '-o', library, source, '-ldl'])
-  t.equal(compiled.status, 0, compiled.stderr.toString())
-  const env = { LD_PRELOAD: library, FAIL_SYNC_WHILE: flag }
-  const node = await KindredNode.start(t, { flags, env })
-  return { node, fail: () => writeFileSync(flag, ''), heal: () => rmSync(flag) }
+  const sync = new FailingSync(t)
+  const node = await KindredNode.start(t, { flags, env: sync.env })
+  return { node, fail: () => sync.fail(), heal: () => sync.heal() }
 }
 
 t.test(
