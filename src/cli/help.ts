@@ -12,6 +12,7 @@ Usage: kindred <command> [options]
   status   ask a running node how it and its cluster are
   inspect  print a log, table or manifest file of a data directory
   restamp  repair the keys that a clock far ahead has given stamps from the future, in the directory of a stopped node
+  repair   list what is damaged in the directory of a stopped node, and give up what is named
   help     explain a command: kindred help server
 
   --version  print the version`
@@ -49,6 +50,23 @@ again. Like a start it first brings the directory in order: the end of an unfini
   --apply          change what is found
   --limit-ms <ms>  how far ahead of this machine's clock a stamp may lie; default 1000, twice max-clock-drift`
 
+const REPAIR = `Usage: kindred repair [options] <data directory>
+
+A node that has the only copy of its data does not start when a file is damaged, and answers requests for what is damaged with
+an error. This reads everything in the directory of a stopped node, and lists what is damaged: the file, where, and which keys it
+is about. Bring the file back from a backup if there is one.
+
+Without one, --discard with --apply gives up what is damaged of the files that are named. The sound blocks of a table are kept, and
+the entries of a log up to the damage; younger files are not touched. Keys whose newest version is lost are gone, or show an
+older one. The damaged files are moved into the folder quarantine of the directory, never removed. All damage that keeps the
+node from starting has to be named.
+
+A node of a cluster with several copies does not need this: start it, and it gets from the others what is damaged. If its
+MANIFEST or MEMBERS is damaged, start it with an empty directory instead.
+
+  --discard <file>  the name of a damaged file, such as 000013.table; may be given several times
+  --apply           change something`
+
 const NODE_INTRODUCTION: Readonly<Record<'server' | 'up', string>> = {
   server: `Usage: kindred server [--config FILE] [--name value ...]
 
@@ -74,6 +92,7 @@ export function helpFor(command: string): string | undefined {
   if (command === 'status') return STATUS
   if (command === 'inspect') return INSPECT
   if (command === 'restamp') return RESTAMP
+  if (command === 'repair') return REPAIR
   return command === 'help' ? OVERVIEW : undefined
 }
 

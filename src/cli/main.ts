@@ -14,6 +14,7 @@ const COMMANDS = new Map<string, () => Promise<Command>>([
   ['status', async () => (await import('./status-command.js')).statusCommand],
   ['inspect', async () => (await import('./inspect-command.js')).inspectCommand],
   ['restamp', async () => (await import('./restamp-command.js')).restampCommand],
+  ['repair', async () => (await import('./repair-command.js')).repairCommand],
   ['help', () => Promise.resolve(helpCommand)],
 ])
 

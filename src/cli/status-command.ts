@@ -116,13 +116,19 @@ const SHOWN: readonly (readonly [label: string, section: string, field: string, 
   ['commands a second', 'stats', 'instantaneous_ops_per_sec', ''],
   ['memory', 'memory', 'used_memory_rss_human', ''],
   ['last write to the log', 'persistence', 'aof_last_write_status', ''],
+  ['why it failed', 'storage', 'storage_log_failure', ''],
+  ['damaged places found', 'storage', 'storage_damage_found', ''],
+  ['last damage', 'storage', 'storage_last_damage', ''],
+  ['files in quarantine', 'storage', 'storage_quarantined_files', ''],
+  ['damage not yet repaired', 'storage', 'storage_gaps', ' gaps'],
+  ['scrub', 'storage', 'storage_scrub', ''],
 ]
 
 function statusTable(status: NodeStatus): string[] {
   const rows = [['state', status.state]]
   for (const [label, section, field, unit] of SHOWN) {
     const value = status.info[section]?.[field]
-    if (value !== undefined) rows.push([label, value + unit])
+    if (value !== undefined && value !== '') rows.push([label, value + unit])
   }
   if (status.state !== 'up') return textTable(['node', status.address], rows)
   rows.push(['keys', keysText(status.info.keyspace?.db0)])

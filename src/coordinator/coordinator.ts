@@ -20,7 +20,7 @@ import { proposalLevel, required } from './consistency.js'
 import type { CoordinatorCounters } from './coordinator-counters.js'
 import { KeyGates } from './key-gates.js'
 import type { LocalKeyspace } from './local-keyspace.js'
-import { MODE_HOME, MODE_LOCAL } from './messages.js'
+import { MODE_HOME, MODE_LOCAL, REASON_STALE } from './messages.js'
 import type { Operation, OperationTable } from './operation.js'
 import {
   CONFIRMING,
@@ -38,6 +38,7 @@ import { ReadRepair } from './read-repair.js'
 import type { AgreedRecord } from './read-repair.js'
 import type { RecordMerger } from './record-merger.js'
 import type { Topology } from './topology.js'
+import { CorruptionError } from '../storage/corruption-error.js'
 import { bitCount } from '../util/bits.js'
 import { NOBODY } from './topology.js'
 
@@ -203,6 +204,23 @@ export class Coordinator {
     this.counters.noReplicas++
     const what = operation.isWrite ? 'write' : 'read'
     operation.keepError(`NOREPLICAS Not enough good replicas to ${what}.`)
+    this.operations.settle(operation)
+  }
+
+  /**
+   * What this node holds of the operation's keys cannot be read; nothing was applied. Where it has become a gap, another replica
+   * answers: whoever has forwarded the request here asks it.
+   */
+  unreadable(operation: Operation, error: Error): void {
+    const isGap = error instanceof CorruptionError && !this.topology.servesHere(operation.slot)
+    if (!isGap) return this.fail(operation, error)
+    if (operation.isFromPeer) return this.notHere(operation)
+    this.routeAgain(operation)
+  }
+
+  /** This node does not answer for the operation's slot any more: the one that has sent it here is told so, and asks another. */
+  notHere(operation: Operation): void {
+    operation.cannotReason = REASON_STALE
     this.operations.settle(operation)
   }
 

@@ -61,6 +61,9 @@ export const REASON_STOPPING = 7
 /** The range is stale here, or not judged yet (RULES P2). */
 export const REASON_STALE = 8
 
+/** What is held of the key cannot be read: its bytes are not what was written. */
+export const REASON_DAMAGED = 10
+
 /** Modes of a COMMAND: run it as the key's home does, or over this node's own data only. */
 export const MODE_HOME = 0
 export const MODE_LOCAL = 1

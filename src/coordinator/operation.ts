@@ -95,6 +95,8 @@ export class Operation {
   isBlind = false
   /** Another node has sent it here: it runs here, or nowhere. */
   isFromPeer = false
+  /** Of one from a peer, settled: why it was not run here; 0 when it has a reply. */
+  cannotReason = 0
   /** It asks `target` about that node's own data (cluster-calls.ts): it goes there, or nowhere. */
   isCall = false
   /** Its keys are those of other operations, its parts. */
@@ -227,6 +229,7 @@ export class Operation {
     this.tag = 0
     this.isBlind = false
     this.isFromPeer = false
+    this.cannotReason = 0
     this.isPrepared = false
     this.awaitsBlocks = false
     this.isCall = false

@@ -4,6 +4,7 @@
  * left memory in between is loaded first, and where the log has no room now it waits for some, up to a deadline: others have
  * the records already. The keys stay held until all of it is done.
  */
+import { CorruptionError } from '../storage/corruption-error.js'
 import { NoRoomYet, StoreError } from '../storage/store-error.js'
 import type { LoadedBlocks } from './keyspace.js'
 import type { ProposedRecords } from './operation.js'
@@ -20,6 +21,7 @@ export class OwnAppend {
   #next = 0
   #sequence = 0
   #held: LoadedBlocks | null = null
+  #wasDamaged = false
 
   constructor(
     merger: RecordMerger,
@@ -56,8 +58,12 @@ export class OwnAppend {
     this.#held = null
     this.#merger.startLoads((load) => {
       this.#held = load
-      if (load.error === null) this.start()
-      else this.#end(load.error)
+      const { error } = load
+      // What is damaged has become a gap: the records are merged into what lies above it, and nothing need be read.
+      const isGap = error instanceof CorruptionError && !this.#wasDamaged
+      this.#wasDamaged ||= isGap
+      if (error === null || isGap) this.start()
+      else this.#end(error)
     }, before)
   }
 

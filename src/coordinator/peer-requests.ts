@@ -79,6 +79,11 @@ export class PeerRequests {
     this.#isAwaited = isAwaited
   }
 
+  /** Whether this node answers for the token, of which it is a replica. */
+  isServed(token: number): boolean {
+    return this.#node.isServed(slotOfToken(token))
+  }
+
   /** Deals with a request, if that is possible now. `isFirst`: it is the first of its keys' queues. */
   serve(asker: Asker, kind: number, bytes: Buffer, start: number, end: number, isFirst: boolean): number {
     switch (kind) {

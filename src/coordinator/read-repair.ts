@@ -172,7 +172,7 @@ export class ReadRepair {
       if (this.#isOver) return load.release()
       this.#held = load
       if (load.error === null) this.#merge()
-      else this.#coordinator.fail(this.#operation, load.error)
+      else this.#coordinator.unreadable(this.#operation, load.error)
     }, before)
   }
 

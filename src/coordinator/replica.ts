@@ -14,6 +14,7 @@ import type { Clock, Timer } from '../env/clock.js'
 import type { IncomingLink } from '../link/incoming-link.js'
 import { keyLength, keyStart } from '../record/layout.js'
 import { KeyHash } from '../ring/token.js'
+import { CorruptionError } from '../storage/corruption-error.js'
 import type { Store } from '../storage/store.js'
 import { assert } from '../util/assert.js'
 import { AckTracker, UNSETTLED } from './ack-tracker.js'
@@ -250,15 +251,25 @@ export class Replica {
 
   #loaded(request: WaitingRequest<LinkState>, load: BlockLoad): void {
     if (request.isGone) return
-    if (load.error === null) this.#ready.push(request)
-    else this.#finish(request, this.#unreadable(request))
+    if (load.error === null || this.#isGapNow(request, load.error)) this.#ready.push(request)
+    else this.#finish(request, this.#unreadable(request, load.error))
     this.#runReady()
   }
 
-  /** The older record cannot be read, so nothing can be said about the key. */
-  #unreadable({ owner, kind, bytes }: WaitingRequest<LinkState>): number {
-    if (!isLookup(kind)) return refused(messages.REASON_NO_ROOM)
-    return this.#requests.cannot(owner, messages.requestOf(bytes, 0), messages.REASON_NO_ROOM)
+  /**
+   * What could not be read is damaged, and has become a gap: the key's range is stale, and what is appended now is merged into
+   * nothing below the gap's floor, so nothing of it has to be read (RULES P2).
+   */
+  #isGapNow({ kind, tokens }: WaitingRequest<LinkState>, error: Error): boolean {
+    if (isLookup(kind) || !(error instanceof CorruptionError)) return false
+    return tokens.every((token) => !this.#requests.isServed(token))
+  }
+
+  /** The older record cannot be read, so nothing can be said about the key: "absent" least of all. */
+  #unreadable({ owner, kind, bytes }: WaitingRequest<LinkState>, error: Error): number {
+    const reason = error instanceof CorruptionError ? messages.REASON_DAMAGED : messages.REASON_NO_ROOM
+    if (!isLookup(kind)) return refused(reason)
+    return this.#requests.cannot(owner, messages.requestOf(bytes, 0), reason)
   }
 
   #runReady(): void {

@@ -17,6 +17,8 @@ export class Topology {
   readonly peers: readonly (Peer | null)[]
   /** What this node may answer for (RULES P2). */
   readonly ranges: RangeStates
+  /** Others are to be asked first even where this node has a copy: its log has failed (RULES W3). */
+  readsElsewhere = false
   /** Whether this node itself may be home (RULES H1). */
   #selfIsFit = true
   /** By range of the ring. */
@@ -97,7 +99,8 @@ export class Topology {
 
   /** Who coordinates reads of the slot: this node where it is a replica, else the home or any live replica. */
   readerOf(slot: number): number {
-    if (this.servesHere(slot)) return this.self
+    const servesHere = this.servesHere(slot)
+    if (servesHere && !this.readsElsewhere) return this.self
     const home = this.homeOf(slot)
     if (home !== NOBODY) return home
     const { ring } = this
@@ -105,6 +108,6 @@ export class Topology {
       const member = ring.memberAt(slot, place)
       if (this.isLive(member) && this.serves(ring.rangeOfSlot[slot], member)) return member
     }
-    return NOBODY
+    return servesHere ? this.self : NOBODY
   }
 }

@@ -25,6 +25,7 @@ import {
   EXCHANGE,
   PROPOSAL,
   READ,
+  REASON_DAMAGED,
   REASON_FLUSHED,
   REASON_MALFORMED,
   REASON_NOT_COVERED,
@@ -56,6 +57,7 @@ import type { Ring } from '../ring/ring.js'
 import type { PeerCommands } from '../server/peer-commands.js'
 import type { Store } from '../storage/store.js'
 import { assert } from '../util/assert.js'
+import { DamagePart } from './damage-part.js'
 import { RepairPart } from './repair-part.js'
 import type { RepairPartOptions } from './repair-part.js'
 import type { ClusterConfig } from './node-config.js'
@@ -92,6 +94,8 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   readonly horizons: PurgeHorizons
   /** Null when there is no other member. */
   readonly repair: RepairPart | null
+  /** As repair. */
+  readonly damage: DamagePart | null
   /** Null when there is no other member. */
   readonly keyspace: WholeKeyspace | null
   readonly answers: OwnAnswers
@@ -211,6 +215,8 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       takeMark: (mark) => this.#marks.take(mark),
     })
     this.repair = this.topology.isAlone ? null : this.#repairPart(options)
+    this.damage =
+      this.repair === null ? null : new DamagePart({ env, store, keyspace, ring, self, repair: this.repair })
     if (!this.topology.isAlone) keyspace.limitStamps(() => this.#stampLimit())
     this.keyspace = this.topology.isAlone ? null : this.#wholeKeyspace(env.random)
     this.links = new Links(env, this, linkSettings(config, options.secret), this)
@@ -229,6 +235,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     this.#refresh()
     this.#timer = this.#clock.after(JUDGE_EVERY_MS, this.#judge)
     this.gossip.start()
+    this.damage?.start()
     this.repair?.start()
     return bound
   }
@@ -248,6 +255,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     }
     this.#timer?.cancel()
     this.gossip.stop()
+    this.damage?.stop()
     this.repair?.stop()
     this.#commands?.stop()
     this.coordinator.stop()
@@ -582,6 +590,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     const live = this.#peers.filter((peer) => peer === null || peer.isLive).length
     this.#isIsolated = 2 * live <= this.#peers.length
     this.gossip.peersChanged()
+    this.topology.readsElsewhere = this.#store.health.logFailed
     // Others do better to ask somebody else; for itself it is who is left, for what one replica can answer.
     this.topology.refresh((this.fitness() & ~ISOLATED) === 0)
   }
@@ -619,6 +628,7 @@ const REASON_NAMES: ReadonlyMap<number, string> = new Map([
   [REASON_MALFORMED, 'malformed'],
   [REASON_STOPPING, 'stopping'],
   [REASON_STALE, 'stale'],
+  [REASON_DAMAGED, 'damaged'],
 ])
 
 function named(byReason: ReadonlyMap<number, number>): ReadonlyMap<string, number> {

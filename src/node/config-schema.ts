@@ -254,6 +254,16 @@ export const KNOBS: readonly Knob[] = [
       'Allows DEBUG, which can stall the node: to nobody, to everybody, or to clients of this machine. For tests.',
   },
   {
+    path: 'commit-failure-policy',
+    field: 'commitFailurePolicy',
+    type: { kind: 'choice', choices: ['stop', 'die'] },
+    fallback: 'stop',
+    unit: '',
+    runtime: true,
+    reason:
+      'After a failed write or sync of the log: stop serves what others can answer or is safe and says why, die ends the process, for supervisors that start it again.',
+  },
+  {
     path: 'shutdown-timeout',
     field: 'shutdownTimeoutSeconds',
     type: { kind: 'integer', min: 0, max: 3600 },
@@ -379,6 +389,26 @@ export const KNOBS: readonly Knob[] = [
     runtime: false,
     reason:
       'Free disk below which writes are refused, kept for compaction and repair; raise it on disks that others fill.',
+  },
+  {
+    path: 'storage.scrub-rate',
+    field: 'scrubRateBytesPerSecond',
+    type: { kind: 'size', min: 0, max: 1024 * GB },
+    fallback: '8mb',
+    unit: 'bytes a second',
+    runtime: true,
+    reason:
+      'How fast all tables are read to find damage before it is asked for; lower it on slow disks. 0 reads nothing.',
+  },
+  {
+    path: 'storage.scrub-interval',
+    field: 'scrubIntervalSeconds',
+    type: { kind: 'integer', min: 0, max: 31_536_000 },
+    fallback: '604800',
+    unit: 'seconds',
+    runtime: true,
+    reason:
+      'From the end of one such run to the next; lower it on disks that are not trusted. 0 never scrubs.',
   },
   ...CLUSTER_KNOBS,
 ]

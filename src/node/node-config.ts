@@ -43,6 +43,8 @@ export interface NodeConfig {
   readonly slowlogSlowerThanMicroseconds: number
   readonly slowlogMaxLength: number
   readonly enableDebugCommand: 'no' | 'yes' | 'local'
+  /** What becomes of the node when its log has failed. */
+  readonly commitFailurePolicy: 'stop' | 'die'
   readonly shutdownTimeoutSeconds: number
   readonly storage: StorageConfig
   /** Null: a single node, which holds all keys alone. */
@@ -66,6 +68,10 @@ export interface StorageConfig {
   readonly levelSizeMultiplier: number
   readonly writeStallDelayMaxMs: number
   readonly diskReserveBytes: number
+  /** 0: nothing is read. */
+  readonly scrubRateBytesPerSecond: number
+  /** 0: never. */
+  readonly scrubIntervalSeconds: number
 }
 
 export interface ClusterConfig {

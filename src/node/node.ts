@@ -16,14 +16,17 @@ import { Dispatcher } from '../server/dispatcher.js'
 import { KeyedRequests } from '../server/keyed-requests.js'
 import { PeerCommands } from '../server/peer-commands.js'
 import { Server } from '../server/server.js'
+import type { ScrubFacts } from '../storage/scrub.js'
+import { isLackOfSpace } from '../storage/disk-space.js'
 import { Store, WRITE_LATER } from '../storage/store.js'
+import type { StoreFacts } from '../storage/store.js'
 import { ClusterPart } from './cluster-part.js'
 import { openMemberList } from './member-list.js'
 import type { ClusterConfig, NodeConfig } from './node-config.js'
 import { directoryIdOf } from './peer-state.js'
 import type { NodeEnv, RunningNode } from './running-node.js'
 import { clientsWithin } from './open-files.js'
-import { storeOptions } from './storage-settings.js'
+import { scrubSettings, storeOptions } from './storage-settings.js'
 import { NodeSettings } from './runtime-settings.js'
 import { SlowlogRing } from './slowlog.js'
 import { NodeCounters, SAMPLE_INTERVAL_MS } from './stats.js'
@@ -57,7 +60,9 @@ class Node implements RunningNode {
   #recoveredAheadMs = 0
   #unlock: () => void = () => {}
   #stopping: Promise<void> | null = null
-  #finish!: () => void
+  #finish!: (died: Error | null) => void
+  /** Why the node ends by itself. */
+  #died: Error | null = null
 
   constructor(config: NodeConfig, env: NodeEnv) {
     this.#env = env
@@ -65,7 +70,11 @@ class Node implements RunningNode {
     this.#settings = new NodeSettings(config, (name, changed) => this.#settingChanged(name, changed))
     this.#slowlog = new SlowlogRing(this.#settings)
     this.#server = new Server(env.clock, env.network, () => this.#settings.current, this.#counters)
-    this.done = new Promise((resolve) => (this.#finish = resolve))
+    this.done = new Promise((resolve, reject) => {
+      this.#finish = (died) => (died === null ? resolve() : reject(died))
+    })
+    // Who has not asked how it ends need not know.
+    this.done.catch(() => {})
   }
 
   get port(): number {
@@ -93,8 +102,10 @@ class Node implements RunningNode {
         onLogFailed: (error) => {
           this.#dispatcher.logFailed(error)
           this.#cluster?.logFailed()
+          this.#outOfService(error)
         },
         onReopened: () => this.#keyspace.renewActor(),
+        onGap: (gap) => this.#cluster?.damage?.note(gap),
       })
     } catch (error) {
       await jobs.close()
@@ -203,6 +214,17 @@ class Node implements RunningNode {
     })
   }
 
+  /** RULES W3: only a restart, which reads back what the disk has, brings the log into use again; of a full disk the store sees the end. */
+  #outOfService(error: Error): void {
+    if (isLackOfSpace(error)) return
+    const { commitFailurePolicy: policy } = this.#settings.current
+    const what = policy === 'die' ? 'the node ends' : 'the node writes nothing until it is started again'
+    this.#env.log.error(`out of service: ${what}`, { policy, error: error.message })
+    if (policy !== 'die') return
+    this.#died = new Error(`the log could not be written, and commit-failure-policy is die: ${error.message}`)
+    void this.stop()
+  }
+
   stop(): Promise<void> {
     this.#stopping ??= this.#stop()
     return this.#stopping
@@ -217,7 +239,7 @@ class Node implements RunningNode {
     this.#server.closeConnections()
     this.#unlock()
     this.#env.log.info('stopped')
-    this.#finish()
+    this.#finish(this.#died)
   }
 
   /** What the log has yet to write is written and its replies leave; a disk that hangs does not hang the stop for ever. */
@@ -359,6 +381,7 @@ class Node implements RunningNode {
         ['storage_disk_full', facts.diskIsFull ? 1 : 0],
         ['storage_log_failure', facts.logFailure ?? ''],
         ['storage_last_job_error', facts.lastJobError],
+        ...damageLines(facts),
         ['storage_recovered_log_bytes', this.#store.loaded.logBytes],
         ['storage_recovery_cut_bytes', this.#store.loaded.cutBytes],
         ['storage_recovered_stamps_ahead_ms', this.#recoveredAheadMs],
@@ -372,6 +395,7 @@ class Node implements RunningNode {
     if (name === 'compaction-rate') {
       this.#store.setCompactionRate(config.storage.compactionRateBytesPerSecond)
     }
+    if (name === 'scrub-rate' || name === 'scrub-interval') this.#store.setScrub(scrubSettings(config))
   }
 
   #sample(): void {
@@ -379,6 +403,28 @@ class Node implements RunningNode {
     this.#counters.sample(this.#env.clock.monotonicMs())
     this.#env.clock.after(SAMPLE_INTERVAL_MS, () => this.#sample())
   }
+}
+
+function damageLines({ damage, scrub }: StoreFacts): (readonly [string, string | number])[] {
+  return [
+    ['storage_damage_found', damage.damageFound],
+    ['storage_last_damage', damage.lastDamage],
+    ['storage_quarantined_files', damage.quarantinedFiles],
+    ['storage_gaps', damage.gaps],
+    ['storage_scrub', scrubText(scrub)],
+    ['storage_scrub_running', scrub.isRunning ? 1 : 0],
+    ['storage_scrub_done_bytes', scrub.doneBytes],
+    ['storage_scrub_total_bytes', scrub.totalBytes],
+    ['storage_scrub_last_unix_time', Math.floor(scrub.endedAtMs / 1000)],
+    ['storage_scrub_damaged', scrub.found],
+  ]
+}
+
+function scrubText({ isRunning, doneBytes, totalBytes, endedAtMs, found }: ScrubFacts): string {
+  const before =
+    endedAtMs === 0 ? 'no run has ended yet' : `last run ended ${new Date(endedAtMs).toISOString()}`
+  const now = isRunning ? `${Math.floor((100 * doneBytes) / Math.max(1, totalBytes))} % of a run, ` : ''
+  return `${now}${before}, ${found} damaged places in it`
 }
 
 /** 40 hexadecimal digits, as Redis's run_id. */

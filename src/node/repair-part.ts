@@ -196,7 +196,7 @@ export class RepairPart implements RepairView {
    */
   rebuildRange(range: number, floorSequence: number, reason: StaleReason): Promise<void> {
     this.#judging.markStale(range, reason, floorSequence)
-    this.#rounds.rebuildSoon()
+    this.#rounds.rebuildAnew(range)
     return this.#context.state.save()
   }
 

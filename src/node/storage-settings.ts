@@ -3,6 +3,7 @@ import type { Ring } from '../ring/ring.js'
 import { COMPACTION_DEFAULTS } from '../storage/compaction/compaction-options.js'
 import type { AppendFsync } from '../storage/log/log-writer.js'
 import type { Partitions } from '../storage/partitions.js'
+import type { ScrubSettings } from '../storage/scrub.js'
 import type { StoreOptions } from '../storage/store-options.js'
 import type { NodeConfig } from './node-config.js'
 
@@ -29,14 +30,27 @@ export function storeOptions(config: NodeConfig, ring: Ring | null): StoreOption
     writeDelayMaxMs: storage.writeStallDelayMaxMs,
     diskReserveBytes: storage.diskReserveBytes,
     syncsOnEventLoop: true,
+    scrub: scrubSettings(config),
     ...(ring === null ? {} : settingsOf(ring)),
   }
 }
 
-/** With replicas elsewhere nothing dead goes by itself, and trees tell what they hold. */
-function settingsOf(ring: Ring): Pick<StoreOptions, 'partitions' | 'keepsDead' | 'keepsTrees'> {
+/** With replicas elsewhere nothing dead goes by itself, trees tell what they hold, and they have what is damaged here. */
+function settingsOf(ring: Ring): Pick<StoreOptions, 'partitions' | 'keepsDead' | 'keepsTrees' | 'onDamage'> {
   const hasReplicas = ring.members.length > 1
-  return { partitions: partitionsOf(ring), keepsDead: hasReplicas, keepsTrees: hasReplicas }
+  return {
+    partitions: partitionsOf(ring),
+    keepsDead: hasReplicas,
+    keepsTrees: hasReplicas,
+    onDamage: ring.replicas > 1 ? 'quarantine' : 'refuse',
+  }
+}
+
+export function scrubSettings({ storage }: NodeConfig): ScrubSettings {
+  return {
+    bytesPerSecond: storage.scrubRateBytesPerSecond,
+    intervalMs: storage.scrubIntervalSeconds * 1000,
+  }
 }
 
 /** Keys are counted by range of the ring: the slots of one have always one home. */

@@ -54,6 +54,8 @@ export class RepairRounds {
   readonly #dueAtMs: number[]
   readonly #left: (readonly number[] | null)[]
   #rebuildAtMs = 0
+  /** Ranges of which more became stale while the running rebuild was at work. */
+  readonly #begunAnew = new Set<number>()
   #saidNoSource = false
   #isRunning = false
   #isStopped = false
@@ -97,6 +99,12 @@ export class RepairRounds {
 
   /** There is something to rebuild. */
   rebuildSoon(): void {
+    this.#rebuildAtMs = 0
+  }
+
+  /** More of the range is missing than was known: what is being rebuilt of it is not all of it. */
+  rebuildAnew(range: number): void {
+    this.#begunAnew.add(range)
     this.#rebuildAtMs = 0
   }
 
@@ -239,6 +247,7 @@ export class RepairRounds {
   /** Exchanges the stale ranges with every live source; those that all of a range's have given are current again. */
   async #rebuild(stale: readonly number[]): Promise<void> {
     const { topology, peers, clock, log } = this.#context
+    this.#begunAnew.clear()
     const views = new Map<number, Map<number, View>>()
     const failed = new Set<number>()
     const beganMs = clock.monotonicMs()
@@ -261,11 +270,14 @@ export class RepairRounds {
       }
     }
     if (this.#isStopped) return
-    const rebuilt = stale.filter((range) => views.has(range) && !failed.has(range))
+    const isDone = (range: number): boolean =>
+      views.has(range) && !failed.has(range) && !this.#begunAnew.has(range)
+    const rebuilt = stale.filter(isDone)
     await this.#finish(rebuilt, views)
     if (rebuilt.length > 0) log.info('stale ranges were rebuilt', { ranges: rebuilt.length })
     this.#sayWaiting(stale.filter((range) => !views.has(range)))
-    if (rebuilt.length < stale.length) this.#rebuildAtMs = clock.monotonicMs() + RETRY_MS
+    const retryMs = this.#begunAnew.size > 0 ? 0 : RETRY_MS
+    if (rebuilt.length < stale.length) this.#rebuildAtMs = clock.monotonicMs() + retryMs
     this.#lastDurationMs = clock.monotonicMs() - beganMs
   }
 

@@ -35,6 +35,7 @@ import { ReplyWriter } from '../resp/reply-writer.js'
 import { RequestParser } from '../resp/request-parser.js'
 import type { RequestLimits } from '../resp/limits.js'
 import { OUTPUT_PAUSE_BYTES, UNAUTHENTICATED_LIMITS } from '../resp/limits.js'
+import { CorruptionError } from '../storage/corruption-error.js'
 import { NoRoomYet, StoreError } from '../storage/store-error.js'
 import { WRITE_LATER } from '../storage/store.js'
 import type { Store } from '../storage/store.js'
@@ -437,6 +438,7 @@ export class Dispatcher {
       load: null,
       loadSinceMs: 0,
       isOverdue: false,
+      hasMetDamage: false,
       waitsForRoomSinceMs: 0,
     }
     connection.queue.push(parked)
@@ -500,7 +502,8 @@ export class Dispatcher {
       request.argc = parked.argc
       let result: Result = DONE
       if (isMissing) this.#overdue(connection)
-      else if (load !== null && load.error !== null) this.#failed(connection, load.error)
+      else if (load !== null && load.error !== null && !this.#mayRunElsewhere(parked, load.error))
+        this.#failed(connection, load.error)
       else result = this.#run(connection, parked.inTransaction, parked)
       if (result === COLD_BLOCKS || result === NO_ROOM || result === NOT_YET) {
         this.#wait(connection, parked, result)
@@ -702,6 +705,13 @@ export class Dispatcher {
     if (result === DONE) return this.#rendered(connection, command, mark)
     if (connection.replyMode !== 'on' && isSilenced(connection)) connection.replies.suppressLast()
     return PENDING
+  }
+
+  /** In a cluster what is damaged here has become a gap, which is for others to answer: the request is routed anew, once. */
+  #mayRunElsewhere(parked: ParkedRequest, error: Error): boolean {
+    if (this.#keyed === null || parked.hasMetDamage || !(error instanceof CorruptionError)) return false
+    parked.hasMetDamage = true
+    return true
   }
 
   #hasRoom(parked: ParkedRequest | undefined): boolean {

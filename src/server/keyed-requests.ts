@@ -34,11 +34,12 @@ import { NOBODY } from '../coordinator/topology.js'
 import type { Topology } from '../coordinator/topology.js'
 import type { ReplyWriter } from '../resp/reply-writer.js'
 import { keyHashOf } from '../ring/token.js'
+import { CorruptionError } from '../storage/corruption-error.js'
 import { NoRoomYet } from '../storage/store-error.js'
 import { assert } from '../util/assert.js'
 import type { Connection } from './connection.js'
 import { errorText, isUnexpected } from './error-text.js'
-import { NOT_YET, NO_ROOM, PENDING } from './keyed-result.js'
+import { NOT_YET, NO_ROOM, PENDING, UNREADABLE } from './keyed-result.js'
 import type { KeyedResult } from './keyed-result.js'
 import { ManyKeyRequests, TOO_MANY_WAIT } from './many-keys.js'
 import { FREE_KEY } from './reply-queue.js'
@@ -183,7 +184,7 @@ export class KeyedRequests implements Runner {
       if (target !== this.#topology.self) return this.#coordinator.forward(operation, target)
     } else if (!this.#topology.servesHere(slot)) {
       // The sender has another ring, or the range has become stale since.
-      return this.#coordinator.noReplicas(operation)
+      return this.#coordinator.notHere(operation)
     }
     request.bytes = bytes
     request.offsets = offsets
@@ -332,7 +333,13 @@ export class KeyedRequests implements Runner {
     const keyspace = this.#keyspace
     const { journal } = keyspace
     const mark = writer.length
-    const result = this.#handle(command, modeOf(effect, confirms), agreed)
+    const result = this.#handle(command, modeOf(effect, confirms), agreed, slot)
+    if (result === UNREADABLE) {
+      const again = operation ?? this.#take(command, effect, connection, slot, first, last)
+      if (again.isFromPeer) this.#coordinator.notHere(again)
+      else this.#coordinator.routeAgain(again)
+      return PENDING
+    }
     if (result !== DONE) return result
     const hasRound =
       effect === 'blind-write' ? journal.writes > 0 : journal.finds > 0 && (isWrite || confirms)
@@ -355,7 +362,8 @@ export class KeyedRequests implements Runner {
     command: Command,
     mode: JournalMode,
     agreed: readonly AgreedRecord[] | null,
-  ): typeof DONE | typeof COLD_BLOCKS | typeof NO_ROOM {
+    slot: number,
+  ): typeof DONE | typeof COLD_BLOCKS | typeof NO_ROOM | typeof UNREADABLE {
     const writer = this.#writer
     const keyspace = this.#keyspace
     const { journal, overlay } = keyspace
@@ -373,6 +381,7 @@ export class KeyedRequests implements Runner {
       journal.begin(OFF)
       overlay.clear()
       if (error instanceof NoRoomYet) return NO_ROOM
+      if (error instanceof CorruptionError && !this.#topology.servesHere(slot)) return UNREADABLE
       if (isUnexpected(error)) this.#unexpected(error)
       writer.error(errorText(error))
       return DONE
@@ -420,7 +429,7 @@ export class KeyedRequests implements Runner {
       const isWaiting = operation.state === QUEUED
       operation.awaitsBlocks = false
       coordinator.operations.unreference(operation)
-      if (isWaiting && done.error !== null) coordinator.fail(operation, done.error)
+      if (isWaiting && done.error !== null) coordinator.unreadable(operation, done.error)
       else if (isWaiting) this.run(operation)
       // A proposal has taken the key over, and gives it back itself; so does the wait for further blocks.
       if (operation.draft === null && !operation.awaitsBlocks) coordinator.releaseKey(keyHash, operation)

@@ -7,4 +7,6 @@ export const NO_ROOM = 3
 export const PENDING = 4
 /** The request has to wait until earlier ones of its connection have ended. */
 export const NOT_YET = 5
+/** What the request has to look at is damaged here, and another replica answers: only inside. */
+export const UNREADABLE = 6
 export type KeyedResult = Outcome | typeof NO_ROOM | typeof PENDING | typeof NOT_YET

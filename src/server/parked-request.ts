@@ -10,6 +10,8 @@ export interface ParkedRequest {
   readonly argc: number
   /** Part of an EXEC: its checks were made when it was queued. */
   readonly inTransaction: boolean
+  /** A block of an earlier load was damaged: it has run again since, and may have been for another node to answer. */
+  hasMetDamage: boolean
   /** The blocks it waits for; null when none are under way. */
   load: BlockLoad | null
   /** clock.monotonicMs() when that load was begun. */

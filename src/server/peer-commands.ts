@@ -243,7 +243,9 @@ class PeerReplies implements ReplySink {
       else this.#waiting.push(operation)
       return
     }
-    if (!this.#isDropped) this.reply(operation.tag, operation.reply, operation.replyLength)
+    const { tag, cannotReason } = operation
+    if (!this.#isDropped && cannotReason !== 0) this.cannot(tag, cannotReason)
+    else if (!this.#isDropped) this.reply(tag, operation.reply, operation.replyLength)
     this.#release(operation)
   }
 

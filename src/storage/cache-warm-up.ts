@@ -14,6 +14,7 @@
 import type { Clock } from '../env/clock.js'
 import type { Log } from '../env/log.js'
 import type { BlockCache } from './block-cache.js'
+import { CorruptionError } from './corruption-error.js'
 import type { StorageJobs } from './jobs/storage-jobs.js'
 import type { StoreEnv } from './store-options.js'
 import type { RetainedSegments } from './retained-segments.js'
@@ -77,6 +78,7 @@ export class CacheWarmUp {
       } catch (error) {
         // One that was compacted away meanwhile has no file any more, and nobody who would ask it.
         if (table.isRetired) continue
+        if (error instanceof CorruptionError) table.onDamage(table, error)
         return this.#log.warn('a table not taken into the cache', { error: String(error) })
       }
     }

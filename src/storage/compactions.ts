@@ -1,9 +1,11 @@
 /**
  * Runs compactions, one at a time: picks the next (compaction/picker.ts), has a job carry it out, and has the manifest
- * record it. One that fails changed nothing and is tried again later. A table in which a compaction met damage is left
- * alone from then on: it is set aside to level 0, where it holds nobody up, and lookups that need it fail.
+ * record it. One that fails changed nothing and is tried again later. A table with damage is left alone from then on: it is
+ * set aside to level 0, where it holds nobody up, and lookups that need it fail; or it is taken out (damage-control.ts), between
+ * two compactions, so that none reads it meanwhile.
  */
 import type { CacheWarmUp } from './cache-warm-up.js'
+import type { DamageControl } from './damage-control.js'
 import { TOKEN_END } from '../ring/token.js'
 import type { CompactionPick } from './compaction/picker.js'
 import { pickCompaction } from './compaction/picker.js'
@@ -16,9 +18,11 @@ import type { LiveFiles } from './live-files.js'
 import type { Segment } from './log/segment.js'
 import type { ManifestTable, WrittenTable } from './manifest.js'
 import { PurgeRanges } from './purge-ranges.js'
+import { mayLose } from './store-options.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
 import { closeAll } from './table-set.js'
 import type { LiveTable } from './table-set.js'
+import type { Table } from './table/table.js'
 
 const RETRY_AFTER_MS = 1000
 
@@ -26,6 +30,10 @@ export interface CompactionsHost {
   active(): Segment
   /** A pick is about to be made: tables may have changed. */
   onLook(): void
+  /** A merge has met damage in this table. */
+  onDamage(table: Table, error: CorruptionError): void
+  /** Damaged tables that are to be taken out. */
+  readonly damage: Pick<DamageControl, 'isDue' | 'takeOut'>
   onFailed(event: string, error: unknown): void
 }
 
@@ -41,6 +49,8 @@ export class Compactions {
   #cursors: readonly number[] = []
   /** Tables with damage: never compacted again. */
   readonly #damaged = new Set<number>()
+  /** File numbers of those that are to go to level 0. */
+  #aside: number[] = []
   /** FLUSHALL's mark, synced: tables below it may go. */
   #dropMark = 0
   /** Null on a node that is alone. */
@@ -78,6 +88,14 @@ export class Compactions {
     return this.#damaged.has(table.fileNumber)
   }
 
+  /** No compaction takes the table from now on. Unless it is to be taken out, it goes where it is in nobody's way. */
+  setAside(table: ManifestTable): void {
+    this.#damaged.add(table.fileNumber)
+    if (table.level === 0 || mayLose(this.#options, tableFileName(table.fileNumber))) return
+    this.#aside.push(table.fileNumber)
+    this.next()
+  }
+
   stop(): void {
     this.#stopped = true
   }
@@ -92,6 +110,19 @@ export class Compactions {
   next(): void {
     if (this.#stopped || this.#running || this.#files.isInDoubt) return
     if (this.#env.clock.monotonicMs() < this.#pausedUntilMs) return
+    const { damage } = this.#host
+    if (damage.isDue) {
+      return this.#run(damage.takeOut(), (error) => {
+        this.#pause()
+        this.#host.onFailed('damaged table not taken out', error)
+      })
+    }
+    if (this.#aside.length > 0) {
+      return this.#run(this.#moveAside(), (error) => {
+        this.#pause()
+        this.#host.onFailed('damaged table not set aside', error)
+      })
+    }
     if (this.#dropMark > this.#files.state.flushMark) {
       return this.#run(this.#dropBelow(this.#dropMark), (error) => {
         this.#pause()
@@ -154,6 +185,13 @@ export class Compactions {
     this.count++
   }
 
+  async #moveAside(): Promise<void> {
+    const numbers = this.#aside
+    const tables = this.#files.tables.all.filter(({ facts }) => numbers.includes(facts.fileNumber))
+    await this.#move(tables, 0)
+    this.#aside = this.#aside.filter((fileNumber) => !numbers.includes(fileNumber))
+  }
+
   #move(tables: readonly LiveTable[], level: number): Promise<void> {
     const added = tables.map(({ table, facts }) => ({ table, facts: { ...facts, level } }))
     return this.#files.record({ removeTables: numbersOf(tables) }, { added, replaced: tables })
@@ -186,7 +224,7 @@ export class Compactions {
   }
 
   #failed(pick: CompactionPick, error: unknown): void {
-    if (error instanceof CorruptionError) this.#setAside(pick, error)
+    if (error instanceof CorruptionError) this.#noteDamage(pick, error)
     this.#pause()
     this.#host.onFailed('compaction failed', error)
   }
@@ -195,14 +233,9 @@ export class Compactions {
     this.#pausedUntilMs = this.#env.clock.monotonicMs() + RETRY_AFTER_MS
   }
 
-  #setAside(pick: CompactionPick, error: CorruptionError): void {
+  #noteDamage(pick: CompactionPick, error: CorruptionError): void {
     const damaged = pick.inputs.filter((table) => error.file.endsWith(tableFileName(table.fileNumber)))
-    for (const table of damaged) this.#damaged.add(table.fileNumber)
-    const deep = damaged.filter((table) => table.level > 0).map((table) => this.#files.opened(table))
-    if (deep.length === 0) return
-    this.#move(deep, 0).catch((failure: unknown) =>
-      this.#host.onFailed('damaged table not set aside', failure),
-    )
+    for (const table of damaged) this.#host.onDamage(this.#files.opened(table).table, error)
   }
 
   #segmentRanges(): SequenceRange[] {

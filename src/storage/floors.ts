@@ -20,6 +20,11 @@ export class Floors {
     }
   }
 
+  /** The highest sequence that counts as absent; 0 for none. */
+  of(slot: number): number {
+    return this.#bySlot[slot]
+  }
+
   /** Whether the entry of this sequence counts as absent. */
   hides(slot: number, sequence: number): boolean {
     return sequence <= this.#bySlot[slot]

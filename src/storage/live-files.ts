@@ -9,6 +9,7 @@
  */
 import { assert } from '../util/assert.js'
 import type { BlockCache } from './block-cache.js'
+import type { CorruptionError } from './corruption-error.js'
 import { isLackOfSpace, takingRoom } from './disk-space.js'
 import {
   countsFileName,
@@ -23,12 +24,15 @@ import { applyEdit, encodeManifest, leftovers, Manifest, ManifestWriteError } fr
 import type { ManifestEdit, ManifestState, ManifestTable, WrittenTable } from './manifest.js'
 import type { LoadedStore, SealedSegment } from './open-store.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
+import { moveToQuarantine, quarantined } from './quarantine.js'
 import { RetainedSegments } from './retained-segments.js'
 import { Table } from './table/table.js'
 import { TableSet } from './table-set.js'
 import type { LiveTable } from './table-set.js'
 
 export interface LiveFilesHost {
+  /** Bytes of an open table are not what was written. */
+  onDamage(table: Table, error: CorruptionError): void
   /** Tables, sealed segments or retained ones (youngest first) have changed. */
   install(tables: TableSet, sealed: readonly SealedSegment[], retained: readonly Segment[]): void
   active(): Segment
@@ -39,6 +43,8 @@ export interface FileChange {
   readonly added?: readonly LiveTable[]
   /** These go and are unlinked. */
   readonly removed?: readonly LiveTable[]
+  /** These go and are kept in quarantine. */
+  readonly quarantined?: readonly LiveTable[]
   /** These go without being closed: they come again, on another level, among `added`. */
   readonly replaced?: readonly LiveTable[]
   /** Became `added`, and is only retained from now on. */
@@ -62,6 +68,8 @@ export class LiveFiles {
   /** Edits that wait or are being written. */
   #edits = 0
   #inDoubt = false
+  #quarantinedFiles: number
+  #hasCounts = true
   /** What only the manifest names that may or may not have been written. */
   readonly #doubtful: string[] = []
 
@@ -74,7 +82,9 @@ export class LiveFiles {
     this.#cache = loaded.cache
     this.#state = loaded.state
     this.#tables = loaded.tables
+    for (const { table } of loaded.tables.all) table.onDamage = host.onDamage
     this.#sealed = [...loaded.segments].reverse()
+    this.#quarantinedFiles = quarantined(env.disk, options.directory).length
     this.#nextNumber = nextFreeNumber(env, options.directory, loaded.state)
   }
 
@@ -119,6 +129,20 @@ export class LiveFiles {
     return oldest.segment
   }
 
+  /** Files in the folder quarantine, those that were there before included. */
+  get quarantinedFiles(): number {
+    return this.#quarantinedFiles
+  }
+
+  /** The counts in memory have become wrong: none are written any more. */
+  forgetCounts(): void {
+    this.#hasCounts = false
+  }
+
+  get hasCounts(): boolean {
+    return this.#hasCounts
+  }
+
   get isInDoubt(): boolean {
     return this.#inDoubt
   }
@@ -159,7 +183,7 @@ export class LiveFiles {
       this.#doubtful.push(...leftovers(this.#state, disk.list(this.#directory)))
       return error as Error
     }
-    removeLeftovers(this.#env, this.#directory, this.#state)
+    this.#removeLeftovers()
     return null
   }
 
@@ -237,15 +261,20 @@ export class LiveFiles {
   #open(written: WrittenTable, level: number): LiveTable {
     const path = pathOf(this.#directory, tableFileName(written.fileNumber))
     const table = Table.open(this.#env.disk, path, this.#cache, written.fileNumber)
+    table.onDamage = this.#host.onDamage
     return { table, facts: { ...written, level } }
   }
 
-  #switchOver({ added = [], removed = [], replaced = [], flushed }: FileChange): void {
-    const gone = new Set([...removed, ...replaced].map(({ table }) => table))
+  #switchOver({ added = [], removed = [], quarantined = [], replaced = [], flushed }: FileChange): void {
+    const gone = new Set([...removed, ...quarantined, ...replaced].map(({ table }) => table))
     this.#sealed = this.#sealed.filter((one) => one !== flushed)
     if (flushed !== undefined) this.#retain(flushed.segment, added)
     this.#install([...this.#tables.all.filter(({ table }) => !gone.has(table)), ...added])
     for (const { table } of removed) table.retire(true)
+    for (const { table, facts } of quarantined) {
+      table.retire(false)
+      this.#removeUnnamed(tableFileName(facts.fileNumber))
+    }
   }
 
   #install(tables: readonly LiveTable[]): void {
@@ -300,7 +329,7 @@ export class LiveFiles {
     if (!this.#inDoubt) return
     this.#inDoubt = false
     this.#env.log.warn('the manifest is certain again')
-    for (const name of this.#doubtful.splice(0)) this.unlink(name)
+    for (const name of this.#doubtful.splice(0)) this.#removeUnnamed(name)
   }
 
   #doubt(): void {
@@ -308,6 +337,27 @@ export class LiveFiles {
     this.#env.log.error(
       'the manifest on disk is in doubt: no flushes or compactions until it is written again',
     )
+  }
+
+  /** Removes what the manifest does not name. Errors are reported and left: a leftover harms nothing. */
+  #removeLeftovers(): void {
+    const names = this.#env.disk.list(this.#directory)
+    for (const name of leftovers(this.#state, names)) this.#removeUnnamed(name)
+    this.#quarantinedFiles = quarantined(this.#env.disk, this.#directory).length
+  }
+
+  /** What a gap was made of goes into quarantine. */
+  #removeUnnamed(name: string): void {
+    const { disk, log } = this.#env
+    const isDamaged = this.#state.gaps.some(({ file }) => file === name)
+    try {
+      if (isDamaged) moveToQuarantine(disk, this.#directory, name)
+      else disk.unlink(pathOf(this.#directory, name))
+      if (isDamaged) this.#quarantinedFiles++
+      log.debug(isDamaged ? 'file quarantined' : 'leftover removed', { file: name })
+    } catch (error) {
+      log.warn('leftover not removed', { file: name, error: String(error) })
+    }
   }
 
   /** An edit has failed: the files that were made for it are removed, at once or when it is certain that nobody names them. */
@@ -325,18 +375,6 @@ export function filesBeside({ countsFile = 0, treesFile = 0 }: ManifestEdit): st
   if (countsFile !== 0) names.push(countsFileName(countsFile))
   if (treesFile !== 0) names.push(treesFileName(treesFile))
   return names
-}
-
-/** Removes what the manifest does not name. Errors are reported and left: a leftover harms nothing. */
-function removeLeftovers({ disk, log }: StoreEnv, directory: string, state: ManifestState): void {
-  for (const name of leftovers(state, disk.list(directory))) {
-    try {
-      disk.unlink(pathOf(directory, name))
-      log.debug('leftover removed', { file: name })
-    } catch (error) {
-      log.warn('leftover not removed', { file: name, error: String(error) })
-    }
-  }
 }
 
 /** One above every number that a file of the directory carries or the manifest has given out. */

@@ -13,7 +13,11 @@ import { assert } from '../util/assert.js'
 import { CacheWarmUp } from './cache-warm-up.js'
 import { debt } from './compaction/debt.js'
 import { Compactions } from './compactions.js'
+import type { CorruptionError } from './corruption-error.js'
+import { DamageControl } from './damage-control.js'
+import type { DamageFacts } from './damage-control.js'
 import { DiskSpace } from './disk-space.js'
+import type { Gap } from './gap.js'
 import { fileNumbersFor } from './jobs/storage-jobs.js'
 import { filesBeside, LiveFiles } from './live-files.js'
 import type { Segment } from './log/segment.js'
@@ -21,6 +25,8 @@ import { LogFiles } from './log-files.js'
 import type { NewSegment } from './log-files.js'
 import type { LoadedStore, SealedSegment } from './open-store.js'
 import type { PurgeRanges } from './purge-ranges.js'
+import { Scrub } from './scrub.js'
+import type { ScrubFacts, ScrubSettings } from './scrub.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
 import { closeAll } from './table-set.js'
 import type { TableSet } from './table-set.js'
@@ -34,6 +40,8 @@ export interface MaintenanceHost {
   active(): Segment
   onRoom(): void
   writeDelayChanged(): void
+  /** See StoreEvents.onGap. */
+  onGap(gap: Gap): void
 }
 
 export interface MaintenanceFacts {
@@ -56,6 +64,8 @@ export interface MaintenanceFacts {
   readonly retainedSegments: number
   readonly logBytes: number
   readonly writeDelayMs: number
+  readonly damage: DamageFacts
+  readonly scrub: ScrubFacts
   readonly lastJobError: string
 }
 
@@ -80,6 +90,10 @@ export class Maintenance {
   #lastJobError = ''
   #compactionRate: number
   readonly #warmUp: CacheWarmUp
+  readonly #damage: DamageControl
+  /** Found by the start. */
+  readonly #damagedBlocks: readonly CorruptionError[]
+  readonly #scrub: Scrub
 
   constructor(env: StoreEnv, options: StoreOptions, loaded: LoadedStore, host: MaintenanceHost) {
     this.#env = env
@@ -88,11 +102,19 @@ export class Maintenance {
     const active = (): Segment => host.active()
     this.#files = new LiveFiles(env, options, loaded, {
       active,
+      onDamage: (table, error) => this.#damage.note(table, error),
       install: (tables, sealed, retained) => {
         host.install(tables, sealed, retained)
         this.#followLevelZero()
       },
     })
+    this.#damage = new DamageControl(env, options, this.#files, {
+      onGap: (gap) => host.onGap(gap),
+      setAside: (table) => this.#compactions.setAside(table),
+      onDue: () => this.#compactions.next(),
+    })
+    this.#damagedBlocks = loaded.damagedBlocks
+    this.#scrub = new Scrub(env, this.#files)
     this.#warmUp = new CacheWarmUp(env, loaded.cache, this.#files.retained)
     this.#logs = new LogFiles(env, options, this.#files, {
       active,
@@ -102,6 +124,8 @@ export class Maintenance {
     this.#compactions = new Compactions(env, options, this.#files, this.#warmUp, {
       active,
       onLook: () => this.#followLevelZero(),
+      damage: this.#damage,
+      onDamage: (table, error) => this.#damage.note(table, error),
       onFailed: (event, error) => this.#jobFailed(event, error),
     })
     this.#space = new DiskSpace(env, options, (isFull) => {
@@ -143,6 +167,10 @@ export class Maintenance {
   /** Starts working; start() and the installation of its segment have to come first. */
   run(): void {
     this.#logs.makeSpare()
+    for (const error of this.#damagedBlocks) {
+      const found = this.tables.all.find(({ table }) => table.path === error.file)
+      if (found !== undefined) this.#damage.note(found.table, error)
+    }
     this.#flushNext()
     this.#compactions.next()
     this.#timer = this.#env.clock.after(WATCH_EVERY_MS, () => this.#watch())
@@ -211,6 +239,28 @@ export class Maintenance {
     this.#compactions.setPurgeRanges(ranges)
   }
 
+  setScrub(settings: ScrubSettings): void {
+    this.#scrub.set(settings)
+  }
+
+  /** What nothing is known of: see gap.ts. */
+  get gaps(): readonly Gap[] {
+    return this.#damage.gaps
+  }
+
+  get recordedGaps(): readonly Gap[] {
+    return this.#files.state.gaps
+  }
+
+  get takesOutDamage(): boolean {
+    return this.#damage.isDue
+  }
+
+  /** What was missing is here again. Rejects as manifest edits do. */
+  closeGap(gap: Gap): Promise<void> {
+    return this.#files.record({ removeGaps: [gap] }, {})
+  }
+
   /** See Compactions.dropFlushedTables. */
   dropFlushedTables(mark: number): void {
     this.#compactions.dropFlushedTables(mark)
@@ -244,6 +294,8 @@ export class Maintenance {
       retainedSegments: this.#files.retained.count,
       logBytes: this.sealed.reduce((sum, { segment }) => sum + segment.tail, this.#host.active().tail),
       writeDelayMs: this.writeDelayMs,
+      damage: this.#damage.facts,
+      scrub: this.#scrub.facts,
       lastJobError: this.#lastJobError,
     }
   }
@@ -253,6 +305,8 @@ export class Maintenance {
     this.#stopped = true
     this.#logs.stop()
     this.#compactions.stop()
+    this.#damage.stop()
+    this.#scrub.stop()
     this.#timer?.cancel()
   }
 
@@ -306,7 +360,7 @@ export class Maintenance {
       recordOffsets: segment.memory.records,
       fileNumbers: { first, count },
       targetBytes: tableTargetBytes,
-      counts: { fileNumber: countsFile, counts },
+      counts: this.#files.hasCounts ? { fileNumber: countsFile, counts } : null,
       trees: trees === null || treesFile === undefined ? null : { fileNumber: treesFile, bytes: trees },
     })
     if (this.#stopped) return
@@ -318,8 +372,9 @@ export class Maintenance {
       await this.#warmUp.leaving(leaving)
     }
     if (this.#stopped) return closeAll(added)
+    const hasCounts = this.#files.hasCounts
     await this.#files.record(
-      { ...edit, lastSequence: segment.maxSequence, flushMark },
+      { ...edit, countsFile: hasCounts ? countsFile : 0, lastSequence: segment.maxSequence, flushMark },
       { added, flushed: oldest },
     )
     this.#flushes++
@@ -330,7 +385,8 @@ export class Maintenance {
       countsFile: previousCounts,
       treesFile: treesFile === undefined ? 0 : previousTrees,
     })
-    for (const name of previous) this.#files.unlink(name)
+    const wrong = hasCounts ? [] : filesBeside({ countsFile })
+    for (const name of [...previous, ...wrong]) this.#files.unlink(name)
   }
 
   #jobFailed(event: string, error: unknown): void {

@@ -20,6 +20,8 @@ import type { CheckedFormat } from './checked-file.js'
 import { readWhole, withHeader, withoutHeader, writeWhole } from './checked-file.js'
 import { CorruptionError } from './corruption-error.js'
 import { diskErrorCode } from './disk-error.js'
+import type { Gap } from './gap.js'
+import { isGap, isSameGap } from './gap.js'
 import { MANIFEST_NAME, MANIFEST_TEMPORARY_NAME, parseFileName, pathOf } from './file-names.js'
 import type { TableSummary } from './table/table-summary.js'
 
@@ -58,6 +60,8 @@ export interface ManifestState {
   readonly logs: readonly number[]
   /** By level; level 0 by file number, the others by token. */
   readonly tables: readonly ManifestTable[]
+  /** What files in quarantine have left unknown and nobody has filled yet. */
+  readonly gaps: readonly Gap[]
 }
 
 /** What changes, all at once. A table moves to another level by being removed and added in one edit. */
@@ -67,6 +71,9 @@ export interface ManifestEdit {
   readonly removeTables?: readonly number[]
   readonly addLogs?: readonly number[]
   readonly removeLogs?: readonly number[]
+  readonly addGaps?: readonly Gap[]
+  /** Those that are equal to one of these. */
+  readonly removeGaps?: readonly Gap[]
   /** These three only ever rise; a lower value changes nothing. */
   readonly nextFileNumber?: number
   readonly lastSequence?: number
@@ -76,7 +83,8 @@ export interface ManifestEdit {
 }
 
 const ADVICE =
-  'Without its manifest a data directory cannot be read: restore the directory from a copy, or start with an empty one.'
+  'Without its manifest a data directory cannot be read: restore the directory from a copy, or, if other nodes hold its data, ' +
+  'start with an empty one, which they fill.'
 const FILE: CheckedFormat = {
   word: 'kindred-manifest',
   name: 'a manifest',
@@ -185,6 +193,7 @@ export function emptyManifest(directoryId: number): ManifestState {
     treesFile: 0,
     logs: [],
     tables: [],
+    gaps: [],
   }
 }
 
@@ -206,10 +215,16 @@ export function applyEdit(state: ManifestState, edit: ManifestEdit): ManifestSta
     treesFile: edit.treesFile ?? state.treesFile,
     logs: [...logs, ...(edit.addLogs ?? [])].sort((a, b) => a - b),
     tables: [...kept, ...added].sort(byLevelThenPlace),
+    gaps: gapsAfter(state.gaps, edit),
   }
   const problem = problemOf(next)
   assert(problem === null, `a manifest edit keeps the invariants: ${problem}`)
   return next
+}
+
+function gapsAfter(gaps: readonly Gap[], { addGaps = [], removeGaps = [] }: ManifestEdit): readonly Gap[] {
+  const added = addGaps.filter((gap) => !gaps.some((known) => isSameGap(known, gap)))
+  return [...gaps, ...added].filter((gap) => !removeGaps.some((filled) => isSameGap(filled, gap)))
 }
 
 /** Names in the directory (as listed) that are ours and that the state does not mention: leftovers of a crash, to be unlinked. */
@@ -285,7 +300,9 @@ export function encodeManifest(state: ManifestState): Buffer {
   assert(problem === null, `a manifest that is written keeps the invariants: ${problem}`)
   const fields = STATE_FIELD_NAMES.map((name) => `  "${name}": ${state[name]},\n`).join('')
   const tables = state.tables.map((table) => `    ${encodeTable(table)}`).join(',\n')
-  const body = `{\n${fields}  "logs": ${JSON.stringify(state.logs)},\n  "tables": [\n${tables}\n  ]\n}\n`
+  const logs = `  "logs": ${JSON.stringify(state.logs)},\n`
+  const gaps = state.gaps.length === 0 ? '' : `  "gaps": ${JSON.stringify(state.gaps)},\n`
+  const body = `{\n${fields}${logs}${gaps}  "tables": [\n${tables}\n  ]\n}\n`
   return withHeader(FILE, Buffer.from(body))
 }
 
@@ -316,14 +333,15 @@ function stateOf(text: string): ManifestState | string {
     return 'it is not JSON'
   }
   if (!isObject(json)) return 'it is not an object'
-  // Versions before there were trees wrote none.
+  // Versions before there were trees wrote none, and gaps are left out where there are none.
   json['treesFile'] ??= 0
-  const { logs, tables } = json
+  const { logs, tables, gaps = [] } = json
   if (!STATE_FIELD_NAMES.every((name) => isCount(json[name]))) return 'a field is missing or no number'
   if (json['formatVersion'] !== MANIFEST_FORMAT) return 'two formats are named'
   if (!isNumbers(logs)) return 'logs are not file numbers'
   if (!Array.isArray(tables) || !tables.every(isTable)) return 'a table is not described in full'
-  return json as unknown as ManifestState
+  if (!Array.isArray(gaps) || !gaps.every(isGap)) return 'a gap is not described in full'
+  return { ...json, gaps } as unknown as ManifestState
 }
 
 function isTable(json: unknown): boolean {

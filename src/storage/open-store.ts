@@ -38,12 +38,16 @@ import { LiveCounts } from './live-counts.js'
 import { SEGMENT_HEADER_BYTES, entryDisplaced, isUnusedHead } from './log/segment-format.js'
 import { damaged, recoverSegment, sealRecovered } from './log/recover-segment.js'
 import type { Segment } from './log/segment.js'
-import { emptyManifest, encodeManifest, Manifest } from './manifest.js'
+import { applyEdit, emptyManifest, encodeManifest, Manifest } from './manifest.js'
 import type { ManifestState, ManifestTable } from './manifest.js'
 import { ONE_PARTITION } from './partitions.js'
+import { copyToQuarantine } from './quarantine.js'
 import { recountKeys } from './recount-keys.js'
+import { StartDamage } from './start-damage.js'
+import type { Finding } from './start-damage.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
 import { Table } from './table/table.js'
+import { TableScanner } from './table/table-scanner.js'
 import { TableSet } from './table-set.js'
 import type { LiveTable } from './table-set.js'
 import { loadTrees } from './trees/load-trees.js'
@@ -78,9 +82,11 @@ export interface LoadedStore {
   /** Bytes of unfinished writes that were cut off the end of the log. */
   readonly cutBytes: number
   readonly logBytes: number
+  /** Blocks of the tables that were found damaged on the way. */
+  readonly damagedBlocks: readonly CorruptionError[]
 }
 
-/** Rejects with CorruptionError for damage, and with the disk's own errors. `fallbackId` becomes the id of a new directory. */
+/** Rejects with CorruptionError for damage that must not be passed over (StartDamage), and with the disk's own errors. `fallbackId` becomes the id of a new directory. */
 export async function loadStore(
   env: StoreEnv,
   options: StoreOptions,
@@ -99,29 +105,84 @@ export async function loadStore(
     state = empty
   }
   const cache = new BlockCache(options.blockCacheBytes)
-  const tables = openTables(env, directory, state, cache)
+  const damage = new StartDamage(options, env.log)
+  const tables = openTables(env, directory, state, cache, damage)
   try {
-    const counts = await loadCounts(env, options, state)
+    state = applyEdit(state, { removeTables: damage.lostTables, addGaps: damage.gaps })
+    for (const { facts } of tables.all) {
+      const isGivenUp = options.discards?.has(tableFileName(facts.fileNumber)) === true
+      if (isGivenUp) damage.blocks.push(...damagedBlocks(env, directory, facts).map(({ error }) => error))
+    }
+    const counts = await loadCounts(env, options, state, damage)
     const replay = new Replay(state.flushMark, counts)
     for (const { table } of tables.all) {
       replay.maxHlc = Math.max(replay.maxHlc, table.summary.maxHlc)
     }
     replay.sequence = state.lastSequence
-    const segments = recoverLogs(env, options, state, replay)
+    for (const gap of state.gaps) replay.maxHlc = Math.max(replay.maxHlc, gap.maxHlc)
+    const { segments, cutOff } = recoverLogs(env, options, state, replay, damage)
+    state = applyEdit(state, { addGaps: damage.gaps })
+    if (cutOff.length > 0) cutDamage(env, directory, state, cutOff)
     const trees = loadTrees(env, options, state, segments.length > 0, replay.flushMark)
-    return { state, tables, cache, segments, trees, ...replay.result() }
+    const { blocks } = damage
+    return { state, tables, cache, segments, trees, damagedBlocks: blocks, ...replay.result() }
   } catch (error) {
     for (const { table } of tables.all) table.retire(false)
     throw error
   }
 }
 
+/**
+ * Reads everything in the directory of a node that does not run, and changes nothing: what a start would refuse, and what it would
+ * only come to later. Throws CorruptionError for a manifest that cannot be read, and the disk's errors.
+ */
+export function findDamage(env: Pick<StoreEnv, 'disk' | 'log'>, options: StoreOptions): Finding[] {
+  const { directory } = options
+  const damage = new StartDamage({ ...options, onDamage: 'quarantine' }, env.log)
+  const state = Manifest.load(env.disk, directory)
+  if (state === null) return []
+  const cache = new BlockCache(options.blockCacheBytes)
+  const tables = openTables(env, directory, state, cache, damage)
+  const counts = new LiveCounts(options.partitions ?? ONE_PARTITION)
+  recoverLogs(env, options, state, new Replay(state.flushMark, counts), damage, false)
+  const blocks = tables.all.flatMap(({ facts, table }) => {
+    table.retire(false)
+    return damagedBlocks(env, directory, facts)
+  })
+  return [...damage.findings, ...blocks]
+}
+
+function damagedBlocks(
+  { disk }: Pick<StoreEnv, 'disk'>,
+  directory: string,
+  { fileNumber, maxToken, entryCount }: ManifestTable,
+): Finding[] {
+  const name = tableFileName(fileNumber)
+  const found: Finding[] = []
+  const scanner = new TableScanner(disk, pathOf(directory, name), 0, (error, block) => {
+    found.push({ name, error, ...scanner.index.tokensOf(block, maxToken), entriesMax: entryCount })
+  })
+  try {
+    while (scanner.next());
+  } finally {
+    scanner.close()
+  }
+  return found
+}
+
 /** Counts are derived from the tables: when their file is damaged, gone or of other partitions, the keys are counted anew. */
-async function loadCounts(env: StoreEnv, options: StoreOptions, state: ManifestState): Promise<LiveCounts> {
+async function loadCounts(
+  env: StoreEnv,
+  options: StoreOptions,
+  state: ManifestState,
+  damage: StartDamage,
+): Promise<LiveCounts> {
   const { directory, partitions = ONE_PARTITION } = options
   const counts = new LiveCounts(partitions)
-  if (state.countsFile === 0) return counts
-  const stored = readStoredCounts(env, directory, state)
+  if (state.tables.length === 0 && state.countsFile === 0) return counts
+  // The counts know nothing of what is missing.
+  const isKnown = damage.lostTables.length === 0 && state.countsFile !== 0
+  const stored = isKnown ? readStoredCounts(env, directory, state) : null
   if (stored !== null && counts.matches(stored)) {
     counts.restore(stored)
     return counts
@@ -131,7 +192,10 @@ async function loadCounts(env: StoreEnv, options: StoreOptions, state: ManifestS
     const to = partitions.version
     env.log.info('key counts are of another ring: the keys are counted anew', { from, to })
   }
-  await recountKeys(env, directory, state.tables, state.flushMark, counts)
+  await recountKeys(env, directory, state.tables, state.flushMark, counts, (error) => {
+    if (!damage.mayLose(error.file.slice(directory.length + 1))) throw error
+    damage.blocks.push(error)
+  })
   return counts
 }
 
@@ -150,10 +214,24 @@ function readStoredCounts(
   }
 }
 
-function openTables(env: StoreEnv, directory: string, state: ManifestState, cache: BlockCache): TableSet {
+function openTables(
+  env: Pick<StoreEnv, 'disk' | 'log'>,
+  directory: string,
+  state: ManifestState,
+  cache: BlockCache,
+  damage: StartDamage,
+): TableSet {
   const opened: LiveTable[] = []
   try {
-    for (const facts of state.tables) opened.push({ facts, table: openTable(env, directory, facts, cache) })
+    for (const facts of state.tables) {
+      try {
+        opened.push({ facts, table: openTable(env, directory, facts, cache) })
+      } catch (error) {
+        const isKnown = error instanceof CorruptionError && damage.mayLose(tableFileName(facts.fileNumber))
+        if (!isKnown) throw error
+        damage.lostTable(facts, error)
+      }
+    }
     return new TableSet(opened)
   } catch (error) {
     for (const { table } of opened) table.retire(false)
@@ -162,7 +240,7 @@ function openTables(env: StoreEnv, directory: string, state: ManifestState, cach
 }
 
 function openTable(
-  { disk }: StoreEnv,
+  { disk }: Pick<StoreEnv, 'disk'>,
   directory: string,
   { fileNumber }: ManifestTable,
   cache: BlockCache,
@@ -177,7 +255,7 @@ function missing(path: string, what: string, directory: string): CorruptionError
     path,
     0,
     `the ${what} is missing, but ${pathOf(directory, MANIFEST_NAME)} names it`,
-    'Bring the file back, or restore the directory from a snapshot.',
+    'Bring the file back, restore the directory from a snapshot, or see "kindred help repair" for how to give it up.',
   )
 }
 
@@ -219,24 +297,45 @@ class Replay {
   }
 }
 
+interface RecoveredLogs {
+  readonly segments: readonly SealedSegment[]
+  /** Segments that end at damage, which is still on disk behind them. */
+  readonly cutOff: readonly Segment[]
+}
+
+/** `seals`: the last log is ended on disk where it was cut off; otherwise nothing is changed. */
 function recoverLogs(
-  env: StoreEnv,
+  env: Pick<StoreEnv, 'disk' | 'log'>,
   options: StoreOptions,
   state: ManifestState,
   replay: Replay,
-): readonly SealedSegment[] {
-  const numbers = liveLogs(env, options.directory, state)
+  damage: StartDamage,
+  seals = true,
+): RecoveredLogs {
+  const { directory } = options
+  const present = presentLogs(env, directory)
+  const numbers = liveLogs(directory, present, state, damage)
   const segments: SealedSegment[] = []
+  const cutOff: Segment[] = []
   const unused = new Map<number, string>()
   let previous = 0
   for (const [index, number] of numbers.entries()) {
-    const path = pathOf(options.directory, logFileName(number))
-    const hasSuccessor = numbers.slice(index + 1).some((later) => isUsed(env, options.directory, later))
+    const name = logFileName(number)
+    if (!present.has(number)) {
+      damage.lostLog(name, options.segmentBytes, missing(pathOf(directory, name), 'log', directory))
+      previous = number
+      continue
+    }
+    const path = pathOf(directory, name)
+    const later = numbers.slice(index + 1).filter((one) => present.has(one))
+    const hasSuccessor = later.some((one) => isUsed(env, directory, one))
+    const salvages = damage.mayLose(name)
     const recovered = recoverSegment(env.disk, path, {
       fileNumber: number,
       hasSuccessor,
       capacityBytes: options.segmentBytes,
       visit: replay.visit,
+      salvages,
     })
     if (recovered.kind === 'unused') {
       unused.set(number, recovered.damage ?? 'empty')
@@ -244,12 +343,25 @@ function recoverLogs(
       if (!hasSuccessor) replay.cutBytes += recovered.cutBytes
       continue
     }
+    if (recovered.kind === 'lost') {
+      damage.lostLog(name, recovered.usedBytes, recovered.damage)
+      previous = number
+      continue
+    }
     const { segment } = recovered
-    checkPredecessor(options.directory, segment, previous, numbers[0], unused)
+    const gone = goneBefore(directory, segment, previous, numbers[0], unused)
+    if (gone !== null) {
+      if (!damage.mayLose(gone.name)) throw gone.error
+      damage.lostLog(gone.name, 0, gone.error)
+    }
+    damage.logBegins(segment.header.firstSequence)
     replay.cutBytes += recovered.cutBytes
     previous = number
-    if (!hasSuccessor) takingRoom(path, segment.tail, () => sealRecovered(env.disk, segment))
-    else segment.syncedTo = segment.tail
+    if (recovered.damage !== null) {
+      damage.lostLog(name, recovered.cutBytes, recovered.damage)
+      cutOff.push(segment)
+    } else if (hasSuccessor || !seals) segment.syncedTo = segment.tail
+    else takingRoom(path, segment.tail, () => sealRecovered(env.disk, segment))
     replay.logBytes += segment.tail
     segments.push({
       segment,
@@ -259,51 +371,88 @@ function recoverLogs(
       synced: true,
     })
   }
-  return segments
+  replay.sequence = damage.logsEnd(replay.sequence)
+  return { segments, cutOff }
+}
+
+/**
+ * Ends the logs on disk where they can be read. A copy goes into quarantine, and the gap into the manifest, before: a log that
+ * looks whole again must not be all that is left of the damage.
+ */
+function cutDamage(
+  { disk }: StoreEnv,
+  directory: string,
+  state: ManifestState,
+  cutOff: readonly Segment[],
+): void {
+  for (const { header } of cutOff) copyToQuarantine(disk, directory, logFileName(header.fileNumber))
+  Manifest.write(disk, directory, state)
+  for (const segment of cutOff) takingRoom(segment.path, segment.tail, () => sealRecovered(disk, segment))
+}
+
+interface GoneLog {
+  readonly name: string
+  readonly error: CorruptionError
 }
 
 /**
  * A log names the one before it. A log that follows none of the live ones follows one that was flushed: it was older than
- * all of them. `unused` says of logs that hold nothing what they hold instead.
+ * all of them. Otherwise the one that is named is gone. `unused` says of logs that hold nothing what they hold instead.
  */
-function checkPredecessor(
+function goneBefore(
   directory: string,
   { header, path }: Segment,
   previous: number,
   oldest: number,
   unused: ReadonlyMap<number, string>,
-): void {
+): GoneLog | null {
   const { previousFileNumber } = header
-  if (previous === 0 ? previousFileNumber < oldest : previousFileNumber === previous) return
+  if (previous === 0 ? previousFileNumber < oldest : previousFileNumber === previous) return null
+  const name = logFileName(previousFileNumber)
   const damage = unused.get(previousFileNumber)
   if (damage !== undefined) {
-    throw damaged(pathOf(directory, logFileName(previousFileNumber)), 0, `${damage}, but ${path} follows it`)
+    return { name, error: damaged(pathOf(directory, name), 0, `${damage}, but ${path} follows it`) }
   }
-  throw new CorruptionError(
-    path,
-    0,
-    `it follows log ${previousFileNumber}, which is missing`,
-    'A log between two others is gone; bring it back, or restore the directory from a snapshot.',
-  )
+  return {
+    name,
+    error: new CorruptionError(
+      path,
+      0,
+      `it follows log ${previousFileNumber}, which is missing`,
+      'A log between two others is gone; bring it back, restore the directory from a snapshot, or see "kindred help repair".',
+    ),
+  }
 }
 
-/** Numbers of the live logs that exist, ascending. Throws when one that the manifest names is missing. */
-function liveLogs(env: StoreEnv, directory: string, state: ManifestState): number[] {
-  const present: number[] = []
+function presentLogs(env: Pick<StoreEnv, 'disk'>, directory: string): ReadonlySet<number> {
+  const present = new Set<number>()
   for (const name of env.disk.list(directory)) {
     const file = parseFileName(name)
-    if (file?.kind === 'log') present.push(file.fileNumber)
+    if (file?.kind === 'log') present.add(file.fileNumber)
   }
+  return present
+}
+
+/** Numbers of the live logs, ascending. Throws when one that the manifest names is missing and must not be. */
+function liveLogs(
+  directory: string,
+  present: ReadonlySet<number>,
+  state: ManifestState,
+  damage: StartDamage,
+): number[] {
   for (const number of state.logs) {
-    if (present.includes(number)) continue
-    throw missing(pathOf(directory, logFileName(number)), 'log', directory)
+    const name = logFileName(number)
+    if (present.has(number) || damage.mayLose(name)) continue
+    throw missing(pathOf(directory, name), 'log', directory)
   }
   const oldest = state.logs.at(0)
-  return oldest === undefined ? [] : present.filter((number) => number >= oldest).sort((a, b) => a - b)
+  if (oldest === undefined) return []
+  const numbers = new Set([...present, ...state.logs])
+  return [...numbers].filter((number) => number >= oldest).sort((a, b) => a - b)
 }
 
 /** Whether anything was ever written to a log that was made ahead. */
-function isUsed(env: StoreEnv, directory: string, number: number): boolean {
+function isUsed(env: Pick<StoreEnv, 'disk'>, directory: string, number: number): boolean {
   const file = env.disk.open(pathOf(directory, logFileName(number)), 'read')
   try {
     const first = Buffer.alloc(SEGMENT_HEADER_BYTES)

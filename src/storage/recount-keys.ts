@@ -23,13 +23,14 @@ import type { LiveCounts } from './live-counts.js'
 import { DISPLACED_NOTHING } from './log/segment-format.js'
 import type { ManifestTable } from './manifest.js'
 import type { StoreEnv } from './store-options.js'
+import type { OnBlockDamage } from './table/table-scanner.js'
 
 /** Entries that one step merges: some milliseconds. */
 const STEP_ENTRIES = 10_000
 
 /**
- * Adds to `counts` the keys whose dots lie above the flush mark (an HLC, 0 for none). Rejects with CorruptionError and the
- * disk's errors.
+ * Adds to `counts` the keys whose dots lie above the flush mark (an HLC, 0 for none). `onDamage` is told of blocks that cannot
+ * be counted; where there is none, that is the end. Rejects with CorruptionError and the disk's errors.
  */
 export async function recountKeys(
   { disk, clock }: Pick<StoreEnv, 'disk' | 'clock'>,
@@ -37,8 +38,9 @@ export async function recountKeys(
   tables: readonly ManifestTable[],
   flushMark: number,
   counts: LiveCounts,
+  onDamage: OnBlockDamage | null = null,
 ): Promise<void> {
-  const sources = mergeSources(disk, directory, tables)
+  const sources = mergeSources(disk, directory, tables, onDamage)
   const heap = new MinHeap<MergeSource>(compareSources)
   let entries = 0
   const step = (source: MergeSource): void => {

@@ -4,9 +4,11 @@ import type { Disk } from '../env/disk.js'
 import type { Log } from '../env/log.js'
 import type { Random } from '../env/random.js'
 import type { CompactionOptions } from './compaction/compaction-options.js'
+import type { Gap } from './gap.js'
 import type { StorageJobs } from './jobs/storage-jobs.js'
 import type { AppendFsync } from './log/log-writer.js'
 import type { Partitions } from './partitions.js'
+import type { ScrubSettings } from './scrub.js'
 
 export interface StoreOptions {
   readonly directory: string
@@ -37,6 +39,15 @@ export interface StoreOptions {
    * (RULES P1), or the one that missed it brings the value back.
    */
   readonly keepsDead?: boolean
+  /**
+   * What damage to a file means: the only copy is harmed, so a start refuses and everything stays in its place; or the file
+   * is taken out, and StoreEvents.onGap asks for what is missing. 'refuse' unless said.
+   */
+  readonly onDamage?: 'refuse' | 'quarantine'
+  /** Names of files that may be taken out nevertheless; their blocks are all read at the start. */
+  readonly discards?: ReadonlySet<string>
+  /** How fast and how often all tables are read to see whether they are damaged; not at all unless said. */
+  readonly scrub?: ScrubSettings
   /** How keys are told apart when they are counted; all together unless said. Counted anew at a start when it changed. */
   readonly partitions?: Partitions
   /** Merkle trees are kept, of each partition: those are runs of slots then, in the order of slots. */
@@ -60,4 +71,14 @@ export interface StoreEvents {
   onLogFailed(error: Error): void
   /** The log was re-read after a failure: what was not in it is forgotten, so a new actor must be minted (RULES V6). */
   onReopened(): void
+  /**
+   * From now on nothing is known of what lies between the gap's tokens at or below its floor. It may have been known for longer
+   * to the store than to the caller, as at a start: see Store.gaps. A new actor must be minted (V6).
+   */
+  onGap?(gap: Gap): void
+}
+
+/** Whether the store goes on without the file of this name when it is damaged. */
+export function mayLose({ onDamage, discards }: StoreOptions, name: string): boolean {
+  return onDamage === 'quarantine' || (discards?.has(name) ?? false)
 }

@@ -35,6 +35,7 @@ import {
   writeEntryHeader,
 } from './entry.js'
 import { Floors } from './floors.js'
+import type { Gap } from './gap.js'
 import { walkKeys } from './key-walk.js'
 import type { ColdVisitor, EntryVisitor, WalkLimits } from './key-walk.js'
 import type { LiveCounts } from './live-counts.js'
@@ -49,6 +50,8 @@ import { loadStore } from './open-store.js'
 import type { LoadedStore, SealedSegment } from './open-store.js'
 import { PurgeRanges } from './purge-ranges.js'
 import type { PurgeRange } from './purge-ranges.js'
+import { NO_SCRUB } from './scrub.js'
+import type { ScrubSettings } from './scrub.js'
 import type { StoreEnv, StoreEvents, StoreOptions } from './store-options.js'
 import { ONE_PARTITION } from './partitions.js'
 import { Shortcuts } from './shortcuts.js'
@@ -104,6 +107,7 @@ export class Store {
   #drop: { readonly afterSequence: number; readonly mark: number } | null = null
   #policy: AppendFsync
   #compactionRate: number
+  #scrub: ScrubSettings
   #loaded!: RecoveryFacts
   #closed = false
   #reopening: Promise<void> | null = null
@@ -123,6 +127,7 @@ export class Store {
     this.#events = events
     this.#policy = options.appendfsync
     this.#compactionRate = options.compactionBytesPerSecond
+    this.#scrub = options.scrub ?? NO_SCRUB
   }
 
   /** Opens the directory, recovering what a crash left. Rejects with CorruptionError for damage and with the disk's errors. */
@@ -143,6 +148,7 @@ export class Store {
         this.#saveTrees()
       },
       writeDelayChanged: () => this.#events.onRoom(),
+      onGap: (gap) => this.#events.onGap?.(gap),
     })
     let first: NewSegment
     try {
@@ -156,6 +162,7 @@ export class Store {
     this.#activate(first)
     this.#keepTrees(loaded)
     maintenance.setCompactionRate(this.#compactionRate)
+    maintenance.setScrub(this.#scrub)
   }
 
   /** From here on the loaded state is the store's; what it lacks is forgotten, but for sequences, which are never used twice. */
@@ -295,6 +302,13 @@ export class Store {
   raiseFloor(slots: SlotRange, sequence: number): void {
     this.#floors ??= new Floors()
     this.#floors.raise(slots, sequence)
+    const trees = this.#trees
+    if (trees === null) return
+    // Trees say what was believed until now, of what is lost too.
+    const ranges = new Set(trees.ranges.ofSlot.subarray(slots.firstSlot, slots.lastSlot + 1))
+    for (const range of ranges) {
+      if (trees.floors[range] < sequence) this.recountTrees(range, sequence)
+    }
   }
 
   /** RULES P1: what may leave the disk of this node, which has replicas, from now on. */
@@ -319,6 +333,31 @@ export class Store {
     while (this.#awaitingSync.length > 0 && this.#awaitingSync[0].sequence <= syncedSequence) {
       this.#awaitingSync.shift()?.resolve()
     }
+  }
+
+  setScrub(settings: ScrubSettings): void {
+    this.#scrub = settings
+    this.#maintenance.setScrub(settings)
+  }
+
+  /** What nothing is known of, since a damaged file was taken out: see gap.ts. */
+  get gaps(): readonly Gap[] {
+    return this.#maintenance.gaps
+  }
+
+  /** Whether a damaged table is about to be taken out. */
+  get takesOutDamage(): boolean {
+    return this.#maintenance.takesOutDamage
+  }
+
+  /** Those that the manifest names: a start will know of them. */
+  get recordedGaps(): readonly Gap[] {
+    return this.#maintenance.recordedGaps
+  }
+
+  /** What the gap was about is here again, or given up. Rejects as edits of the manifest do. */
+  closeGap(gap: Gap): Promise<void> {
+    return this.#maintenance.closeGap(gap)
   }
 
   /**
@@ -353,7 +392,8 @@ export class Store {
     }
     this.#beyondSegments = true
     if (this.#shortcuts.find(hash.first, bytes, start, end, into)) return FOUND
-    const answer = this.#tables.find(hash, bytes, start, end, into)
+    const floor = this.#floors?.of(slotOfToken(hash.token)) ?? 0
+    const answer = this.#tables.find(hash, bytes, start, end, into, floor)
     if (answer === FOUND) this.#shortcuts.note(hash.first, into)
     else if (answer === COLD) this.coldTable = this.#tables.coldTable
     return answer
@@ -753,6 +793,7 @@ export class Store {
     this.#env.log.warn('log reopened', { bytesCut: this.#loaded.cutBytes })
     // Before anything may write again: it needs another actor (V6).
     this.#events.onReopened()
+    for (const gap of this.gaps) this.#events.onGap?.(gap)
     this.#maintenance.run()
     this.#events.onRoom()
   }

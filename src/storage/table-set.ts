@@ -79,9 +79,19 @@ export class TableSet {
     return this.#all.map((one) => one.facts)
   }
 
-  /** The newest entry of a key, dead or alive. COLD sets coldTable and leaves `into` alone. */
-  find(hash: KeyHash, bytes: Buffer, start: number, end: number, into: EntryRef): TableLookup {
-    let newest = -1
+  /**
+   * The newest entry of a key, dead or alive, of a sequence above `floor`; tables without any are not asked. COLD sets coldTable
+   * and leaves `into` alone.
+   */
+  find(
+    hash: KeyHash,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    into: EntryRef,
+    floor = NO_FLOOR,
+  ): TableLookup {
+    let newest = floor
     const asked = this.#asked
     for (let i = 0; i < asked.length; i++) {
       const table = asked[i]
@@ -99,7 +109,7 @@ export class TableSet {
       newest = this.#probe(table, hash, bytes, start, end, newest, into)
       if (newest === COLD_PROBE) return COLD
     }
-    return newest === -1 ? ABSENT : FOUND
+    return newest === floor ? ABSENT : FOUND
   }
 
   /** The sequence of the newest entry known after looking into `table`, or COLD_PROBE. */
@@ -128,6 +138,7 @@ export class TableSet {
 }
 
 const COLD_PROBE = -2
+const NO_FLOOR = -1
 
 function byToken(a: Table, b: Table): number {
   return a.summary.minToken - b.summary.minToken

@@ -163,6 +163,58 @@ for (const [name, make] of Object.entries(implementations)) {
     }),
   )
 
+  t.test(`${name}: a scrub finds what is damaged, and a salvage copies what is not`, (t) =>
+    inFolder(async (jobs, directory) => {
+      const { tables } = await jobs.flush(segmentOf(2000, 1).flushJob(directory, 1, 1 << 20))
+      const path = `${directory}/000001.table`
+      const disk = new NodeDisk()
+      const { file, index, footer } = openTableFile(disk, path)
+      disk.close(file)
+      const blocks = Array.from({ length: index.blockCount }, (_, block) => block)
+      const allBlocks = {
+        path,
+        offsets: Float64Array.from(blocks, (block) => index.offset(block)),
+        lengths: Uint32Array.from(blocks, (block) => index.storedLength(block)),
+        checksums: Uint32Array.from(blocks, (block) => index.checksum(block)),
+      }
+      const frame = {
+        path,
+        offsets: new Float64Array(),
+        lengths: new Uint32Array(),
+        checksums: new Uint32Array(),
+      }
+      t.same(await jobs.scrub(allBlocks), { damage: [] })
+      t.same(await jobs.scrub(frame), { damage: [] })
+
+      const bytes = readFileSync(path)
+      bytes[index.offset(2) + 50] ^= 1
+      bytes[index.offset(5) + 50] ^= 1
+      writeFileSync(path, bytes)
+      const { damage } = await jobs.scrub(allBlocks)
+      t.match(damage, [
+        { offset: index.offset(2), what: 'a block: its checksum does not match' },
+        { offset: index.offset(5), what: 'a block: its checksum does not match' },
+      ])
+      const table = { ...tables[0], level: 1 }
+      const fileNumbers = { first: 5000, count: 100 }
+      const salvage = { directory, table, fileNumbers, targetBytes: TARGET_BYTES }
+      const { tables: sound, missing } = await jobs.salvage(salvage)
+      t.same(missing, [
+        { minToken: index.firstTokens[2], maxToken: index.firstTokens[3] },
+        { minToken: index.firstTokens[5], maxToken: index.firstTokens[6] },
+      ])
+      const kept = sound.flatMap(({ fileNumber }) => readTable(disk, directory, fileNumber))
+      t.ok(kept.length < 2000 && kept.length > 1900, `${kept.length} of 2000 entries`)
+
+      bytes[index.endOffset + 3] ^= 1
+      writeFileSync(path, bytes)
+      t.match(await jobs.scrub(frame), { damage: [{ offset: footer.index.offset }] })
+      const before = readdirSync(directory)
+      await t.rejects(jobs.salvage(salvage), { name: 'CorruptionError', offset: footer.index.offset })
+      t.same(readdirSync(directory), before)
+    }),
+  )
+
   t.test(`${name}: a log file is prepared`, (t) =>
     inFolder(async (jobs, directory) => {
       const path = `${directory}/000009.log`

@@ -7,6 +7,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { FailingSync } from '../support/failing-sync.js'
 import { KindredNode, SMALL_STORAGE } from '../support/kindred-node.js'
+import { KindredCluster } from '../support/kindred-cluster.js'
 import { until } from '../support/until.js'
 import { pipeline } from '../support/wire-client.js'
 
@@ -99,6 +100,67 @@ for (const appendfsync of ['everysec', 'no']) {
     },
   )
 }
+
+t.test(
+  'W3 with commit-failure-policy die a failed sync ends the node, which says why',
+  { skip },
+  async (t) => {
+    const { node, fail, heal } = await start(t, ['--appendfsync', 'always', '--commit-failure-policy', 'die'])
+    const client = await node.open()
+    t.equal(await client.ask('SET', 'before', '1'), '+OK\r\n')
+    fail()
+    await client.send(pipeline(['SET', 'during', '1']))
+    const ended = await node.ended
+    t.equal(ended.code, 1)
+    t.match(ended.error, /commit-failure-policy is die: .*EIO/)
+    t.match(ended.out, /"event":"out of service: the node ends"/)
+    heal()
+    await node.startAgain()
+    t.equal(await (await node.open()).ask('GET', 'before'), '$1\r\n1\r\n')
+  },
+)
+
+t.test(
+  'W3 H1 a node of three whose log has failed leaves service: its clients are served by the others, and it says why',
+  { skip },
+  async (t) => {
+    const sync = new FailingSync(t)
+    const only = (node: number): { env?: NodeJS.ProcessEnv } => (node === 0 ? { env: sync.env } : {})
+    const cluster = await KindredCluster.start(t, { only, flags: ['--appendfsync', 'always'] })
+    const [failing, other] = cluster.nodes
+    let client = await failing.open()
+    for (let key = 0; key < 50; key++) t.equal(await client.ask('SET', `key:${key}`, 'before'), '+OK\r\n')
+    sync.fail()
+    await until('the failure to be noticed', async () => {
+      await client.send(pipeline(['SET', 'during', '1']))
+      if ((await client.replyOrEnd()) === null) client = await failing.open()
+      return (await failing.info()).get('storage_log_failure') === '' ? null : true
+    })
+    const answers = new Set<string>()
+    for (let key = 0; key < 50; key++) {
+      answers.add(await client.ask('GET', `key:${key}`))
+      answers.add(await client.ask('SET', `key:${key}`, 'after'))
+      answers.add(await client.ask('INCR', `count:${key}`))
+    }
+    t.same([...answers].sort(), ['$6\r\nbefore\r\n', '+OK\r\n', ':1\r\n'], 'all of it goes through')
+    const info = await failing.info()
+    t.match(info.get('storage_log_failure'), /EIO/)
+    t.match(
+      (await other.info()).get(`cluster_member_${failing.name}`),
+      /log/,
+      'the others see why it is unfit',
+    )
+    t.match(failing.said, /"event":"out of service: the node writes nothing until it is started again"/)
+    const reader = await other.open()
+    t.equal(await reader.ask('GET', 'key:7'), '$5\r\nafter\r\n')
+    sync.heal()
+    await failing.kill9()
+    await failing.startAgain()
+    await cluster.linked()
+    client = await failing.open()
+    for (let key = 0; key < 50; key++) t.equal(await client.ask('GET', `key:${key}`), '$5\r\nafter\r\n')
+  },
+)
 
 t.test('a node whose log cannot be synced does not start, and says why', { skip }, async (t) => {
   const { node, fail, heal } = await start(t, [])

@@ -15,6 +15,10 @@ import type {
   ManifestJob,
   PrepareJob,
   ReadBlocksJob,
+  SalvageJob,
+  SalvageResult,
+  ScrubJob,
+  ScrubResult,
   StorageJobs,
 } from '../../src/storage/jobs/storage-jobs.js'
 import type { SimRandom } from '../../src/sim/sim-random.js'
@@ -52,10 +56,16 @@ export class SlowJobs implements StorageJobs {
     return this.#behindFlushes(() => this.#inner.readBlocks(job))
   }
 
+  scrub(job: ScrubJob): Promise<ScrubResult> {
+    return this.#behindFlushes(() => this.#inner.scrub(job))
+  }
+
   compact(job: CompactJob): Promise<CompactResult> {
-    const result = this.#compactions.then(() => this.#sleep()).then(() => this.#inner.compact(job))
-    this.#compactions = result.catch(() => {})
-    return result
+    return this.#behindCompactions(() => this.#inner.compact(job))
+  }
+
+  salvage(job: SalvageJob): Promise<SalvageResult> {
+    return this.#behindCompactions(() => this.#inner.salvage(job))
   }
 
   countTrees(job: CountTreesJob): Promise<CountTreesResult> {
@@ -76,6 +86,12 @@ export class SlowJobs implements StorageJobs {
   #behindFlushes<T>(run: () => Promise<T>): Promise<T> {
     const result = this.#flushes.then(() => this.#sleep()).then(run)
     this.#flushes = result.catch(() => {})
+    return result
+  }
+
+  #behindCompactions<T>(run: () => Promise<T>): Promise<T> {
+    const result = this.#compactions.then(() => this.#sleep()).then(run)
+    this.#compactions = result.catch(() => {})
     return result
   }
 

@@ -13,6 +13,7 @@ import { crashAtEveryOperation, failEveryOperation } from '../support/op-crash.j
 import type { CrashReport, CrashStory } from '../support/op-crash.js'
 import { difference, History } from './storage-history.js'
 import type { Change } from './storage-history.js'
+import { life, put } from './storage-life.js'
 import { DIRECTORY, StorageMachine, TINY } from './storage-machine.js'
 
 const FAR_MS = 3600_000
@@ -356,14 +357,6 @@ t.test('W3 R2 after a failed fsync nothing is acknowledged, and what was not is 
   t.same([...(await machine.scan(10)).keys()], ['durable'])
 })
 
-async function put(machine: StorageMachine, key: string, value: string): Promise<void> {
-  const bytes = Buffer.from(key)
-  await machine.admission(value.length + 600)
-  await machine.command([bytes], () => {
-    machine.keyspace.set(bytes, 0, bytes.length, Buffer.from(value), 0, value.length, 0)
-  })
-}
-
 t.test(
   'a full disk refuses writes and serves reads; with room again service resumes by itself',
   async (t) => {
@@ -419,25 +412,6 @@ function isOpen(machine: StorageMachine): boolean {
     if (error instanceof StoreError) return false
     throw error
   }
-}
-
-/** A finished life with logs, tables on several levels and counts; the machine is dead, its disk can be rebooted at will. */
-async function life(isClean: boolean): Promise<{ env: SimEnv; history: History }> {
-  const machine = StorageMachine.fromSeed(`flips ${isClean}`)
-  const history = new History()
-  const random = new SimRandom('flips')
-  await machine.start()
-  for (let i = 0; i < 220; i++) {
-    const key = `key ${random.below(60)}`
-    const value = random.chance(0.05) ? 'long '.repeat(900) : `${i} `.repeat(random.below(60))
-    await put(machine, key, value)
-    history.wrote(machine.store.sequence, [{ key, value, expireAtMs: 0 }])
-    if (random.chance(0.3)) await machine.advance(1)
-  }
-  await machine.settle()
-  await machine.rest()
-  if (isClean) await machine.stop()
-  return { env: machine.env, history }
 }
 
 type FlipOutcome = 'refused to start' | 'said which reads fail' | 'cut, and said so' | 'did no harm'

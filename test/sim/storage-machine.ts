@@ -10,6 +10,7 @@ import { MachineOff } from '../../src/sim/disk/disk-error.js'
 import type { CrashMode } from '../../src/sim/disk/sim-file.js'
 import { SimEnv } from '../../src/sim/sim-env.js'
 import type { SimRandom } from '../../src/sim/sim-random.js'
+import type { Gap } from '../../src/storage/gap.js'
 import { InlineJobs } from '../../src/storage/jobs/inline-jobs.js'
 import type { StorageJobs } from '../../src/storage/jobs/storage-jobs.js'
 import type { StoreEvents, StoreOptions } from '../../src/storage/store-options.js'
@@ -63,6 +64,8 @@ export class StorageMachine {
   options: StoreOptions
   /** Errors of the log since the last start. */
   logFailures: Error[] = []
+  /** Told by the store since the last start. */
+  gaps: Gap[] = []
   /** How often a command had to wait for blocks. */
   coldReads = 0
   /** How often the store re-read its log by itself since the last start. */
@@ -97,6 +100,7 @@ export class StorageMachine {
     const { env } = this
     const random = env.random.fork(`start-${++this.#starts}`)
     this.logFailures = []
+    this.gaps = []
     this.reopenings = 0
     const { disk, clock, log } = env
     const inline = new InlineJobs(disk)
@@ -118,6 +122,7 @@ export class StorageMachine {
         this.logFailures.push(error)
         this.keyspace.logFailed(error)
       },
+      onGap: (gap) => this.gaps.push(gap),
       onReopened: () => {
         this.reopenings++
         this.keyspace.renewActor()

@@ -9,6 +9,7 @@ import { FLAG_LOCAL_TOMBSTONE, entryFlags, entrySequence } from '../entry.js'
 import { pathOf, tableFileName } from '../file-names.js'
 import type { ManifestTable } from '../manifest.js'
 import { TableScanner } from '../table/table-scanner.js'
+import type { OnBlockDamage } from '../table/table-scanner.js'
 
 /** What a merge orders by. */
 export interface MergeEntry {
@@ -25,14 +26,16 @@ export class MergeSource implements MergeEntry {
   readonly #disk: Disk
   readonly #paths: readonly string[]
   readonly #from: number
+  readonly #onDamage: OnBlockDamage | null
   #opened = 0
   #scanner: TableScanner | null = null
 
-  /** `paths`: tables that do not overlap, in token order. Entries before the token `from` are passed over. */
-  constructor(disk: Disk, paths: readonly string[], from = 0) {
+  /** `paths`: tables that do not overlap, in token order. Entries before the token `from` are passed over. `onDamage`: see TableScanner. */
+  constructor(disk: Disk, paths: readonly string[], from = 0, onDamage: OnBlockDamage | null = null) {
     this.#disk = disk
     this.#paths = paths
     this.#from = from
+    this.#onDamage = onDamage
   }
 
   /** Hashes of the current entry's key (KeyHash). */
@@ -50,7 +53,8 @@ export class MergeSource implements MergeEntry {
       if (this.#scanner?.next() === true) break
       this.close()
       if (this.#opened === this.#paths.length) return false
-      this.#scanner = new TableScanner(this.#disk, this.#paths[this.#opened++], this.#from)
+      const path = this.#paths[this.#opened++]
+      this.#scanner = new TableScanner(this.#disk, path, this.#from, this.#onDamage)
     }
     this.token = this.#scanner.token
     this.bytes = this.#scanner.entry.bytes
@@ -65,8 +69,13 @@ export class MergeSource implements MergeEntry {
 }
 
 /** One source per table of level 0, one per further level. */
-export function mergeSources(disk: Disk, directory: string, inputs: readonly ManifestTable[]): MergeSource[] {
-  return levelRuns(inputs).map((tables) => new MergeSource(disk, pathsOf(directory, tables)))
+export function mergeSources(
+  disk: Disk,
+  directory: string,
+  inputs: readonly ManifestTable[],
+  onDamage: OnBlockDamage | null = null,
+): MergeSource[] {
+  return levelRuns(inputs).map((tables) => new MergeSource(disk, pathsOf(directory, tables), 0, onDamage))
 }
 
 /** Tables that do not overlap, in token order: each of level 0 by itself, those of a further level together. */

@@ -19,6 +19,10 @@ import type {
   ManifestJob,
   PrepareJob,
   ReadBlocksJob,
+  SalvageJob,
+  SalvageResult,
+  ScrubJob,
+  ScrubResult,
   StorageJobs,
 } from './storage-jobs.js'
 
@@ -53,6 +57,14 @@ export class InlineJobs implements StorageJobs {
 
   countTrees(job: CountTreesJob): Promise<CountTreesResult> {
     return this.#run({ kind: 'count-trees', job }) as Promise<CountTreesResult>
+  }
+
+  salvage(job: SalvageJob): Promise<SalvageResult> {
+    return this.#run({ kind: 'salvage', job }) as Promise<SalvageResult>
+  }
+
+  scrub(job: ScrubJob): Promise<ScrubResult> {
+    return this.#run({ kind: 'scrub', job }) as Promise<ScrubResult>
   }
 
   setCompactionRate(): void {}

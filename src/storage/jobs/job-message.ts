@@ -10,6 +10,10 @@ import type {
   ManifestJob,
   PrepareJob,
   ReadBlocksJob,
+  SalvageJob,
+  SalvageResult,
+  ScrubJob,
+  ScrubResult,
 } from './storage-jobs.js'
 
 export type JobRequest =
@@ -18,9 +22,11 @@ export type JobRequest =
   | { readonly kind: 'count-trees'; readonly job: CountTreesJob }
   | { readonly kind: 'prepare'; readonly job: PrepareJob }
   | { readonly kind: 'read-blocks'; readonly job: ReadBlocksJob }
+  | { readonly kind: 'salvage'; readonly job: SalvageJob }
+  | { readonly kind: 'scrub'; readonly job: ScrubJob }
   | { readonly kind: 'write-manifest'; readonly job: ManifestJob }
 
-export type JobResult = FlushResult | CompactResult | CountTreesResult | null
+export type JobResult = FlushResult | CompactResult | CountTreesResult | SalvageResult | ScrubResult | null
 
 export type JobReply =
   | { readonly kind: 'done'; readonly result: JobResult }

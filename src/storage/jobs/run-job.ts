@@ -9,6 +9,8 @@ import { failureOf } from './job-failure.js'
 import type { JobReply, JobRequest, JobResult } from './job-message.js'
 import { runPrepare } from './prepare-job.js'
 import { runReadBlocks } from './read-blocks-job.js'
+import { runSalvage } from './salvage-job.js'
+import { runScrub } from './scrub-job.js'
 
 /** Runs a job to its end in this thread; whatever it throws becomes a reply. */
 export function replyTo(disk: Disk, request: JobRequest, pace: Pace): JobReply {
@@ -34,6 +36,10 @@ export function runJob(disk: Disk, request: JobRequest, pace: Pace): JobResult {
     case 'read-blocks':
       runReadBlocks(disk, request.job)
       return null
+    case 'salvage':
+      return runSalvage(disk, request.job, pace)
+    case 'scrub':
+      return runScrub(disk, request.job)
     case 'write-manifest':
       Manifest.write(disk, request.job.directory, request.job.state)
       return null

@@ -37,6 +37,10 @@ export interface StorageJobs {
   readBlocks(job: ReadBlocksJob): Promise<void>
   /** Counts records for trees: see count-trees-job.ts. Runs beside flushes and compactions, at the compaction rate, one after the other. */
   countTrees(job: CountTreesJob): Promise<CountTreesResult>
+  /** Copies what is sound of a damaged table; between compactions. Rejects with CorruptionError when nothing can be. */
+  salvage(job: SalvageJob): Promise<SalvageResult>
+  /** Checks a piece of a table, between flushes: the caller keeps pieces small. */
+  scrub(job: ScrubJob): Promise<ScrubResult>
   /** The compaction rate from now on, running jobs included; 0 takes the limit away (writers are waiting for it). */
   setCompactionRate(bytesPerSecond: number): void
   /** Cancels what runs and what waits (both reject with JobError 'cancelled'); resolves when no job touches a file any more. */
@@ -147,6 +151,44 @@ export interface CountTreesResult {
   /** To be added to what is known: sealed bytes, see trees/trees-file.ts. */
   readonly trees: Uint8Array
   readonly entriesRead: number
+}
+
+export interface SalvageJob {
+  readonly directory: string
+  readonly table: ManifestTable
+  readonly fileNumbers: FileNumbers
+  readonly targetBytes: number
+}
+
+export interface SalvageResult {
+  /** In token order, not overlapping; synced, their names too. Empty when no block is sound. */
+  readonly tables: readonly WrittenTable[]
+  /** Tokens of the blocks that are not. */
+  readonly missing: readonly TokenInterval[]
+}
+
+/** Both inclusive. */
+export interface TokenInterval {
+  readonly minToken: number
+  readonly maxToken: number
+}
+
+export interface ScrubJob {
+  readonly path: string
+  /** Of each block, as the index has it; none: everything but the blocks is checked. */
+  readonly offsets: Float64Array
+  readonly lengths: Uint32Array
+  readonly checksums: Uint32Array
+}
+
+export interface ScrubResult {
+  readonly damage: readonly FoundDamage[]
+}
+
+export interface FoundDamage {
+  /** Where in the file. */
+  readonly offset: number
+  readonly what: string
 }
 
 /**

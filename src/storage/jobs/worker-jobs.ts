@@ -18,6 +18,10 @@ import type {
   ManifestJob,
   PrepareJob,
   ReadBlocksJob,
+  SalvageJob,
+  SalvageResult,
+  ScrubJob,
+  ScrubResult,
   StorageJobs,
 } from './storage-jobs.js'
 
@@ -63,6 +67,14 @@ export class WorkerJobs implements StorageJobs {
 
   countTrees(job: CountTreesJob): Promise<CountTreesResult> {
     return this.#treeCounts.run({ kind: 'count-trees', job }) as Promise<CountTreesResult>
+  }
+
+  salvage(job: SalvageJob): Promise<SalvageResult> {
+    return this.#compactions.run({ kind: 'salvage', job }) as Promise<SalvageResult>
+  }
+
+  scrub(job: ScrubJob): Promise<ScrubResult> {
+    return this.#flushes.run({ kind: 'scrub', job }) as Promise<ScrubResult>
   }
 
   setCompactionRate(bytesPerSecond: number): void {

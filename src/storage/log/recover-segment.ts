@@ -7,6 +7,10 @@
  *
  * A segment with a successor was sealed and synced before the successor's first byte (W2), so anything wrong with it is
  * corruption.
+ *
+ * Where others can replace what is destroyed, a log that is damaged may be salvaged: it ends at the damage. What stands behind
+ * is left out although batches of it may be sound: to keep them, the log would have to be written anew around the hole, and
+ * whoever refills the hole brings them too.
  */
 import { recordLength } from '../../record/layout.js'
 import { verifyRecord } from '../../record/record.js'
@@ -40,6 +44,8 @@ const SEAL_MAGIC_BYTES = Buffer.from([0x4b, 0x45, 0x4e, 0x44])
 export type EntryVisitor = (arena: Buffer, record: number) => void
 
 export type Recovered =
+  /** It was written, and nothing of it can be read: only when salvaging. */
+  | { readonly kind: 'lost'; readonly damage: CorruptionError; readonly usedBytes: number }
   /**
    * Made ahead and never written; or its header never arrived, and `damage` says what stands in its place. Then nothing of
    * it was ever synced, unless a successor names it.
@@ -51,6 +57,8 @@ export type Recovered =
       /** Bytes of unfinished writes behind the log's end, which recovery leaves out. */
       readonly cutBytes: number
       readonly sealed: boolean
+      /** Where it ends too early and why: only when salvaging. */
+      readonly damage: CorruptionError | null
     }
 
 export interface RecoverOptions {
@@ -60,6 +68,8 @@ export interface RecoverOptions {
   /** Arena to use when the file fits into it. */
   readonly capacityBytes: number
   readonly visit: EntryVisitor
+  /** Damage is answered instead of thrown. */
+  readonly salvages?: boolean
 }
 
 /**
@@ -75,22 +85,36 @@ export function recoverSegment(disk: Disk, path: string, options: RecoverOptions
   const header = sizeBytes >= SEGMENT_HEADER_BYTES ? readSegmentHeader(arena) : 'shorter than its header'
   if (typeof header === 'string') {
     const { syncedTo } = testimony(arena, 0, sizeBytes, (id) => fileNumberOfId(id) === options.fileNumber)
-    if (syncedTo > 0) throw damaged(path, 0, header)
+    if (syncedTo > 0) return lost(damaged(path, 0, header), used, options)
     if (hasSpareMark(arena)) return { kind: 'unused', cutBytes: 0, damage: null }
     return { kind: 'unused', cutBytes: used, damage: header }
   }
-  if (header.fileNumber !== options.fileNumber) throw damaged(path, 0, `it is log ${header.fileNumber}`)
+  if (header.fileNumber !== options.fileNumber) {
+    return lost(damaged(path, 0, `it is log ${header.fileNumber}`), used, options)
+  }
   const segment = new Segment(header, path, memory)
   const end = replay(segment, sizeBytes, options.visit)
   const behind = testimony(arena, end.at, sizeBytes, (id) => id === header.id)
   const synced = Math.max(end.syncedTo, behind.syncedTo)
-  if (synced > end.at) throw damaged(path, end.at, `damage below the synced offset ${synced}`)
-  if (options.hasSuccessor && !end.sealed) throw damaged(path, end.at, 'no seal, but a younger log exists')
+  const what = missing(end, synced, options.hasSuccessor)
+  const damage = what === null ? null : damaged(path, end.at, what)
+  if (damage !== null && options.salvages !== true) throw damage
   segment.tail = end.at
   segment.sealed = end.sealed
   segment.syncedTo = Math.min(synced, end.at)
   const usedTo = header.isReused ? behind.end : used
-  return { kind: 'recovered', segment, cutBytes: Math.max(0, usedTo - end.at), sealed: end.sealed }
+  return { kind: 'recovered', segment, cutBytes: Math.max(0, usedTo - end.at), sealed: end.sealed, damage }
+}
+
+/** What shows that the log went on behind its end, or null. */
+function missing(end: ReplayEnd, syncedTo: number, hasSuccessor: boolean): string | null {
+  if (syncedTo > end.at) return `damage below the synced offset ${syncedTo}`
+  return hasSuccessor && !end.sealed ? 'no seal, but a younger log exists' : null
+}
+
+function lost(damage: CorruptionError, usedBytes: number, { salvages }: RecoverOptions): Recovered {
+  if (salvages !== true) throw damage
+  return { kind: 'lost', damage, usedBytes }
 }
 
 /**
@@ -257,7 +281,7 @@ export function damaged(path: string, offset: number, what: string): CorruptionE
     path,
     offset,
     what,
-    'Acknowledged writes are in the damaged part. Restore the directory from a snapshot or a replica, or move this log ' +
-      'and all younger ones away to start with what was written before.',
+    'Acknowledged writes are in the damaged part. Restore the directory from a snapshot, or see "kindred help repair" for how to ' +
+      'give up what is damaged.',
   )
 }

@@ -68,6 +68,19 @@ export class BlockIndex {
     return this.#checksums[block]
   }
 
+  /** What the block's keys may have for tokens, both inclusive; `maxToken` is the table's last one. */
+  tokensOf(block: number, maxToken: number): { minToken: number; maxToken: number } {
+    // Keys of one token may stand in two blocks.
+    const last = block + 1 < this.blockCount ? this.firstTokens[block + 1] : maxToken
+    return { minToken: this.firstTokens[block], maxToken: last }
+  }
+
+  /** The block that begins at this offset of the file, -1 when none does. */
+  blockAt(offset: number): number {
+    const block = this.#offsets.indexOf(offset)
+    return block === this.blockCount ? -1 : block
+  }
+
   /** The last block whose first token is at most `token`; -1 when there is none. */
   lastAtMost(token: number): number {
     const tokens = this.firstTokens

@@ -16,8 +16,7 @@ import {
 } from './table-format.js'
 
 const ADVICE =
-  'Nothing of this table is served. Restore the file from a backup or a replica; ' +
-  'without one, only the versions of its keys in other files are left.'
+  'Nothing of it is served. Restore the file from a backup; without one, "kindred help repair" says how to give it up.'
 
 export interface TableFile {
   /** Handle, open for reading. */

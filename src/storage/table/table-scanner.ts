@@ -1,18 +1,25 @@
 /**
  * Reads a table from its first entry to its last: the way of compactions and tools, in worker threads, past the cache.
- * Large reads of whole blocks, synchronous; every block is checked before an entry of it is handed out.
+ * Large reads of whole blocks, synchronous; every block is checked before an entry of it is handed out. Who can go on
+ * without a block that fails is told and does; for all others it is the end.
  */
 import type { Disk } from '../../env/disk.js'
 import { HEADER_BYTES, keyLength } from '../../record/layout.js'
 import { KeyHash } from '../../ring/token.js'
 import { assert } from '../../util/assert.js'
+import type { CorruptionError } from '../corruption-error.js'
+import { diskErrorCode } from '../disk-error.js'
 import { EntryRef } from '../entry.js'
 import { blockDamage, blockEntryCount, blockRecord, blockToken } from './block-format.js'
 import type { FlaggedEntry } from './flagged-list.js'
+import type { BlockIndex } from './block-index.js'
 import { decodeFlagged } from './flagged-list.js'
 import type { TableFile } from './table-file.js'
 import { openTableFile, tableCorruption } from './table-file.js'
 import type { TableSummary } from './table-summary.js'
+
+/** Told of a block that is passed over, by its number; may throw. */
+export type OnBlockDamage = (error: CorruptionError, block: number) => void
 
 /** Bytes per read; a jumbo block is a read of its own. */
 const READ_BYTES = 512 * 1024
@@ -24,6 +31,8 @@ export class TableScanner {
   readonly entry = new EntryRef()
   readonly #disk: Disk
   readonly #opened: TableFile
+  readonly #onDamage: OnBlockDamage | null
+  #hasSkipped = false
   readonly #hash = new KeyHash()
   #isHashed = false
   #isClosed = false
@@ -40,9 +49,13 @@ export class TableScanner {
   /** Entries with a lower token are passed over. */
   readonly #from: number
 
-  /** Opens the table, to be read from its first entry at or after the token `from`. Throws CorruptionError or what the disk throws. */
-  constructor(disk: Disk, path: string, from = 0) {
+  /**
+   * Opens the table, to be read from its first entry at or after the token `from`. `onDamage`: null has next() throw. Throws
+   * CorruptionError or what the disk throws.
+   */
+  constructor(disk: Disk, path: string, from = 0, onDamage: OnBlockDamage | null = null) {
     this.#disk = disk
+    this.#onDamage = onDamage
     this.#opened = openTableFile(disk, path)
     this.#from = from
     if (from <= this.summary.minToken) return
@@ -53,6 +66,10 @@ export class TableScanner {
 
   get summary(): TableSummary {
     return this.#opened.footer.summary
+  }
+
+  get index(): BlockIndex {
+    return this.#opened.index
   }
 
   /** Goes to the next entry, at first to the first; false at the end. Throws CorruptionError or what the disk throws. */
@@ -106,7 +123,8 @@ export class TableScanner {
     const { index, path } = this.#opened
     const block = this.#block + 1
     if (block === index.blockCount) {
-      if (this.#from <= this.summary.minToken && this.#entriesRead !== this.summary.entryCount) {
+      const isWhole = this.#from <= this.summary.minToken && !this.#hasSkipped
+      if (isWhole && this.#entriesRead !== this.summary.entryCount) {
         throw tableCorruption(
           path,
           index.endOffset,
@@ -115,14 +133,34 @@ export class TableScanner {
       }
       return false
     }
-    if (block === this.#readTo) this.#readBlocks()
-    else this.#blockAt += index.storedLength(this.#block)
-    const damage = blockDamage(this.#memory, this.#blockAt, index.storedLength(block), index.checksum(block))
-    if (damage !== null) throw tableCorruption(path, index.offset(block), `block ${block}: ${damage}`)
+    const damage = this.#read(block)
     this.#block = block
-    this.#count = blockEntryCount(this.#memory, this.#blockAt)
     this.#index = 0
+    if (damage !== null) {
+      const error = tableCorruption(path, index.offset(block), `block ${block}: ${damage}`)
+      if (this.#onDamage === null) throw error
+      this.#onDamage(error, block)
+      this.#hasSkipped = true
+      this.#count = 0
+      return true
+    }
+    this.#count = blockEntryCount(this.#memory, this.#blockAt)
     return true
+  }
+
+  /** Has the block in memory; answers what is wrong with it, or null. */
+  #read(block: number): string | null {
+    const { index } = this.#opened
+    try {
+      if (block === this.#readTo) this.#readBlocks()
+      else this.#blockAt += index.storedLength(this.#block)
+    } catch (error) {
+      // Without its block the disk has nothing to give; read one by one, the blocks behind it are their own matter.
+      if (this.#onDamage === null || diskErrorCode(error) !== 'EIO') throw error
+      this.#readTo = block + 1
+      return 'it cannot be read (EIO)'
+    }
+    return blockDamage(this.#memory, this.#blockAt, index.storedLength(block), index.checksum(block))
   }
 
   /** Reads as many whole blocks as a chunk holds, at least one. */
@@ -130,7 +168,9 @@ export class TableScanner {
     const { index, path, file } = this.#opened
     const start = index.offset(this.#readTo)
     let end = this.#readTo + 1
-    while (end < index.blockCount && index.offset(end + 1) - start <= READ_BYTES) end++
+    // One that passes over damage reads block by block: an error of the disk is then that of one block.
+    const isStepwise = this.#onDamage !== null
+    while (!isStepwise && end < index.blockCount && index.offset(end + 1) - start <= READ_BYTES) end++
     const length = index.offset(end) - start
     this.#memory = length <= READ_BYTES ? this.#chunk : Buffer.allocUnsafeSlow(length)
     const got = this.#disk.readSync(file, this.#memory, 0, length, start)

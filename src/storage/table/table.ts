@@ -16,6 +16,7 @@
  * COLD, or ABSENT by the filter), and so is a load, which reads nothing and answers as if it had.
  */
 import type { Disk } from '../../env/disk.js'
+import type { CorruptionError } from '../corruption-error.js'
 import type { KeyHash } from '../../ring/token.js'
 import { assert } from '../../util/assert.js'
 import { HEADER_BYTES } from '../../record/layout.js'
@@ -49,6 +50,8 @@ export class Table {
   readonly summary: TableSummary
   /** The block that the last COLD answer asked for. */
   coldBlock = -1
+  /** Told of every block that fails its check, before whoever asked for it. */
+  onDamage: (table: Table, error: CorruptionError) => void = () => {}
 
   readonly #disk: Disk
   readonly #file: number
@@ -365,9 +368,10 @@ export class Table {
       bytes < length
         ? `block ${block} ends in the middle`
         : blockDamage(buffer, 0, length, this.#index.checksum(block))
-    return what === null
-      ? null
-      : tableCorruption(this.path, this.#index.offset(block), `block ${block}: ${what}`)
+    if (what === null) return null
+    const error = tableCorruption(this.path, this.#index.offset(block), `block ${block}: ${what}`)
+    if (!this.#isRetired) this.onDamage(this, error)
+    return error
   }
 }
 

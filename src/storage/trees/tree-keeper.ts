@@ -174,6 +174,10 @@ export class TreeKeeper {
     this.#lastError = String(error)
     const event = error instanceof CorruptionError ? 'trees not counted: damage' : 'trees not counted'
     this.#env.log.warn(event, { error: this.#lastError })
+    if (error instanceof CorruptionError) {
+      const damaged = this.#store.tables().find(({ table }) => table.path === error.file)
+      damaged?.table.onDamage(damaged.table, error)
+    }
     this.#retry = this.#env.clock.after(RETRY_AFTER_MS, () => {
       this.#retry = null
       this.#next()

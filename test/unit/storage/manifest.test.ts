@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { CorruptionError } from '../../../src/storage/corruption-error.js'
+import type { Gap } from '../../../src/storage/gap.js'
 import {
   Manifest,
   ManifestWriteError,
@@ -34,6 +35,15 @@ function goldenState(): ManifestState {
       tableOf(4),
     ],
   })
+}
+
+const GAP: Gap = {
+  file: '000009.table',
+  minToken: 100,
+  maxToken: 200,
+  floorSequence: 1999,
+  maxHlc: 5,
+  entryCount: 7,
 }
 
 function fails(run: () => void): unknown {
@@ -99,16 +109,27 @@ t.test('bytes with a right checksum that contradict themselves are refused', asy
     ['a number from the future', { ...good, nextFileNumber: 12 }],
     ['sequences from the future', { ...good, lastSequence: 5 }],
     ['another format', { ...good, formatVersion: 2 }],
+    ['half a gap', { ...good, gaps: [{ ...GAP, floorSequence: -1 }] }],
   ]
   for (const [what, state] of bad) {
     const bytes = encodeUnchecked(state)
     t.throws(() => decodeManifest(bytes, PATH), { name: 'CorruptionError' }, what)
   }
   t.same(decodeManifest(encodeUnchecked(good), PATH), good, 'the tests own encoder is right')
-  for (const key of Object.keys(good).filter((name) => name !== 'treesFile')) {
+  for (const key of Object.keys(good).filter((name) => name !== 'treesFile' && name !== 'gaps')) {
     const partial = Object.fromEntries(Object.entries(good).filter(([name]) => name !== key))
     t.throws(() => decodeManifest(encodeUnchecked(partial), PATH), { name: 'CorruptionError' }, `no ${key}`)
   }
+})
+
+t.test('T8 gaps last from the edit that takes a file out to the one that fills them', async (t) => {
+  const out = applyEdit(goldenState(), { removeTables: [9], addGaps: [GAP] })
+  t.same(applyEdit(out, { addGaps: [{ ...GAP }] }).gaps, [GAP], 'one that is known is there once')
+  const disk = new MemoryDisk()
+  Manifest.write(disk, DIRECTORY, out)
+  t.same(Manifest.load(disk, DIRECTORY), out)
+  t.same(applyEdit(out, { removeGaps: [{ ...GAP, minToken: 101 }] }).gaps, [GAP], 'another gap of the file')
+  t.same(applyEdit(out, { removeGaps: [{ ...GAP }] }).gaps, [])
 })
 
 t.test('an edit is applied whole, and leaves the state it started from alone', async (t) => {

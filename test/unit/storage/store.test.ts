@@ -567,7 +567,7 @@ t.test('a table that the manifest names must be there: the message says which an
   await t.rejects(machine.start(), {
     name: 'CorruptionError',
     file: gone,
-    message: /the table is missing, but \/data\/MANIFEST names it\. Bring the file back, or restore/,
+    message: /the table is missing, but \/data\/MANIFEST names it\. Bring the file back, restore/,
   })
 })
 

@@ -17,6 +17,7 @@ import type { RecoveryResult } from './log-file.js'
 /** Recovers a log that must be intact up to its end. */
 function recovered(log: LogFile, hasSuccessor = false): RecoveryResult & { cutBytes: number } {
   const result = log.recover(hasSuccessor)
+  if (result.recovered.kind === 'lost') throw result.recovered.damage
   return { ...result, cutBytes: result.recovered.cutBytes }
 }
 
