@@ -119,7 +119,7 @@ export class RepairState {
           resolve()
         } catch (error) {
           this.#onFailed(error)
-          reject(error)
+          reject(error instanceof Error ? error : new Error(String(error)))
         }
       })
     })
