@@ -26,6 +26,15 @@ export interface MemberStatus {
   readonly clockOffsetMs?: number | null
   readonly keys?: number
   readonly bytes?: number
+  /** What the asked node holds for it. */
+  readonly handoffs?: {
+    readonly hints: number
+    readonly hintBytes: number
+    readonly copies: number
+    readonly copyBytes: number
+    readonly oldestMs: number | null
+    readonly possibleLosses: number
+  }
 }
 
 /** Fields beside these are passed on in JSON and not looked at. */
@@ -86,12 +95,25 @@ const EXTRA_COLUMNS: readonly (readonly [string, (member: MemberStatus) => strin
     'clock',
     ({ clockOffsetMs }) => (typeof clockOffsetMs === 'number' ? `${clockOffsetMs.toFixed(1)} ms` : ''),
   ],
+  ['hints for it', ({ handoffs }) => heldText(handoffs?.hints, handoffs?.hintBytes)],
+  ['fallback copies for it', ({ handoffs }) => heldText(handoffs?.copies, handoffs?.copyBytes)],
+  [
+    'oldest',
+    ({ handoffs }) =>
+      typeof handoffs?.oldestMs === 'number' ? `${Math.floor(handoffs.oldestMs / 1000)} s` : '',
+  ],
+  ['possible losses', ({ handoffs }) => (handoffs?.possibleLosses ? String(handoffs.possibleLosses) : '')],
 ]
 
 /** '2026-11-21 20:28:34', UTC. */
 function timeText(ms: number): string {
   const time = new Date(ms)
   return Number.isNaN(time.getTime()) ? '' : time.toISOString().slice(0, 19).replace('T', ' ')
+}
+
+/** '12 (34 kB)'; nothing where none is held. */
+function heldText(count = 0, bytes = 0): string {
+  return count === 0 ? '' : `${count} (${Math.ceil(bytes / 1000)} kB)`
 }
 
 function textOf(count: number | undefined): string {

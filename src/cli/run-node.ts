@@ -14,6 +14,7 @@ import { clusterWarnings } from '../node/cluster-checks.js'
 import type { LogLevel, NodeConfig } from '../node/node-config.js'
 import { startNode } from '../node/node.js'
 import type { NodeEnv, RunningNode } from '../node/running-node.js'
+import { LmdbHandoffStore } from '../repair/lmdb-handoff-store.js'
 import { WorkerJobs } from '../storage/jobs/worker-jobs.js'
 import type { Output } from './output.js'
 import { StopSignals } from './stop-signals.js'
@@ -65,15 +66,17 @@ export async function runNode(config: NodeConfig, run: Run, output: Output): Pro
 function nodeEnv(config: NodeConfig, log: NodeLog): NodeEnv {
   const { tcpKeepaliveSeconds: keepAliveSeconds, tcpBacklog: backlog } = config
   const clock = new NodeClock()
+  const disk = new NodeDisk()
   return {
     clock,
     random: new NodeRandom(),
     network: new NodeNetwork({ keepAliveSeconds, backlog }),
-    disk: new NodeDisk(),
+    disk,
     log,
     setLogLevel: (level) => log.setLevel(EVENT_LEVELS[level]),
     process: new NodeProcessFacts(),
     lockDirectory,
+    openHandoffs: (directory) => LmdbHandoffStore.open(directory, disk, log),
     startJobs: (rate) => new WorkerJobs(clock, rate),
   }
 }

@@ -8,7 +8,7 @@
  * An epoch counts changes of the configuration. Here the member list is configured, so what stands for the epoch is a number
  * that two nodes share exactly when their rings are equal: a hash of the ring.
  */
-import type { ClusterCounters, ClusterView } from './cluster-view.js'
+import type { ClusterCounters, ClusterView, HandoffFacts } from './cluster-view.js'
 import type { InfoFacts } from './info-facts.js'
 import type { NodeServices } from './node-services.js'
 import { SLOT_COUNT } from '../ring/slot.js'
@@ -93,6 +93,7 @@ export function clusterFacts({ cluster }: NodeServices): InfoFacts {
     ...counterFacts(cluster.counters),
     ...gossipFacts(cluster.counters),
     ...memberCounts(cluster),
+    ...handoffFacts(cluster),
     ...cluster.members.flatMap((_, member) => memberFacts(cluster, member)),
   ]
 }
@@ -111,6 +112,7 @@ function counterFacts(counters: ClusterCounters): InfoFacts {
     ['cluster_uncertain_writes', counters.uncertainWrites],
     ['cluster_noreplicas', counters.noReplicas],
     ['cluster_clock_refusals', counters.clockRefusals],
+    ['cluster_fallback_copies_sent', counters.fallbackCopies],
     ['cluster_refused_by_peers', reasons(counters.refusedByPeers)],
     ['cluster_refused_to_peers', reasons(counters.refusedToPeers)],
     ['cluster_links_closed', reasons(counters.linksClosed)],
@@ -144,6 +146,31 @@ function memberCounts(cluster: ClusterView): InfoFacts {
   ]
 }
 
+/** What is held for all others, and what became of it. */
+function handoffFacts(cluster: ClusterView): InfoFacts {
+  const facts = cluster.members.map((_, member) => cluster.handoffsOf(member))
+  const sum = (read: (of: HandoffFacts) => number): number => facts.reduce((all, of) => all + read(of), 0)
+  const { heldForThisNode, isCatchingUp, passedOver, lastWriteOk } = cluster.handoffTotals
+  return [
+    ['cluster_hints', sum(({ hints }) => hints)],
+    ['cluster_hints_bytes', sum(({ hintBytes }) => hintBytes)],
+    ['cluster_fallback_copies', sum(({ copies }) => copies)],
+    ['cluster_fallback_copies_bytes', sum(({ copyBytes }) => copyBytes)],
+    ['cluster_handoffs_oldest_seconds', seconds(Math.max(...facts.map(({ oldestMs }) => oldestMs ?? 0)))],
+    ['cluster_handoffs_delivered', sum(({ delivered }) => delivered)],
+    ['cluster_hints_dropped', sum(({ dropped }) => dropped)],
+    ['cluster_hints_passed_over', passedOver],
+    ['cluster_handoffs_possible_losses', sum(({ possibleLosses }) => possibleLosses)],
+    ['cluster_handoffs_last_write_status', lastWriteOk ? 'ok' : 'err'],
+    ['cluster_handoffs_for_this_node', heldForThisNode],
+    ['cluster_catching_up', isCatchingUp ? 1 : 0],
+  ]
+}
+
+function seconds(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000)
+}
+
 /** 'placement=1,clock=2', alphabetically; '' for none. */
 function reasons(counts: ReadonlyMap<string, number>): string {
   return [...counts]
@@ -166,5 +193,10 @@ function memberFacts(cluster: ClusterView, member: number): InfoFacts {
     fields.push(`clock_offset_ms=${link.clockOffsetMs.toFixed(1)}`)
     fields.push(`round_trip_ms=${link.roundTripMs.toFixed(1)}`)
   }
+  const { hints, hintBytes, copies, copyBytes, oldestMs, possibleLosses } = cluster.handoffsOf(member)
+  if (hints > 0) fields.push(`hints=${hints},hints_bytes=${hintBytes}`)
+  if (copies > 0) fields.push(`fallback_copies=${copies},fallback_copies_bytes=${copyBytes}`)
+  if (oldestMs !== null) fields.push(`handoffs_oldest_seconds=${seconds(oldestMs)}`)
+  if (possibleLosses > 0) fields.push(`handoffs_possible_losses=${possibleLosses}`)
   return [[`cluster_member_${name}`, fields.join(',')]]
 }

@@ -26,6 +26,9 @@ export interface ClusterView {
   gossipOf(member: number): GossipFacts | null
   /** Why a member may not be home although it is up; empty when it may (RULES H1). */
   unfitnessOf(member: number): readonly Unfitness[]
+  /** What this node holds for a member that missed it. */
+  handoffsOf(member: number): HandoffFacts
+  readonly handoffTotals: HandoffTotals
   /** Index of the member that is home of the slot as this node sees it, -1 when no replica is live and fit. */
   homeOf(slot: number): number
   /** Facts of the connections with a member, in both directions, as far as there are any. Empty for this node. */
@@ -36,6 +39,31 @@ export interface ClusterView {
   readonly counters: ClusterCounters
   /** Null where there is no other member to exchange with. */
   readonly repair: RepairView | null
+}
+
+/** Hints, and fallback copies, that are held for one member. Counts of what became of them are since the start. */
+export interface HandoffFacts {
+  readonly hints: number
+  readonly hintBytes: number
+  readonly copies: number
+  readonly copyBytes: number
+  /** Age of the oldest record among them; null without any. */
+  readonly oldestMs: number | null
+  readonly delivered: number
+  /** Hints that window or cap have dropped: enough replicas have their records. */
+  readonly dropped: number
+  /** Those that are gone although that is not known. */
+  readonly possibleLosses: number
+}
+
+export interface HandoffTotals {
+  /** What live peers say they hold for this node. */
+  readonly heldForThisNode: number
+  /** Whether it leaves its keys to others until it has that (RULES H1). */
+  readonly isCatchingUp: boolean
+  /** Log entries that left memory before hints were made of them. */
+  readonly passedOver: number
+  readonly lastWriteOk: boolean
 }
 
 /** 'suspicious': phi is above 5, 'down': above 8, or never heard from. */
@@ -106,6 +134,8 @@ export interface ClusterCounters {
   readonly uncertainWrites: number
   readonly noReplicas: number
   readonly clockRefusals: number
+  /** Records that other nodes were asked to keep for replicas that were down. */
+  readonly fallbackCopies: number
   /** By reason ('placement', 'not-covered', …): what peers refused of ours, and what we refused of theirs. */
   readonly refusedByPeers: ReadonlyMap<string, number>
   readonly refusedToPeers: ReadonlyMap<string, number>

@@ -3,13 +3,13 @@
  * this node sees each, what part of the slots each has, and what has been counted.
  *
  *     { node, members: [ { name, id, address, port, smartPort, clusterPort, state, failed, heldDownBy, status, generation,
- *       fitness, primarySlots, replicaSlots, homeSlots, clockOffsetMs, rtt } ], counters, repair }
+ *       fitness, primarySlots, replicaSlots, homeSlots, clockOffsetMs, rtt, handoffs } ], counters, handoffs, repair }
  *
  * `state` is this node's judgement, `failed` what members agree on, `heldDownBy` the names of those that hold it down. `status` ('running',
  * 'stopped') and `generation` (the wall time of its start, ms) are what the member last said itself, null when it never did.
  * `fitness` is why a member may not be home (RULES H1), empty when it may; `replicaSlots` are all slots that it has copies of,
  * `homeSlots` as this node sees homes now; `clockOffsetMs` (the member's clock ahead of this node's) and `rtt` (ms) are null
- * where nothing is known.
+ * where nothing is known; a member's `handoffs` are the hints and fallback copies that this node holds for it.
  */
 import type { ClusterView, LinkFacts } from './cluster-view.js'
 import { NO_CLUSTER } from './error-texts.js'
@@ -32,6 +32,7 @@ function statusOf(cluster: ClusterView): unknown {
     node: members[self].name,
     repair: cluster.repair?.facts() ?? null,
     members: members.map((_, member) => memberStatus(cluster, member)),
+    handoffs: cluster.handoffTotals,
     counters: Object.fromEntries(
       Object.entries(cluster.counters).map(([name, count]) => {
         return [name, count instanceof Map ? Object.fromEntries(count) : (count as unknown)]
@@ -60,6 +61,7 @@ function memberStatus(cluster: ClusterView, member: number): unknown {
     ...slotsOf(cluster, member),
     clockOffsetMs: known(links, ({ clockOffsetMs }) => clockOffsetMs),
     rtt: known(links, ({ roundTripMs }) => roundTripMs),
+    handoffs: cluster.handoffsOf(member),
   }
 }
 

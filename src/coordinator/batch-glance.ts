@@ -13,6 +13,7 @@ import {
   COMMAND,
   COMMAND_HEAD_BYTES,
   DIGEST,
+  HINT,
   LOOKUP_HEAD_BYTES,
   READ,
   RECORD,
@@ -61,7 +62,7 @@ export class BatchGlance {
   #keyOf(bytes: Buffer, kind: number, from: number, to: number): number {
     let key = NO_KEY
     let keyEnd = to
-    if (kind === RECORD) {
+    if (kind === RECORD || kind === HINT) {
       const record = from + RECORD_HEAD_BYTES
       if (record + HEADER_BYTES > to) return NO_KEY
       key = keyStart(record)

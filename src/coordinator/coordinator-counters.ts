@@ -15,6 +15,8 @@ export class CoordinatorCounters {
   uncertainWrites = 0
   noReplicas = 0
   clockRefusals = 0
+  /** Records that others were asked to keep for replicas that were not live (RULES L5). */
+  fallbackCopies = 0
   /** Requests that peers refused, by reason (messages.ts). */
   readonly refusedByPeers = new Map<number, number>()
 

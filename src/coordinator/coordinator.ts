@@ -20,7 +20,8 @@ import { proposalLevel, required } from './consistency.js'
 import type { CoordinatorCounters } from './coordinator-counters.js'
 import { KeyGates } from './key-gates.js'
 import type { LocalKeyspace } from './local-keyspace.js'
-import { MODE_HOME, MODE_LOCAL, REASON_STALE } from './messages.js'
+import { MODE_HOME, MODE_LOCAL, REASON_FLUSHED, REASON_STALE } from './messages.js'
+import type { MissedWrites } from './missed-writes.js'
 import type { Operation, OperationTable } from './operation.js'
 import {
   CONFIRMING,
@@ -52,6 +53,8 @@ export interface CoordinatorSettings {
   readonly writeTimeoutMs: number
   readonly readTimeoutMs: number
   readonly speculativeDelayMs: number
+  /** Whether fallback copies count where fewer than W replicas live (RULES L5). */
+  readonly sloppyQuorum: boolean
 }
 
 /** The server, as far as the coordinator needs it. */
@@ -73,6 +76,7 @@ export class Coordinator {
   readonly stampLimit: () => number
   readonly #random: Random
   readonly #settings: () => CoordinatorSettings
+  readonly #missed: MissedWrites
   readonly #digest = new Digest()
   #runner: Runner | null = null
   #stopped = false
@@ -88,6 +92,7 @@ export class Coordinator {
     merger: RecordMerger
     counters: CoordinatorCounters
     settings: () => CoordinatorSettings
+    missed: MissedWrites
     /** The highest stamp that is believed (RULES C2). */
     stampLimit: () => number
   }) {
@@ -99,6 +104,7 @@ export class Coordinator {
     this.merger = options.merger
     this.counters = options.counters
     this.#settings = options.settings
+    this.#missed = options.missed
     this.stampLimit = options.stampLimit
   }
 
@@ -118,8 +124,12 @@ export class Coordinator {
     const { journal } = this.keyspace
     const { ring } = this.topology
     const { slot } = operation
+    const needed = required(level, ring.replicas)
     operation.state = WRITING
-    operation.needed = required(level, ring.replicas) - 1
+    operation.needed = needed - 1
+    // What it has written is the newest that there is.
+    operation.ownLast = operation.needSequence
+    operation.ownFirst = operation.needSequence - journal.writes + 1
     const listHash = ring.listHash(slot)
     for (let place = 0; place < ring.replicas; place++) {
       const peer = this.topology.livePeerAt(slot, place)
@@ -133,11 +143,61 @@ export class Coordinator {
         if (last === -1) break
         if (first === -1) first = last
       }
+      if (last === -1 || last - first + 1 < journal.writes) this.#missedBy(peer.member, operation)
       if (last === -1) continue
       operation.asked |= 1 << place
       peer.acks.add(first, last, 1 << place, operation)
     }
+    const missing = needed - this.topology.liveReplicas(slot)
+    if (missing > 0) this.#sendFallbacks(operation, listHash, missing)
     this.#judgeWrite(operation)
+  }
+
+  /** Whether so many members can have a blind write of the slot now, fallback copies included. */
+  reaches(slot: number, needed: number): boolean {
+    if (!this.#settings().sloppyQuorum) return false
+    return this.topology.liveReplicas(slot) + this.topology.fallbackPeers(slot).length >= needed
+  }
+
+  /** RULES L5: fewer replicas live than are needed, so others keep the records for those that do not; `wanted` have to take them. */
+  #sendFallbacks(operation: Operation, listHash: number, wanted: number): void {
+    const { journal } = this.keyspace
+    const { ring } = this.topology
+    const { slot } = operation
+    let targets = 0
+    for (let place = 0; place < ring.replicas; place++) {
+      if (!this.topology.isLive(ring.memberAt(slot, place))) targets |= 1 << place
+    }
+    this.topology.fallbackPeers(slot).forEach((peer, i) => {
+      const bit = 1 << (ring.replicas + i)
+      let first = -1
+      let last = -1
+      for (let w = 0; w < journal.writes; w++) {
+        const bytes = journal.writtenIn[w]
+        const at = journal.writtenAt[w]
+        last = peer.sendFallback(listHash, wanted, targets, bytes, at, at + recordLength(bytes, at))
+        if (last === -1) return
+        if (first === -1) first = last
+      }
+      this.counters.fallbackCopies += journal.writes
+      operation.asked |= bit
+      peer.acks.add(first, last, bit, operation)
+    })
+  }
+
+  /** A replica may not have what the operation has written here. */
+  #missedBy(member: number, { slot, ownFirst, ownLast }: Operation): void {
+    if (ownLast === 0 || this.topology.ring.placeOf(slot, member) === NOBODY) return
+    this.#missed.missed(member, ownFirst, ownLast)
+  }
+
+  /** Own log entries up to this sequence belong to writes that have ended; Infinity when all have. */
+  get settledSequence(): number {
+    let settled = Infinity
+    for (let operation = this.operations.oldest; operation !== null; operation = operation.after) {
+      if (operation.state === WRITING) settled = Math.min(settled, operation.ownFirst - 1)
+    }
+    return settled
   }
 
   /** What a read has just seen is compared with other replicas'. `key` is bytes[start, end). */
@@ -239,6 +299,7 @@ export class Coordinator {
   /** The write may have been applied. `own`: copies of it on this node. */
   uncertain(operation: Operation, own = 1): void {
     this.counters.uncertainWrites++
+    if (operation.ownLast > 0) this.#missed.uncertain(operation.ownFirst, operation.ownLast)
     const needSequence = operation.needSequence
     operation.keepError(operation.state === FORWARDED ? HOME_SILENT : uncertainText(operation, own))
     operation.needSequence = needSequence
@@ -258,6 +319,7 @@ export class Coordinator {
   }
 
   ackLost(operation: Operation, bit: number, mayHaveArrived: boolean): void {
+    operation.lost |= bit
     if (awaitsAck(operation, bit)) {
       if (mayHaveArrived) operation.answered |= bit
       else operation.asked &= ~bit
@@ -306,7 +368,10 @@ export class Coordinator {
     // It may settle before, when its time is up: the keys are held in its name until the append is done.
     operation.references++
     const awaitRoom = (again: () => void): boolean => this.awaitRoom(operation, again)
-    new OwnAppend(this.merger, draft, awaitRoom, (sequence, error) => {
+    new OwnAppend(this.merger, draft, awaitRoom, (first, sequence, error) => {
+      operation.ownFirst = first
+      operation.ownLast = sequence
+      this.#missedByOthers(operation)
       const waiting = draft.keyHashes.flatMap((keyHash) => this.gates.release(keyHash, operation))
       if (operation.state === QUEUED) {
         operation.needSequence = Math.max(operation.needSequence, sequence)
@@ -316,6 +381,17 @@ export class Coordinator {
       this.operations.unreference(operation)
       this.#runWaiting(waiting)
     }).start()
+  }
+
+  /** RULES V10: only with its own append does what was proposed become a hint, for those that have not taken it. */
+  #missedByOthers(operation: Operation): void {
+    const { ring, self } = this.topology
+    const { slot, asked, refused, lost } = operation
+    for (let place = 0; place < ring.replicas; place++) {
+      const member = ring.memberAt(slot, place)
+      const isWithout = ((~asked | refused | lost) & (1 << place)) !== 0
+      if (member !== self && isWithout) this.#missedBy(member, operation)
+    }
   }
 
   /**
@@ -486,8 +562,10 @@ export class Coordinator {
     this.#noAnswerFrom(operation, peer)
   }
 
-  refused(reason: number): void {
+  /** RULES L2: a peer does not have what it refused. */
+  refused(peer: Peer, operation: Operation | null, reason: number): void {
     this.counters.refused(reason)
+    if (operation !== null && reason !== REASON_FLUSHED) this.#missedBy(peer.member, operation)
   }
 
   /** Everything that waits for answers of this peer has to do without. */

@@ -13,6 +13,10 @@
  *     5 COMMAND    request u32, mode u8, protocol u8, read level u8, write level u8,
  *                  argc u32, argc x length u32, arguments                       answered by REPLY_IS or CANNOT
  *     6 GOSSIP     request u32, SYN or ACK2 (membership/README.md)              a SYN is answered by GOSSIP_IS
+ *     7 HINT       as RECORD: what the receiver missed (RULES L4)               settled by the watermark or a refusal
+ *     8 FALLBACK   listHash i32, wanted u8, zero u8, targets u16, record        settled by the watermark or a refusal
+ *                  targets: places of the preference list, as bits, that the receiver stands for; `wanted` of them have to take
+ *                  the record before its copy may go (RULES L5)
  *     9 EXCHANGE   request u32, what u8, body (repair/exchange-messages.ts)     answered by EXCHANGE_IS
  *
  * Answers:
@@ -24,8 +28,8 @@
  *     5 GOSSIP_IS  request u32, ACK
  *     6 EXCHANGE_IS request u32, status u8, body
  *
- * The watermark passes over what is answered as soon as it was received: the answer decides. It passes over RECORD and
- * PROPOSAL when they are applied and as durable as appendfsync says.
+ * The watermark passes over what is answered as soon as it was received: the answer decides. It passes over RECORD, HINT and
+ * PROPOSAL when they are applied and as durable as appendfsync says, over FALLBACK when the copy is on disk.
  */
 import { readI32, readU16, readU32, writeU16, writeU32 } from '../util/bytes.js'
 import { CONTEXT_ENTRY_BYTES } from '../record/layout.js'
@@ -36,6 +40,8 @@ export const DIGEST = 3
 export const READ = 4
 export const COMMAND = 5
 export const GOSSIP = 6
+export const HINT = 7
+export const FALLBACK = 8
 export const EXCHANGE = 9
 
 export const DIGEST_IS = 1
@@ -60,7 +66,8 @@ export const REASON_MALFORMED = 6
 export const REASON_STOPPING = 7
 /** The range is stale here, or not judged yet (RULES P2). */
 export const REASON_STALE = 8
-
+/** A hint that is older than what has been purged (RULES L4). */
+export const REASON_PURGED = 9
 /** What is held of the key cannot be read: its bytes are not what was written. */
 export const REASON_DAMAGED = 10
 
@@ -68,8 +75,10 @@ export const REASON_DAMAGED = 10
 export const MODE_HOME = 0
 export const MODE_LOCAL = 1
 
-/** Bytes of a RECORD before the record. */
+/** Bytes of a RECORD or HINT before the record. */
 export const RECORD_HEAD_BYTES = 4
+/** Bytes of a FALLBACK before the record. */
+export const FALLBACK_HEAD_BYTES = 8
 /** Bytes of a PROPOSAL before its first part. */
 export const PROPOSAL_HEAD_BYTES = 6
 /** Bytes of a part beside its base's entries and its record. */
@@ -83,13 +92,35 @@ export const DIGEST_IS_BYTES = 12
 export const ANSWER_HEAD_BYTES = 4
 export const CANNOT_BYTES = 5
 
-/** Of a RECORD or PROPOSAL. */
+/** Of a RECORD, PROPOSAL, HINT or FALLBACK. */
 export function listHashOf(bytes: Uint8Array, start: number): number {
   return readI32(bytes, start)
 }
 
 export function writeListHash(bytes: Uint8Array, start: number, listHash: number): void {
   writeU32(bytes, start, listHash)
+}
+
+/** Writes the head of a FALLBACK; the record follows. */
+export function writeFallbackHead(
+  bytes: Uint8Array,
+  start: number,
+  listHash: number,
+  wanted: number,
+  targets: number,
+): void {
+  writeU32(bytes, start, listHash)
+  bytes[start + 4] = wanted
+  bytes[start + 5] = 0
+  writeU16(bytes, start + 6, targets)
+}
+
+export function fallbackWanted(bytes: Uint8Array, start: number): number {
+  return bytes[start + 4]
+}
+
+export function fallbackTargets(bytes: Uint8Array, start: number): number {
+  return readU16(bytes, start + 6)
 }
 
 export function partCount(bytes: Uint8Array, start: number): number {

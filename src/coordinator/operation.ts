@@ -122,12 +122,20 @@ export class Operation {
   /** Replicas beside this node whose agreement is needed, and how many of them have agreed. */
   needed = 0
   agreed = 0
-  /** Members, as bits by their place in the preference list: asked; of these, those that have answered in any way. */
+  /**
+   * Members, as bits by their place in the preference list, holders of fallback copies behind them: asked; of these, those that have
+   * answered in any way.
+   */
   asked = 0
   answered = 0
   refused = 0
+  /** The link was lost before it answered. */
+  lost = 0
   /** One of them lies behind a flush mark that has not come here yet (RULES P4). */
   isFlushed = false
+  /** Own log entries of what it has written, first to last; 0 for none. */
+  ownFirst = 0
+  ownLast = 0
   /** Expected digest. */
   digestFirst = 0
   digestSecond = 0
@@ -224,6 +232,8 @@ export class Operation {
     this.needSequence = 0
     this.argc = 0
     this.clearRound()
+    this.ownFirst = 0
+    this.ownLast = 0
     this.target = -1
     this.attempts = 0
     this.tag = 0
@@ -248,6 +258,7 @@ export class Operation {
     this.asked = 0
     this.answered = 0
     this.refused = 0
+    this.lost = 0
     this.isFlushed = false
   }
 

@@ -14,11 +14,15 @@ import type { RecordMerger } from './record-merger.js'
 export class OwnAppend {
   readonly #merger: RecordMerger
   readonly #draft: ProposedRecords
-  /** With the sequence that has to be durable, or the error that kept the records from being appended. */
-  readonly #done: (sequence: number, error: Error | null) => void
+  /**
+   * With the sequences of the first and the last entry that hold the records (0 for none; the last has to be durable), and the error
+   * that kept others from being appended.
+   */
+  readonly #done: (first: number, last: number, error: Error | null) => void
   /** Calls back when the log may have room; answers false when there is no time left to wait for it. */
   readonly #awaitRoom: (again: () => void) => boolean
   #next = 0
+  #first = 0
   #sequence = 0
   #held: LoadedBlocks | null = null
   #wasDamaged = false
@@ -27,7 +31,7 @@ export class OwnAppend {
     merger: RecordMerger,
     draft: ProposedRecords,
     awaitRoom: (again: () => void) => boolean,
-    done: (sequence: number, error: Error | null) => void,
+    done: (first: number, last: number, error: Error | null) => void,
   ) {
     this.#merger = merger
     this.#draft = draft
@@ -42,6 +46,7 @@ export class OwnAppend {
       while (this.#next < keyHashes.length) {
         const sequence = this.#merger.merge(bytes, starts[this.#next], starts[this.#next + 1])
         if (sequence === MERGE_COLD) return this.#load()
+        this.#first = this.#first === 0 ? sequence : Math.min(this.#first, sequence)
         this.#sequence = Math.max(this.#sequence, sequence)
         this.#next++
       }
@@ -70,6 +75,6 @@ export class OwnAppend {
   #end(error: Error | null): void {
     this.#held?.release()
     this.#held = null
-    this.#done(this.#sequence, error)
+    this.#done(this.#first, this.#sequence, error)
   }
 }

@@ -7,6 +7,7 @@ import type { IncomingLink } from '../link/incoming-link.js'
 import { entriesCover } from '../record/containment.js'
 import { maxHlc } from '../record/death.js'
 import { Digest } from '../record/digest.js'
+import { hlcToWallMs } from '../record/hlc.js'
 import {
   CONTEXT_ENTRY_BYTES,
   contextCount,
@@ -41,6 +42,8 @@ export interface ReplicaNode {
   stampLimit(): number
   /** Whether this node answers for the slot, of which it is a replica (RULES P2). */
   isServed(slot: number): boolean
+  /** How far the slot's range is known to be purged, in milliseconds since 1970 (RULES P1); 0 for not at all. */
+  purgeHorizonMs(slot: number): number
   /** Whether the home here holds the key of this KeyHash.first for a proposal of its own (RULES V10). */
   isHeld(first: number): boolean
 }
@@ -88,7 +91,9 @@ export class PeerRequests {
   serve(asker: Asker, kind: number, bytes: Buffer, start: number, end: number, isFirst: boolean): number {
     switch (kind) {
       case messages.RECORD:
-        return this.#serveRecord(bytes, start, end, isFirst)
+        return this.#serveRecord(bytes, start, end, isFirst, false)
+      case messages.HINT:
+        return this.#serveRecord(bytes, start, end, isFirst, true)
       case messages.PROPOSAL:
         return this.#serveProposal(bytes, start, end, isFirst)
       default:
@@ -97,11 +102,12 @@ export class PeerRequests {
     }
   }
 
-  #serveRecord(bytes: Buffer, start: number, end: number, isFirst: boolean): number {
+  #serveRecord(bytes: Buffer, start: number, end: number, isFirst: boolean, isHint: boolean): number {
     if (end - start < messages.RECORD_HEAD_BYTES) return refused(messages.REASON_MALFORMED)
     const record = start + messages.RECORD_HEAD_BYTES
     const reason = this.#faultOf(bytes, record, end, messages.listHashOf(bytes, start))
     if (reason !== 0) return refused(reason)
+    if (isHint && this.#isPurged(bytes, record)) return refused(messages.REASON_PURGED)
     if (!isFirst && this.#isAwaited(this.#hash.token)) return BEHIND_OTHERS
     try {
       if (this.#store.admit(end - record + ENTRY_ROOM_BYTES) === WRITE_LATER) return NEEDS_ROOM
@@ -122,6 +128,12 @@ export class PeerRequests {
     const newest = maxHlc(bytes, record)
     if (newest > this.#node.stampLimit()) return messages.REASON_STAMPED_AHEAD
     return newest <= this.#store.flushMark ? messages.REASON_FLUSHED : 0
+  }
+
+  /** RULES L4: what hides the record in #hash's range may have been purged. */
+  #isPurged(bytes: Buffer, record: number): boolean {
+    const horizonMs = this.#node.purgeHorizonMs(slotOfToken(this.#hash.token))
+    return horizonMs > 0 && hlcToWallMs(maxHlc(bytes, record)) < horizonMs
   }
 
   #isPlacedHere(slot: number, listHash: number): boolean {

@@ -4,6 +4,7 @@
  */
 import type { Hello } from '../link/hello.js'
 import { INLINE_MESSAGE_BYTES_MAX } from '../link/limits.js'
+import { CATCHING_UP, ISOLATED } from '../link/ping.js'
 import type { PeerLink, PeerLinkUser, PeerState } from '../link/peer-link.js'
 import { assert } from '../util/assert.js'
 import { CONTEXT_ENTRY_BYTES } from '../record/layout.js'
@@ -39,7 +40,16 @@ export interface PeerUser {
   exchangeIs(peer: Peer, bytes: Buffer, start: number, end: number): void
   /** A connection is there, or was lost, or could not be made. */
   linkChanged(peer: Peer, change: LinkChange): void
-  refused(reason: number): void
+  /** It has refused a request: the operation's that waits for it, if there is one. */
+  refused(peer: Peer, operation: Operation | null, reason: number): void
+}
+
+/** Whose requests to a peer belong to no operation: told what becomes of all of them. */
+export interface OtherRequests {
+  acked(watermark: number): void
+  refused(sequence: number, reason: number): void
+  /** The connection is gone, and with it everything that was not acknowledged. */
+  lost(): void
 }
 
 export class Peer implements PeerLinkUser {
@@ -49,6 +59,7 @@ export class Peer implements PeerLinkUser {
   link!: PeerLink
   /** By range of the ring: where it has said that it answers for nothing (RULES P2). */
   staleBits: Uint8Array = NOTHING
+  others: OtherRequests | null = null
   readonly #user: PeerUser
 
   constructor(member: number, user: PeerUser) {
@@ -70,19 +81,53 @@ export class Peer implements PeerLinkUser {
     return this.staleBits.length === 0 || !hasRangeBit(this.staleBits, range)
   }
 
+  /** As isFit, where nobody else is: a member that is catching up (RULES H1), or reaches few others, included. */
+  get isFitAtNeed(): boolean {
+    return this.isLive && (this.link.fitness & ~(CATCHING_UP | ISOLATED)) === 0
+  }
+
   /** Sends the record bytes[start, end); answers its sequence, -1 when the link takes nothing. */
   sendRecord(listHash: number, bytes: Uint8Array, start: number, end: number): number {
+    return this.#sendRecord(messages.RECORD, listHash, bytes, start, end)
+  }
+
+  /** The same with something that the peer missed. */
+  sendHint(listHash: number, bytes: Uint8Array, start: number, end: number): number {
+    return this.#sendRecord(messages.HINT, listHash, bytes, start, end)
+  }
+
+  /** Has the peer keep the record for the `targets`, places of its list as bits, until `wanted` of them have taken it. */
+  sendFallback(
+    listHash: number,
+    wanted: number,
+    targets: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): number {
+    const head = messages.FALLBACK_HEAD_BYTES
+    const { link } = this
+    const isInline = end - start + head <= INLINE_MESSAGE_BYTES_MAX
+    const at = link.begin(messages.FALLBACK, isInline ? end - start + head : head, isInline ? 0 : end - start)
+    if (at === -1) return -1
+    messages.writeFallbackHead(link.bytes, at, listHash, wanted, targets)
+    if (!isInline) return link.endWith(at + head, Buffer.from(bytes.subarray(start, end)), 0, end - start)
+    copyBytes(bytes, start, end, link.bytes, at + head)
+    return link.end(at + head + end - start)
+  }
+
+  #sendRecord(kind: number, listHash: number, bytes: Uint8Array, start: number, end: number): number {
     const length = end - start
     const head = messages.RECORD_HEAD_BYTES
     const { link } = this
     if (length + head <= INLINE_MESSAGE_BYTES_MAX) {
-      const at = link.begin(messages.RECORD, length + head)
+      const at = link.begin(kind, length + head)
       if (at === -1) return -1
       messages.writeListHash(link.bytes, at, listHash)
       copyBytes(bytes, start, end, link.bytes, at + head)
       return link.end(at + head + length)
     }
-    const at = link.begin(messages.RECORD, head, length)
+    const at = link.begin(kind, head, length)
     if (at === -1) return -1
     messages.writeListHash(link.bytes, at, listHash)
     // A copy: the log's memory may be used again before a slow link has read it.
@@ -178,7 +223,8 @@ export class Peer implements PeerLinkUser {
   onRefused(_link: PeerLink, sequence: number, reason: number): void {
     const operation = this.acks.refuse(sequence)
     if (operation !== null && reason === messages.REASON_FLUSHED) operation.isFlushed = true
-    this.#user.refused(reason)
+    if (operation === null) this.others?.refused(sequence, reason)
+    this.#user.refused(this, operation, reason)
   }
 
   onAcked(_link: PeerLink, watermark: number): void {
@@ -187,6 +233,7 @@ export class Peer implements PeerLinkUser {
       const bit = acks.frontBit
       this.#user.acked(acks.shift(), bit)
     }
+    this.others?.acked(watermark)
   }
 
   onLost(_link: PeerLink, acked: number, handed: number): void {
@@ -197,6 +244,7 @@ export class Peer implements PeerLinkUser {
       const bit = acks.frontBit
       this.#user.ackLost(acks.shift(), bit, mayHaveArrived)
     }
+    this.others?.lost()
     this.#user.answersLost(this, handed)
     this.#user.peerChanged(this)
     this.#user.linkChanged(this, 'lost')

@@ -93,7 +93,7 @@ export class Replica {
     return count
   }
 
-  /** A request of one of the four kinds; as IncomingLinkUser.onRequest. `bytes` are copied where they have to stay. */
+  /** A request of one of these kinds; as IncomingLinkUser.onRequest. `bytes` are copied where they have to stay. */
   onRequest(
     link: ReplicaLink,
     kind: number,
@@ -115,6 +115,19 @@ export class Replica {
       if (outcome <= REFUSED) this.#settle(state, sequence, outcome)
       else this.#wait(state, kind, bytes, start, end, sequence, outcome)
     }
+    this.#advance(state)
+  }
+
+  /** A request of another kind came, which takes its time elsewhere: the watermark waits for it. */
+  begun(link: ReplicaLink, sequence: number): void {
+    this.#stateOf(link).acks.add(sequence, UNSETTLED)
+  }
+
+  /** It was dealt with: refused for a reason, or 0. The link may be gone by now. */
+  ended(link: ReplicaLink, sequence: number, reason: number): void {
+    const state = this.#links.get(link)
+    if (state === undefined) return
+    this.#settle(state, sequence, reason === 0 ? 0 : refused(reason))
     this.#advance(state)
   }
 
@@ -225,7 +238,7 @@ export class Replica {
       this.#hash.of(bytes, key, key + keyLength(bytes, record))
       if (!tokens.includes(this.#hash.token)) tokens.push(this.#hash.token)
     }
-    if (kind === messages.RECORD) add(messages.RECORD_HEAD_BYTES)
+    if (kind === messages.RECORD || kind === messages.HINT) add(messages.RECORD_HEAD_BYTES)
     if (kind !== messages.PROPOSAL) return tokens
     let part = messages.PROPOSAL_HEAD_BYTES
     for (; part < bytes.length; part = messages.partEnd(bytes, part)) {

@@ -21,6 +21,7 @@ export class Topology {
   readsElsewhere = false
   /** Whether this node itself may be home (RULES H1). */
   #selfIsFit = true
+  #selfIsBehind = false
   /** By range of the ring. */
   readonly #homes: Int16Array
   readonly #liveReplicas: Uint8Array
@@ -29,7 +30,7 @@ export class Topology {
     this.ring = ring
     this.self = self
     this.peers = peers
-    this.ranges = new RangeStates(ring.rangeCount, () => this.refresh(this.#selfIsFit))
+    this.ranges = new RangeStates(ring.rangeCount, () => this.refresh(this.#selfIsFit, this.#selfIsBehind))
     this.#homes = new Int16Array(ring.rangeCount).fill(NOBODY)
     this.#liveReplicas = new Uint8Array(ring.rangeCount)
   }
@@ -39,13 +40,19 @@ export class Topology {
     return this.ring.members.length === 1
   }
 
-  /** Liveness or fitness may have changed somewhere. */
-  refresh(selfIsFit: boolean): void {
+  /** Liveness or fitness may have changed somewhere. `selfIsBehind`: this node is catching up; it may be fit but for that. */
+  refresh(selfIsFit: boolean, selfIsBehind: boolean): void {
     this.#selfIsFit = selfIsFit
+    this.#selfIsBehind = selfIsBehind
     const { ring } = this
     for (let range = 0; range < ring.rangeCount; range++) {
       const slot = ring.firstSlots[range]
-      this.#homes[range] = ring.homeOf(slot, (member) => this.isFit(member) && this.serves(range, member))
+      const home = ring.homeOf(slot, (member) => this.isFit(member) && this.serves(range, member))
+      // Where all that could be home are still catching up, or cut off from most others, somebody has to be.
+      this.#homes[range] =
+        home === NOBODY
+          ? ring.homeOf(slot, (member) => this.#isFitAtNeed(member) && this.serves(range, member))
+          : home
       let live = 0
       for (let place = 0; place < ring.replicas; place++) if (this.isLive(ring.memberAt(slot, place))) live++
       this.#liveReplicas[range] = live
@@ -57,7 +64,11 @@ export class Topology {
   }
 
   isFit(member: number): boolean {
-    return this.peers[member]?.isFit ?? this.#selfIsFit
+    return this.peers[member]?.isFit ?? (this.#selfIsFit && !this.#selfIsBehind)
+  }
+
+  #isFitAtNeed(member: number): boolean {
+    return this.peers[member]?.isFitAtNeed ?? this.#selfIsFit
   }
 
   /** Whether the member answers for the range as far as is known: it is not stale for it, and has been judged (RULES P2). */
@@ -95,6 +106,22 @@ export class Topology {
   servingPeerAt(slot: number, place: number): Peer | null {
     const peer = this.livePeerAt(slot, place)
     return peer?.serves(this.ring.rangeOfSlot[slot]) === true ? peer : null
+  }
+
+  /**
+   * Who holds fallback copies of the slot now (RULES L5): the next live and fit members behind its preference list, at most one for
+   * each replica that is not live.
+   */
+  fallbackPeers(slot: number): readonly Peer[] {
+    const { ring, peers } = this
+    const fallbacks: Peer[] = []
+    const most = ring.replicas - this.liveReplicas(slot)
+    for (const member of ring.fallbacksOf(slot)) {
+      if (fallbacks.length === most) break
+      const peer = peers[member]
+      if (peer?.isFitAtNeed === true) fallbacks.push(peer)
+    }
+    return fallbacks
   }
 
   /** Who coordinates reads of the slot: this node where it is a replica, else the home or any live replica. */

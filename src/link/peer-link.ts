@@ -27,7 +27,7 @@ import {
   INLINE_MESSAGE_BYTES_MAX,
   TICK_MS,
 } from './limits.js'
-import { PING_FIXED_BYTES, pingFitness, pingToken, pingWallMs } from './ping.js'
+import { CATCHING_UP, PING_FIXED_BYTES, pingFitness, pingToken, pingWallMs } from './ping.js'
 import { Unacknowledged } from './unacknowledged.js'
 
 const NOTHING = Buffer.alloc(0)
@@ -133,6 +133,15 @@ export class PeerLink implements ChannelOwner {
   /** Of them, the bytes that have not left. */
   get unsentBytes(): number {
     return this.#channel?.unsentBytes ?? 0
+  }
+
+  /** Sequence of the last request on this connection, and the last one that the watermark has passed. */
+  get lastSequence(): number {
+    return this.isOpen ? this.#open.outbox.sequence : 0
+  }
+
+  get watermark(): number {
+    return this.#unacknowledged.watermark
   }
 
   phi(nowMs: number): number {
@@ -255,6 +264,8 @@ export class PeerLink implements ChannelOwner {
   #become(state: PeerState): void {
     if (state === this.state) return
     this.state = state
+    // When it is heard again, what it said before is old.
+    if (state === 'down') this.pingState = NOTHING
     this.#user.onState(this, state)
   }
 
@@ -277,6 +288,8 @@ export class PeerLink implements ChannelOwner {
     this.#backoffMs = BACKOFF_MS_MIN
     this.#unacknowledged = new Unacknowledged()
     this.pingSentAtMs = 0
+    // It has not said how it is; what it said on another connection may be long ago (RULES H1).
+    this.fitness = CATCHING_UP
     this.pingState = NOTHING
     const nowMs = channel.lastHeardMs
     this.#phi = new PhiAccrual(this.#host.settings.phi, nowMs)

@@ -23,6 +23,8 @@ import {
   DIGEST,
   GOSSIP,
   EXCHANGE,
+  FALLBACK,
+  HINT,
   PROPOSAL,
   READ,
   REASON_DAMAGED,
@@ -32,6 +34,7 @@ import {
   REASON_NO_ROOM,
   REASON_PLACEMENT,
   REASON_STALE,
+  REASON_PURGED,
   REASON_STAMPED_AHEAD,
   REASON_STOPPING,
   RECORD,
@@ -53,6 +56,7 @@ import { readU53 } from '../util/bytes.js'
 import { FlushMarks } from '../coordinator/flush-marks.js'
 import { OwnAnswers } from '../coordinator/own-answers.js'
 import { WholeKeyspace } from './whole-keyspace.js'
+import type { HandoffStore } from '../repair/handoff-store.js'
 import type { Ring } from '../ring/ring.js'
 import type { PeerCommands } from '../server/peer-commands.js'
 import type { Store } from '../storage/store.js'
@@ -60,12 +64,15 @@ import { assert } from '../util/assert.js'
 import { DamagePart } from './damage-part.js'
 import { RepairPart } from './repair-part.js'
 import type { RepairPartOptions } from './repair-part.js'
+import { HandoffPart } from './handoff-part.js'
 import type { ClusterConfig } from './node-config.js'
 import type {
   ClusterCounters,
   ClusterMember,
   ClusterView,
   GossipFacts,
+  HandoffFacts,
+  HandoffTotals,
   LinkFacts,
   MemberState,
   Unfitness,
@@ -106,7 +113,8 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   readonly #log: Log
   readonly #store: Store
   readonly #keyspace: LocalKeyspace
-  readonly config: ClusterConfig
+  readonly handoffs: HandoffPart
+  readonly #settings: () => ClusterConfig
   readonly policies: KeyPolicies
   /** With the addresses that they announce, as far as they have been heard from. */
   members: readonly ClusterMember[]
@@ -128,18 +136,21 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     operations: OperationTable
     policies: KeyPolicies
     ring: Ring
-    config: ClusterConfig
+    /** As it is now. */
+    settings: () => ClusterConfig
+    handoffs: HandoffStore
     secret: string
     directoryId: string
     announceAddress: string
   }) {
-    const { env, store, keyspace, config, ring, policies } = options
+    const { env, store, keyspace, ring, policies } = options
+    const config = options.settings()
     this.#clock = env.clock
     this.#log = env.log
     this.#store = store
     this.#glance = new BatchGlance(store)
     this.#keyspace = keyspace
-    this.config = config
+    this.#settings = options.settings
     this.policies = policies
     this.ring = ring
     this.nodeId = config.self.id
@@ -196,13 +207,18 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       keyspace,
       merger: this.merger,
       counters: this.#counts,
-      settings: () => config,
+      settings: () => this.config,
+      missed: {
+        missed: (member, first, last) => this.handoffs.missed(member, first, last),
+        uncertain: (first, last) => this.handoffs.uncertain(first, last),
+      },
       stampLimit: () => this.#stampLimit(),
     })
     this.replica = new Replica(store, this.merger, env.clock, {
       ring: () => ring,
       ownIndex: () => self,
       stampLimit: () => this.#stampLimit(),
+      purgeHorizonMs: (slot) => this.horizons.ofSlot(slot),
       isHeld: (first) => this.coordinator.gates.isHeld(first),
       isServed: (slot) => this.topology.ranges.isCurrent(ring.rangeOfSlot[slot]),
     })
@@ -218,6 +234,24 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     this.damage =
       this.repair === null ? null : new DamagePart({ env, store, keyspace, ring, self, repair: this.repair })
     if (!this.topology.isAlone) keyspace.limitStamps(() => this.#stampLimit())
+    this.handoffs = new HandoffPart({
+      clock: env.clock,
+      log: env.log,
+      handoffs: options.handoffs,
+      store,
+      keyspace,
+      merger: this.merger,
+      replica: this.replica,
+      ring,
+      self,
+      peers: this.#peers,
+      settledSequence: () => this.coordinator.settledSequence,
+      settings: () => this.config,
+      stampLimit: () => this.#stampLimit(),
+      witness: (hlc) => this.witness(hlc),
+      gossipOldest: (bytes) => this.gossip.setOwn('OLDEST_HANDOFF', bytes),
+      fitnessChanged: () => this.#refresh(),
+    })
     this.keyspace = this.topology.isAlone ? null : this.#wholeKeyspace(env.random)
     this.links = new Links(env, this, linkSettings(config, options.secret), this)
   }
@@ -233,6 +267,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       peer.link = this.links.peer(address, clusterPort, peer, id)
     }
     this.#refresh()
+    this.handoffs.start()
     this.#timer = this.#clock.after(JUDGE_EVERY_MS, this.#judge)
     this.gossip.start()
     this.damage?.start()
@@ -260,6 +295,11 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     this.#commands?.stop()
     this.coordinator.stop()
     await this.links.close()
+    await this.handoffs.stop()
+  }
+
+  get config(): ClusterConfig {
+    return this.#settings()
   }
 
   #pause(delayMs: number): Promise<void> {
@@ -305,14 +345,14 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   }
 
   #wholeKeyspace(random: Random): WholeKeyspace {
-    const { coordinator, answers, config } = this
+    const { coordinator, answers } = this
     const marks = this.#marks
     return new WholeKeyspace({
       coordinator,
       answers,
       marks,
       random,
-      config,
+      settings: () => this.config,
       clockInDoubt: () => this.#judged.wasInDoubt,
       isFailed: (member) => this.gossip.isFailed(member),
     })
@@ -351,6 +391,14 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     if ((flags & CATCHING_UP) !== 0) names.push('catching-up')
     if ((flags & ISOLATED) !== 0) names.push('isolated')
     return names
+  }
+
+  handoffsOf(member: number): HandoffFacts {
+    return this.handoffs.factsOf(member)
+  }
+
+  get handoffTotals(): HandoffTotals {
+    return this.handoffs.totals
   }
 
   homeOf(slot: number): number {
@@ -424,6 +472,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       uncertainWrites: counts.uncertainWrites,
       noReplicas: counts.noReplicas,
       clockRefusals: counts.clockRefusals,
+      fallbackCopies: counts.fallbackCopies,
       refusedByPeers: named(counts.refusedByPeers),
       refusedToPeers: named(new Map([...this.replica.refusals.entries()].filter(([, count]) => count > 0))),
       linksClosed: this.links.closeCounts,
@@ -475,10 +524,10 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     return this.#helloState
   }
 
-  pingState(_peerId: string): Uint8Array {
+  pingState(peerId: string): Uint8Array {
     return this.#pingState.encode(
       this.#store.flushMark,
-      0,
+      this.handoffs.heldFor(peerId),
       this.topology.ranges.bits.subarray(0, STALE_BYTES_MAX),
     )
   }
@@ -489,6 +538,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       (this.#judged.wasInDoubt ? CLOCK_IN_DOUBT : 0) |
       (facts.logFailed ? LOG_NOT_WRITABLE : 0) |
       (facts.diskIsFull || this.repair?.refusesWrites === true ? DISK_FULL : 0) |
+      (this.handoffs.isCatchingUp ? CATCHING_UP : 0) |
       (this.#isStopping ? STOPPING : 0) |
       (this.#isIsolated ? ISOLATED : 0)
     )
@@ -534,6 +584,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       case PROPOSAL:
       case DIGEST:
       case READ:
+      case HINT:
         return this.replica.onRequest(link, kind, bytes, start, end, sequence)
       case EXCHANGE:
         this.repair?.onRequest(link.hello?.nodeId ?? '', link, bytes, start, end)
@@ -544,6 +595,8 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       case GOSSIP:
         this.gossip.onRequest(link, bytes, start, end)
         return this.replica.passed(link, sequence)
+      case FALLBACK:
+        return this.handoffs.onFallback(link, bytes, start, end, sequence)
       default:
         return this.replica.passed(link, sequence)
     }
@@ -575,7 +628,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       gossipIs: (peer, request, bytes, start, end) => this.gossip.onAnswer(peer, request, bytes, start, end),
       exchangeIs: ({ member }, bytes, start, end) => this.repair?.answered(member, bytes, start, end),
       linkChanged: ({ member }, change) => this.repair?.linkChanged(member, change),
-      refused: (reason) => this.coordinator.refused(reason),
+      refused: (peer, operation, reason) => this.coordinator.refused(peer, operation, reason),
     }
   }
 
@@ -583,6 +636,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     const state = decodePingState(peer.link.pingState)
     if (state !== null) this.#marks.take(state.flushMark)
     peer.staleBits = state?.staleBits ?? NO_STALE_RANGES
+    this.handoffs.peerChanged(peer)
     this.#refresh()
   }
 
@@ -592,7 +646,8 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     this.gossip.peersChanged()
     this.topology.readsElsewhere = this.#store.health.logFailed
     // Others do better to ask somebody else; for itself it is who is left, for what one replica can answer.
-    this.topology.refresh((this.fitness() & ~ISOLATED) === 0)
+    const flags = this.fitness() & ~ISOLATED
+    this.topology.refresh((flags & ~CATCHING_UP) === 0, (flags & CATCHING_UP) !== 0)
   }
 
   #doubtChanged(inDoubt: boolean, offsetsMs: readonly number[]): void {
@@ -629,6 +684,7 @@ const REASON_NAMES: ReadonlyMap<number, string> = new Map([
   [REASON_STOPPING, 'stopping'],
   [REASON_STALE, 'stale'],
   [REASON_DAMAGED, 'damaged'],
+  [REASON_PURGED, 'purged'],
 ])
 
 function named(byReason: ReadonlyMap<number, number>): ReadonlyMap<string, number> {

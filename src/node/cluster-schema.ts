@@ -207,6 +207,56 @@ export const CLUSTER_KNOBS: readonly Knob[] = [
     reason:
       'Dead data that wait for a failed member; beyond it a majority purges without it at once, and a minority refuses writes.',
   },
+  {
+    path: 'cluster.hinted-handoff-enabled',
+    field: 'hintedHandoffEnabled',
+    type: { kind: 'yes-no' },
+    fallback: 'yes',
+    unit: '',
+    runtime: true,
+    reason:
+      'Keeps writes that a replica missed and brings them when it is back; switch off to leave that to repair alone.',
+  },
+  {
+    path: 'cluster.max-hint-window',
+    field: 'maxHintWindowMs',
+    type: { kind: 'integer', min: 0, max: 30 * 24 * 60 * MINUTE_MS },
+    fallback: '10800000',
+    unit: 'milliseconds',
+    runtime: true,
+    reason:
+      'How old such a write gets, when enough others have it, before it is left to repair; raise it for longer absences, at the cost of disk.',
+  },
+  {
+    path: 'cluster.max-hints-size-per-host',
+    field: 'maxHintsSizeBytes',
+    type: { kind: 'size', min: 1024 * 1024, max: 1024 ** 4 },
+    fallback: '1gb',
+    unit: '',
+    runtime: true,
+    reason:
+      'Disk for what one absent node missed; beyond it, what enough others have is left to repair, and no write counts that only this node would keep.',
+  },
+  {
+    path: 'cluster.hinted-handoff-throttle',
+    field: 'hintedHandoffThrottleBytes',
+    type: { kind: 'size', min: 0, max: 1024 ** 4 },
+    fallback: '8mb',
+    unit: 'bytes a second',
+    runtime: true,
+    reason:
+      'How fast a node that is back is given what it missed, by each of the others; lower it when clients feel it. 0 is no limit.',
+  },
+  {
+    path: 'cluster.sloppy-quorum',
+    field: 'sloppyQuorum',
+    type: { kind: 'yes-no' },
+    fallback: 'yes',
+    unit: '',
+    runtime: true,
+    reason:
+      'With too few replicas up, other nodes keep plain writes for them, and count; no has such writes fail, so that reads never miss one.',
+  },
 ]
 
 /** A key of an entry in one of the lists. */

@@ -100,6 +100,12 @@ export interface ClusterConfig {
   readonly tombstoneGraceMs: number
   readonly purgeHardAgeMs: number
   readonly purgeHeldMaxPercent: number
+  readonly hintedHandoffEnabled: boolean
+  readonly maxHintWindowMs: number
+  readonly maxHintsSizeBytes: number
+  /** 0 is no limit. */
+  readonly hintedHandoffThrottleBytes: number
+  readonly sloppyQuorum: boolean
   /** This node's own entry. */
   readonly self: ClusterMember
   /** As the file lists them, this node among them; one at least. */

@@ -92,7 +92,7 @@ class Node implements RunningNode {
       if (config.cluster !== null) ring = openMemberList(disk, log, config.dir, config.cluster)
       this.#store = await Store.open({ disk, clock, random, log, jobs }, storeOptions(config, ring), {
         onDurable: () => {
-          this.#dispatcher.durableAdvanced()
+          this.#dispatcher?.durableAdvanced()
           this.#cluster?.durableAdvanced()
         },
         onRoom: () => {
@@ -100,11 +100,11 @@ class Node implements RunningNode {
           this.#cluster?.roomChanged()
         },
         onLogFailed: (error) => {
-          this.#dispatcher.logFailed(error)
+          this.#dispatcher?.logFailed(error)
           this.#cluster?.logFailed()
           this.#outOfService(error)
         },
-        onReopened: () => this.#keyspace.renewActor(),
+        onReopened: () => this.#renewActor(),
         onGap: (gap) => this.#cluster?.damage?.note(gap),
       })
     } catch (error) {
@@ -123,10 +123,11 @@ class Node implements RunningNode {
     if (cutBytes > 0) log.warn('an unfinished write was cut off the end of the log', { bytesCut: cutBytes })
     this.#lookAtStamps()
     this.#keyspace = new LocalKeyspace(this.#store, clock, random, this.#env.readsEagerly ?? true)
-    if (config.cluster !== null && ring !== null)
-      this.#cluster = this.#clusterPart(config, config.cluster, ring)
-    this.#dispatcher = this.#buildDispatcher()
     try {
+      if (config.cluster !== null && ring !== null) {
+        this.#cluster = this.#clusterPart(config, config.cluster, ring)
+      }
+      this.#dispatcher = this.#buildDispatcher()
       if (this.#cluster !== null) await this.#joinCluster(this.#cluster, config)
       this.#port = await this.#server.listen(config.bind, config.port, this.#dispatcher)
     } catch (error) {
@@ -140,6 +141,12 @@ class Node implements RunningNode {
     this.#limitClients()
     this.#sample()
     log.info('serving', { port: this.#port, appendfsync: config.appendFsync })
+  }
+
+  #renewActor(): void {
+    const before = this.#keyspace.actor
+    this.#keyspace.renewActor()
+    this.#cluster?.handoffs.actorRenewed(before)
   }
 
   /** RULES C2: stamps that were minted under a clock that went ahead; a key that holds one cannot be written in a cluster. */
@@ -159,7 +166,8 @@ class Node implements RunningNode {
       operations: this.#operations,
       policies: new KeyPolicies(cluster.policies),
       ring,
-      config: cluster,
+      settings: () => this.#settings.current.cluster ?? cluster,
+      handoffs: this.#env.openHandoffs(config.dir),
       secret: config.clusterSecret,
       directoryId: directoryIdOf(this.#env.disk, config.dir),
       announceAddress: config.announceAddress,

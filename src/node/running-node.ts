@@ -8,6 +8,7 @@ import type { Log } from '../env/log.js'
 import type { Network } from '../env/network.js'
 import type { ProcessFacts } from '../env/process-facts.js'
 import type { Random } from '../env/random.js'
+import type { HandoffStore } from '../repair/handoff-store.js'
 import type { StorageJobs } from '../storage/jobs/storage-jobs.js'
 import type { LogLevel, NodeConfig } from './node-config.js'
 
@@ -25,6 +26,8 @@ export interface NodeEnv {
   readonly process: ProcessFacts
   /** Makes sure that no other process uses the data directory; resolves with the release, rejects when one does. */
   lockDirectory(directory: string): Promise<() => void>
+  /** Opens the store of what is held for other nodes, in the data directory, which exists; the node closes it. */
+  openHandoffs(directory: string): HandoffStore
   /** Threads for flushes and compactions, or their twin in this thread; the node closes them. Rate: 0 for no limit. */
   startJobs(compactionBytesPerSecond: number): StorageJobs
 }

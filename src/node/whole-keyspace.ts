@@ -26,18 +26,18 @@ export class WholeKeyspace implements ClusterKeyspace {
     answers: OwnAnswers
     marks: FlushMarks
     random: Random
-    config: ClusterConfig
+    settings: () => ClusterConfig
     clockInDoubt: () => boolean
     isFailed: (member: number) => boolean
   }) {
-    const { coordinator, config, marks, clockInDoubt, isFailed } = options
+    const { coordinator, settings, marks, clockInDoubt, isFailed } = options
     const { topology, clock } = coordinator
     this.#topology = topology
     this.#random = options.random
     const calls = new ClusterCalls(coordinator, options.answers)
-    this.#count = new ClusterCount(calls, topology, clock, () => config.readTimeoutMs)
-    this.#scan = new ClusterScan(calls, topology, clock, () => config.readTimeoutMs)
-    const timeoutMs = (): number => config.flushTimeoutMs
+    this.#count = new ClusterCount(calls, topology, clock, () => settings().readTimeoutMs)
+    this.#scan = new ClusterScan(calls, topology, clock, () => settings().readTimeoutMs)
+    const timeoutMs = (): number => settings().flushTimeoutMs
     this.#flush = new ClusterFlush({ calls, topology, clock, marks, timeoutMs, clockInDoubt, isFailed })
   }
 

@@ -25,6 +25,8 @@ export interface HandoffStore {
    * `done` is never called before apply() has returned.
    */
   apply(writes: readonly HandoffWrite[], done: (error: Error | null) => void): void
+  /** Bytes of the key's value; -1 where there is none. Sees what scan() sees. */
+  valueBytes(key: Buffer): number
   /** Entries with keys from `from` on and below `end`, ascending: at most so many, or those that pass `bytesMax` of values. */
   scan(from: Buffer, end: Buffer, entriesMax: number, bytesMax: number): readonly HandoffEntry[]
   /** What was written is durable afterwards, as far as it can be. No other call may follow. */

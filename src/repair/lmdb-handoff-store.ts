@@ -62,6 +62,10 @@ export class LmdbHandoffStore implements HandoffStore {
     await database.flushed
   }
 
+  valueBytes(key: Buffer): number {
+    return this.#database.getBinaryFast(key)?.length ?? -1
+  }
+
   scan(from: Buffer, end: Buffer, entriesMax: number, bytesMax: number): readonly HandoffEntry[] {
     const entries: HandoffEntry[] = []
     let bytes = 0

@@ -305,8 +305,10 @@ export class KeyedRequests implements Runner {
     let level = this.#levelOf(isWrite, connection ?? operation, first)
     if (effect === 'conditional') level = proposalLevel(level, replicas)
     const needed = required(level, replicas)
-    if (needed > topology.liveReplicas(slot) || !topology.servesHere(slot)) {
-      return this.#refuse(isWrite ? NO_WRITE_TEXT : NO_READ_TEXT)
+    if (!topology.servesHere(slot)) return this.#refuse(isWrite ? NO_WRITE_TEXT : NO_READ_TEXT)
+    if (needed > topology.liveReplicas(slot)) {
+      const isReached = effect === 'blind-write' && this.#coordinator.reaches(slot, needed)
+      if (!isReached) return this.#refuse(isWrite ? NO_WRITE_TEXT : NO_READ_TEXT)
     }
     if (isWrite) {
       // A smaller one that still fits must not overtake an earlier one of its key (RULES R3).

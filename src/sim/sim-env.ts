@@ -8,6 +8,7 @@ import type { CrashMode } from './disk/sim-file.js'
 import { SimClock } from './sim-clock.js'
 import { SimDisk } from './sim-disk.js'
 import type { SimDiskOptions } from './sim-disk.js'
+import { SimHandoffMedium } from './sim-handoff-store.js'
 import { SimLog } from './sim-log.js'
 import { SimRandom } from './sim-random.js'
 
@@ -19,8 +20,17 @@ export class SimEnv {
   readonly clock: SimClock
   readonly disk: SimDisk
   readonly log = new SimLog()
+  /** What the machine's nodes hold for others. */
+  readonly handoffs: SimHandoffMedium
 
-  private constructor(random: SimRandom, queue: EventQueue, clock: SimClock, disk: SimDisk) {
+  private constructor(
+    random: SimRandom,
+    queue: EventQueue,
+    clock: SimClock,
+    disk: SimDisk,
+    handoffs: SimHandoffMedium,
+  ) {
+    this.handoffs = handoffs
     this.random = random
     this.queue = queue
     this.clock = clock
@@ -35,7 +45,8 @@ export class SimEnv {
   /** One of several machines on the same virtual time; `random` is its own. */
   static among(queue: EventQueue, random: SimRandom, settings: DiskSettings = {}): SimEnv {
     const clock = new SimClock(queue)
-    return new SimEnv(random, queue, clock, new SimDisk({ random, clock, ...settings }))
+    const disk = new SimDisk({ random, clock, ...settings })
+    return new SimEnv(random, queue, clock, disk, new SimHandoffMedium())
   }
 
   /**
@@ -48,6 +59,8 @@ export class SimEnv {
     const disk = from.clone(clock)
     this.disk.powerOff()
     disk.crash(mode, random)
-    return new SimEnv(this.random.fork('reboot'), this.queue, clock, disk)
+    if (mode === 'keep-all') this.handoffs.keepAll()
+    else this.handoffs.crash(mode === 'lose-all' ? undefined : random)
+    return new SimEnv(this.random.fork('reboot'), this.queue, clock, disk, this.handoffs)
   }
 }

@@ -43,9 +43,9 @@ export class SimHandoffMedium {
     this.#keep(random === undefined ? 0 : random.below(this.#pending.length + 1))
   }
 
-  /** The machine was stopped in order, or its disk loses nothing. */
+  /** The process has ended, and the machine lives on: what was visible stays. */
   keepAll(): void {
-    this.#keep(this.#pending.length)
+    this.#keep(this.#pending.filter(({ isCommitted }) => isCommitted).length)
   }
 
   #keep(writes: number): void {
@@ -82,6 +82,10 @@ export class SimHandoffMedium {
     this.commit(pending)
     const end = this.#pending.indexOf(pending) + 1
     for (const { writes } of this.#pending.splice(0, end)) change(this.#durable, writes)
+  }
+
+  valueBytes(key: string): number {
+    return this.#visible.get(key)?.length ?? -1
   }
 
   scan(from: string, end: string, entriesMax: number, bytesMax: number): HandoffEntry[] {
@@ -130,6 +134,10 @@ class SimHandoffStore implements HandoffStore {
       this.#medium.flush(pending)
       this.#end(done, null)
     })
+  }
+
+  valueBytes(key: Buffer): number {
+    return this.#medium.valueBytes(key.toString('hex'))
   }
 
   scan(from: Buffer, end: Buffer, entriesMax: number, bytesMax: number): readonly HandoffEntry[] {

@@ -12,6 +12,7 @@ import type { CrashMode } from './disk/sim-file.js'
 import type { SimClock } from './sim-clock.js'
 import { SimDisk } from './sim-disk.js'
 import type { SimEnv } from './sim-env.js'
+import type { SimHandoffMedium } from './sim-handoff-store.js'
 import type { SimLog } from './sim-log.js'
 import type { SimHost, SimNetwork } from './sim-network.js'
 
@@ -62,6 +63,11 @@ export class SimNode {
 
   get disk(): SimDisk {
     return this.#env.disk
+  }
+
+  /** What this machine holds for other nodes. */
+  get handoffs(): SimHandoffMedium {
+    return this.#env.handoffs
   }
 
   get log(): SimLog {
@@ -134,7 +140,7 @@ export class SimNode {
   }
 
   #nodeEnv(): NodeEnv {
-    const { clock, random, disk, log } = this.#env
+    const { clock, random, disk, log, handoffs } = this.#env
     return {
       clock,
       random: random.fork('node'),
@@ -144,6 +150,7 @@ export class SimNode {
       log,
       process: FACTS,
       lockDirectory: () => Promise.resolve(() => {}),
+      openHandoffs: () => handoffs.open(clock),
       startJobs: () => new InlineJobs(disk),
     }
   }

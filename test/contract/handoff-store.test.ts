@@ -80,6 +80,18 @@ for (const [name, make] of Object.entries(implementations)) {
     }),
   )
 
+  t.test(`${name}: how large a value is, and whether there is one, is known without reading it`, (t) =>
+    onMachine(async (machine) => {
+      const store = machine.open()
+      await apply(machine, store, put('a', 'four'), put('b', ''), put('c', Buffer.alloc(100_000)))
+      t.same(
+        ['a', 'b', 'c', 'd'].map((one) => store.valueBytes(key(one))),
+        [4, 0, 100_000, -1],
+      )
+      await store.close()
+    }),
+  )
+
   t.test(`${name}: a scan stops at a number of entries, or of bytes`, (t) =>
     onMachine(async (machine) => {
       const store = machine.open()

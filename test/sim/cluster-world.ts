@@ -9,7 +9,10 @@ import type { SimNode } from '../../src/sim/sim-node.js'
 /** After so long without a word a peer is taken for down, and links that were healed are up again. */
 export const NOTICED_MS = 4000
 /** Settings of a cluster in which a replica lacks what it missed until somebody reads it. */
-export const UNREPAIRED = { 'cluster.anti-entropy-interval': '0' }
+export const UNREPAIRED = { 'cluster.anti-entropy-interval': '0', 'cluster.hinted-handoff-enabled': 'no' }
+
+/** For what has to do with replicas that differ: nobody brings them what they missed. */
+export const NO_HINTS = { 'cluster.hinted-handoff-enabled': 'no' }
 
 export interface Siblings {
   readonly context: string

@@ -4,6 +4,8 @@ import type {
   ClusterMember,
   ClusterView,
   GossipFacts,
+  HandoffFacts,
+  HandoffTotals,
   LinkFacts,
   MemberState,
   Unfitness,
@@ -13,6 +15,17 @@ import type { RepairView } from '../../../src/commands/repair-view.js'
 import type { Level } from '../../../src/coordinator/consistency.js'
 import { Ring } from '../../../src/ring/ring.js'
 import { membersOf } from '../../support/ring-members.js'
+
+export const NOTHING_HELD: HandoffFacts = {
+  hints: 0,
+  hintBytes: 0,
+  copies: 0,
+  copyBytes: 0,
+  oldestMs: null,
+  delivered: 0,
+  dropped: 0,
+  possibleLosses: 0,
+}
 
 /** A link with nothing on it. */
 export function linkOf(of: Partial<LinkFacts> = {}): LinkFacts {
@@ -39,6 +52,13 @@ export class FakeCluster implements ClusterView {
   writeLevel: Level = QUORUM
   readonly states = new Map<number, MemberState>()
   readonly unfit = new Map<number, readonly Unfitness[]>()
+  readonly handoffs = new Map<number, HandoffFacts>()
+  handoffTotals: HandoffTotals = {
+    heldForThisNode: 17,
+    isCatchingUp: false,
+    passedOver: 18,
+    lastWriteOk: true,
+  }
   readonly links = new Map<number, readonly LinkFacts[]>()
   /** Who holds a member down; two make it failed. */
   readonly holders = new Map<number, readonly number[]>()
@@ -56,6 +76,7 @@ export class FakeCluster implements ClusterView {
     uncertainWrites: 10,
     noReplicas: 11,
     clockRefusals: 12,
+    fallbackCopies: 13,
     refusedByPeers: new Map([
       ['stamped-ahead', 2],
       ['placement', 1],
@@ -87,6 +108,10 @@ export class FakeCluster implements ClusterView {
       clusterPort: 17001 + index,
     }))
     for (let member = 0; member < count; member++) if (member !== self) this.links.set(member, [linkOf()])
+  }
+
+  handoffsOf(member: number): HandoffFacts {
+    return this.handoffs.get(member) ?? NOTHING_HELD
   }
 
   stateOf(member: number): MemberState {

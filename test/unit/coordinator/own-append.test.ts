@@ -29,7 +29,9 @@ t.test(
       random,
       operations,
       topology: {
-        ring: { replicas: 1, listHash: () => 0 },
+        ring: { replicas: 1, listHash: () => 0, memberAt: () => 0 },
+        self: 0,
+        livePeerAt: () => null,
         servingPeerAt: () => null,
       },
       keyspace: { overlay },
@@ -41,6 +43,7 @@ t.test(
       },
       counters: new CoordinatorCounters(),
       settings: () => ({ writeTimeoutMs: TIMEOUT_MS, readTimeoutMs: TIMEOUT_MS, speculativeDelayMs: 20 }),
+      missed: { missed: () => {}, uncertain: () => {} },
       stampLimit: () => Number.MAX_SAFE_INTEGER,
     } as unknown as ConstructorParameters<typeof Coordinator>[0])
     coordinator.start({ run: () => {}, fail: () => {} })

@@ -121,6 +121,7 @@ export class ReplicaWorld {
   ring = new Ring(membersOf(3), 3)
   ownIndex = 0
   stampLimit = Number.MAX_SAFE_INTEGER
+  purgeHorizonMs = 0
   held = new Set<number>()
   isServed = true
 
@@ -142,6 +143,7 @@ export class ReplicaWorld {
       ring: () => this.ring,
       ownIndex: () => this.ownIndex,
       stampLimit: () => this.stampLimit,
+      purgeHorizonMs: () => this.purgeHorizonMs,
       isHeld: (first) => this.held.has(first),
       isServed: () => this.isServed,
     })

@@ -172,6 +172,11 @@ const SAMPLES: Readonly<Record<string, readonly [good: string, bad: string]>> = 
   'cluster.tombstone-grace': ['36000000', '-1'],
   'cluster.purge-hard-age': ['60000', '1'],
   'cluster.purge-held-max': ['20', '0'],
+  'cluster.hinted-handoff-enabled': ['no', 'maybe'],
+  'cluster.max-hint-window': ['60000', '-1'],
+  'cluster.max-hints-size-per-host': ['64mb', '1kb'],
+  'cluster.hinted-handoff-throttle': ['1mb', 'fast'],
+  'cluster.sloppy-quorum': ['no', '2'],
 }
 
 t.test(
