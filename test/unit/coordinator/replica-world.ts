@@ -77,11 +77,19 @@ export class FakeLink implements ReplicaLink {
     return this.#sequence
   }
 
-  record(record: Buffer, listHash = this.#world.listHashOf(keyOf(record))): number {
+  record(
+    record: Buffer,
+    listHash = this.#world.listHashOf(keyOf(record)),
+    kind: number = messages.RECORD,
+  ): number {
     const body = Buffer.alloc(messages.RECORD_HEAD_BYTES + record.length)
     messages.writeListHash(body, 0, listHash)
     record.copy(body, messages.RECORD_HEAD_BYTES)
-    return this.send(messages.RECORD, body)
+    return this.send(kind, body)
+  }
+
+  hint(record: Buffer): number {
+    return this.record(record, undefined, messages.HINT)
   }
 
   /** Proposes records, each over its base. */

@@ -2,6 +2,7 @@ import t from 'tap'
 import * as messages from '../../../src/coordinator/messages.js'
 import { ROOM_MS_MAX, WAITING_BYTES_MAX } from '../../../src/coordinator/replica.js'
 import { Digest } from '../../../src/record/digest.js'
+import { HLC_PER_MS } from '../../../src/record/hlc.js'
 import { NO_CUTOFFS } from '../../../src/record/normalise.js'
 import { Ring } from '../../../src/ring/ring.js'
 import { WRITE_LATER } from '../../../src/storage/store.js'
@@ -130,6 +131,27 @@ t.test('C2 a record stamped too far ahead is refused', async (t) => {
   t.equal((await world.machine.get('a'))?.value, 'a')
   t.equal(world.probe.witnessed, now)
 })
+
+t.test(
+  'L4 a hint that is older than what has been purged is refused, a record and a newer hint are not',
+  async (t) => {
+    const world = await ReplicaWorld.started('purged')
+    const link = world.link()
+    const { now } = world
+    const old = encoded('a', [value(1, now - 5000 * HLC_PER_MS, 'old')])
+    world.purgeHorizonMs = world.machine.nowMs - 2000
+    link.hint(old)
+    link.hint(encoded('b', [value(1, now, 'new')]))
+    t.same(link.refused, [[1, messages.REASON_PURGED]])
+    t.equal(await world.machine.get('a'), null)
+    t.equal((await world.machine.get('b'))?.value, 'new')
+    link.record(old)
+    t.equal((await world.machine.get('a'))?.value, 'old')
+    world.purgeHorizonMs = 0
+    link.hint(encoded('c', [value(1, now - 5000 * HLC_PER_MS, 'old')]))
+    t.equal((await world.machine.get('c'))?.value, 'old', 'nothing has been purged')
+  },
+)
 
 t.test('P4 a record at or below the flush mark is refused, one that has newer siblings is not', async (t) => {
   const world = await ReplicaWorld.started('flush')
