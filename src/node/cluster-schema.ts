@@ -158,56 +158,6 @@ export const CLUSTER_KNOBS: readonly Knob[] = [
       'How many of a peer’s latest intervals are remembered; raise it to forget bad times later, lower it to get used to them sooner.',
   },
   {
-    path: 'cluster.anti-entropy-interval',
-    field: 'antiEntropyIntervalMs',
-    type: { kind: 'integer', min: 0, max: DAY_MS },
-    fallback: '600000',
-    unit: 'milliseconds',
-    runtime: true,
-    reason:
-      'How often two replicas compare all they have, which is a few kilobytes where nothing differs; 0 never. Nothing is purged without it.',
-  },
-  {
-    path: 'cluster.anti-entropy-rate',
-    field: 'antiEntropyRateBytesPerSecond',
-    type: { kind: 'size', min: 0, max: 16 * 1024 * MB },
-    fallback: '32mb',
-    unit: 'bytes a second',
-    runtime: true,
-    reason:
-      'How fast a node exchanges with others and rebuilds what it lost; lower it where clients feel it, raise it to be whole sooner. 0 is no limit.',
-  },
-  {
-    path: 'cluster.tombstone-grace',
-    field: 'tombstoneGraceMs',
-    type: { kind: 'integer', min: 0, max: 365 * DAY_MS },
-    fallback: '14400000',
-    unit: 'milliseconds',
-    runtime: true,
-    reason:
-      'How long deletions and expired keys stay at least, although all replicas have them; longer than max-hint-window. The same on all nodes.',
-  },
-  {
-    path: 'cluster.purge-hard-age',
-    field: 'purgeHardAgeMs',
-    type: { kind: 'integer', min: MINUTE_MS, max: 365 * DAY_MS },
-    fallback: '604800000',
-    unit: 'milliseconds',
-    runtime: true,
-    reason:
-      'How long a member has to have failed until a majority purges without it; what only it has from then on may bring deleted keys back.',
-  },
-  {
-    path: 'cluster.purge-held-max',
-    field: 'purgeHeldMaxPercent',
-    type: { kind: 'integer', min: 1, max: 90 },
-    fallback: '10',
-    unit: 'percent of the disk',
-    runtime: true,
-    reason:
-      'Dead data that wait for a failed member; beyond it a majority purges without it at once, and a minority refuses writes.',
-  },
-  {
     path: 'cluster.hinted-handoff-enabled',
     field: 'hintedHandoffEnabled',
     type: { kind: 'yes-no' },
@@ -256,6 +206,56 @@ export const CLUSTER_KNOBS: readonly Knob[] = [
     runtime: true,
     reason:
       'With too few replicas up, other nodes keep plain writes for them, and count; no has such writes fail, so that reads never miss one.',
+  },
+  {
+    path: 'cluster.anti-entropy-interval',
+    field: 'antiEntropyIntervalMs',
+    type: { kind: 'integer', min: 0, max: DAY_MS },
+    fallback: '600000',
+    unit: 'milliseconds',
+    runtime: true,
+    reason:
+      'How often two replicas compare all they have, which is a few kilobytes where nothing differs; 0 never. Nothing is purged without it.',
+  },
+  {
+    path: 'cluster.anti-entropy-rate',
+    field: 'antiEntropyRateBytesPerSecond',
+    type: { kind: 'size', min: 0, max: 16 * 1024 * MB },
+    fallback: '32mb',
+    unit: 'bytes a second',
+    runtime: true,
+    reason:
+      'How fast a node exchanges with others and rebuilds what it lost; lower it where clients feel it, raise it to be whole sooner. 0 is no limit.',
+  },
+  {
+    path: 'cluster.tombstone-grace',
+    field: 'tombstoneGraceMs',
+    type: { kind: 'integer', min: 0, max: 365 * DAY_MS },
+    fallback: '14400000',
+    unit: 'milliseconds',
+    runtime: true,
+    reason:
+      'How long deletions and expired keys stay at least, although all replicas have them; longer than max-hint-window. The same on all nodes.',
+  },
+  {
+    path: 'cluster.purge-hard-age',
+    field: 'purgeHardAgeMs',
+    type: { kind: 'integer', min: MINUTE_MS, max: 365 * DAY_MS },
+    fallback: '604800000',
+    unit: 'milliseconds',
+    runtime: true,
+    reason:
+      'How long a member has to have failed until a majority purges without it; what only it has from then on may bring deleted keys back.',
+  },
+  {
+    path: 'cluster.purge-held-max',
+    field: 'purgeHeldMaxPercent',
+    type: { kind: 'integer', min: 1, max: 90 },
+    fallback: '10',
+    unit: 'percent of the disk',
+    runtime: true,
+    reason:
+      'Dead data that wait for a failed member; beyond it a majority purges without it at once, and a minority refuses writes.',
   },
 ]
 

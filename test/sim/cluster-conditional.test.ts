@@ -2,13 +2,22 @@
 import t from 'tap'
 import type { SimClient, SimReply } from '../../src/sim/sim-client.js'
 import { SimCluster } from '../../src/sim/sim-cluster.js'
-import { NO_HINTS, NOTICED_MS, clientAt, clientsOf, fact, heldBy, keyAt, siblings } from './cluster-world.js'
+import {
+  UNREPAIRED,
+  NOTICED_MS,
+  clientAt,
+  clientsOf,
+  fact,
+  heldBy,
+  keyAt,
+  siblings,
+} from './cluster-world.js'
 
 const ROUNDS = 40
 const SEEDS = 10
 
 async function counter(seed: string) {
-  const cluster = await SimCluster.started({ seed, settings: NO_HINTS })
+  const cluster = await SimCluster.started({ seed, settings: UNREPAIRED })
   const [home, second, third] = cluster.nodes
   const key = keyAt(cluster, home, second, third)
   const client = cluster.client(home)

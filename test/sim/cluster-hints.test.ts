@@ -5,7 +5,7 @@ import type { SimClient } from '../../src/sim/sim-client.js'
 import { SimCluster } from '../../src/sim/sim-cluster.js'
 import type { SimNode } from '../../src/sim/sim-node.js'
 import {
-  NO_HINTS,
+  UNREPAIRED,
   NOTICED_MS,
   clientAt,
   clientsOf,
@@ -166,7 +166,10 @@ t.test('L2 what a full disk refused comes when there is room again', async (t) =
 t.test(
   'L4 what a holder had not flushed dies with it, and nothing else; no client hears of it',
   async (t) => {
-    const cluster = await SimCluster.started({ seed: 'L4 holder' })
+    const cluster = await SimCluster.started({
+      seed: 'L4 holder',
+      settings: { 'cluster.anti-entropy-interval': '0' },
+    })
     const [holder, other, dead] = cluster.nodes
     const client = cluster.client(holder)
     dead.crash('lose-all')
@@ -245,7 +248,7 @@ t.test(
 )
 
 t.test('L4 the bytes of a proposal that all refused reach nobody later', async (t) => {
-  const cluster = await SimCluster.started({ seed: 'L4 refused', settings: NO_HINTS })
+  const cluster = await SimCluster.started({ seed: 'L4 refused', settings: UNREPAIRED })
   const [home, second, third] = cluster.nodes
   const key = keyAt(cluster, home, second, third)
   t.equal(await cluster.ask(cluster.client(home), 'KV.QUORUM', 'ALL', 'SET', key, '10'), 'OK')

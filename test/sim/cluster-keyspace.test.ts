@@ -2,7 +2,7 @@
 import t from 'tap'
 import { SimCluster, SMART_PORT } from '../../src/sim/sim-cluster.js'
 import type { SimClient, SimReply } from '../../src/sim/sim-client.js'
-import { NO_HINTS, NOTICED_MS, clientAt, clientsOf } from './cluster-world.js'
+import { UNREPAIRED, NOTICED_MS, clientAt, clientsOf } from './cluster-world.js'
 
 const KEYS = 80
 
@@ -32,7 +32,7 @@ async function scanned(cluster: SimCluster, client: SimClient): Promise<SimReply
 }
 
 t.test('R4 a node that missed writes and deletions lists what was acknowledged', async (t) => {
-  const cluster = await SimCluster.started({ seed: 'missed', settings: NO_HINTS })
+  const cluster = await SimCluster.started({ seed: 'missed', settings: UNREPAIRED })
   const [first, , third] = cluster.nodes
   const client = cluster.client(first)
   const before = await fill(cluster, client, 'before')

@@ -1,7 +1,7 @@
 /** How many replicas a request needs, what its errors promise, and what is left when links fail at the worst moment. */
 import t from 'tap'
 import { SimCluster } from '../../src/sim/sim-cluster.js'
-import { NO_HINTS, NOTICED_MS, clientAt, clientsOf, heldBy, keyAt, keysAt } from './cluster-world.js'
+import { UNREPAIRED, NOTICED_MS, clientAt, clientsOf, heldBy, keyAt, keysAt } from './cluster-world.js'
 
 const NEEDED = { ONE: 1, TWO: 2, QUORUM: 2, ALL: 3, LOCAL_QUORUM: 2, EACH_QUORUM: 2, LOCAL_ONE: 1 }
 
@@ -74,7 +74,7 @@ t.test('acknowledgements that are lost leave a write uncertain, and it appears',
 })
 
 t.test('a write whose bytes never arrived is uncertain, and is found by the next reads', async (t) => {
-  const cluster = await SimCluster.started({ seed: 'lost bytes', settings: NO_HINTS })
+  const cluster = await SimCluster.started({ seed: 'lost bytes', settings: UNREPAIRED })
   const [home, second, third] = cluster.nodes
   const key = keyAt(cluster, home)
   const client = cluster.client(home)

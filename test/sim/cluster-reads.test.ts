@@ -5,16 +5,7 @@ import type { SimClient, SimReply } from '../../src/sim/sim-client.js'
 import { SimCluster } from '../../src/sim/sim-cluster.js'
 import type { SimNode } from '../../src/sim/sim-node.js'
 import type { SimRandom } from '../../src/sim/sim-random.js'
-import {
-  NO_HINTS,
-  NOTICED_MS,
-  UNREPAIRED,
-  clientAt,
-  heldBy,
-  keyAt,
-  listOf,
-  siblings,
-} from './cluster-world.js'
+import { UNREPAIRED, NOTICED_MS, clientAt, heldBy, keyAt, listOf, siblings } from './cluster-world.js'
 
 const SEEDS = 5
 const PIPELINES = 50
@@ -49,7 +40,7 @@ t.test('R1 what a quorum read has shown, every later one shows, whoever dies in 
 })
 
 t.test('R1 read repair writes all siblings back, not the winner alone', async (t) => {
-  const cluster = await SimCluster.started({ seed: 'R1 siblings', settings: NO_HINTS })
+  const cluster = await SimCluster.started({ seed: 'R1 siblings', settings: UNREPAIRED })
   const [home, second, third] = cluster.nodes
   const key = keyAt(cluster, home, second)
   const alone = await clientAt(cluster, home, 'ONE', 'ONE')
@@ -80,7 +71,7 @@ t.test('R1 a read that cannot make enough replicas hold what it found is refused
 
 t.test('R1 each key of a read on several keys is read from a quorum', async (t) => {
   for (let seed = 1; seed <= SEEDS; seed++) {
-    const cluster = await SimCluster.started({ seed: `R1 several ${seed}`, settings: NO_HINTS })
+    const cluster = await SimCluster.started({ seed: `R1 several ${seed}`, settings: UNREPAIRED })
     const [home, second, third] = cluster.nodes
     const tag = `{${keyAt(cluster, home, second)}}`
     const before = await clientAt(cluster, home, 'ALL', 'ALL')

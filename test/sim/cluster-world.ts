@@ -11,9 +11,6 @@ export const NOTICED_MS = 4000
 /** Settings of a cluster in which a replica lacks what it missed until somebody reads it. */
 export const UNREPAIRED = { 'cluster.anti-entropy-interval': '0', 'cluster.hinted-handoff-enabled': 'no' }
 
-/** For what has to do with replicas that differ: nobody brings them what they missed. */
-export const NO_HINTS = { 'cluster.hinted-handoff-enabled': 'no' }
-
 export interface Siblings {
   readonly context: string
   /** In the order of KV.SIBLINGS, the winner first; null for deletions. */
