@@ -3,7 +3,7 @@
  * *pfail* when only this node holds its owner (the first member of its preference list) down, *fail* when the owner is failed by
  * agreement, *ok* otherwise: what CLUSTER NODES flags `fail?` and `fail`. Here another replica serves such a slot, so the state is
  * `fail` only when a slot has no home at all, which is what ioredis waits for to pass; two fields of our own count the slots
- * whose home is another replica, and those that have none.
+ * whose home is another replica, and those that have none. Messages are those of gossip, as on Redis's bus.
  *
  * An epoch counts changes of the configuration. Here the member list is configured, so what stands for the epoch is a number
  * that two nodes share exactly when their rings are equal: a hash of the ring.
@@ -42,6 +42,8 @@ export function clusterInfo(cluster: ClusterView): InfoFacts {
     ['cluster_replicas', cluster.ring.replicas],
     ['cluster_slots_elsewhere', elsewhere],
     ['cluster_slots_homeless', homeless],
+    ['cluster_stats_messages_sent', cluster.counters.gossip.messagesSent],
+    ['cluster_stats_messages_received', cluster.counters.gossip.messagesReceived],
   ]
 }
 
@@ -122,8 +124,6 @@ function counterFacts(counters: ClusterCounters): InfoFacts {
 function gossipFacts({ gossip }: ClusterCounters): InfoFacts {
   return [
     ['cluster_gossip_rounds', gossip.rounds],
-    ['cluster_gossip_messages_sent', gossip.messagesSent],
-    ['cluster_gossip_messages_received', gossip.messagesReceived],
     ['cluster_gossip_bytes_sent', gossip.bytesSent],
     ['cluster_gossip_bytes_received', gossip.bytesReceived],
     ['cluster_gossip_malformed', gossip.malformed],

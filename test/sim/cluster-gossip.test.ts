@@ -75,6 +75,30 @@ t.test('a node that is cut off is failed for the majority, and not any more when
   for (const node of cluster.nodes) t.same(await flagsAt(cluster, node), ['', '', '', '', ''])
 })
 
+t.test('a quiet cluster gossips once an interval and node, in small messages', async (t) => {
+  const settings = { 'cluster.gossip-interval': '500' }
+  const cluster = await SimCluster.started({ seed: 'quiet', settings })
+  await cluster.run(AGREED_MS)
+  const facts = ['cluster_gossip_rounds', 'cluster_stats_messages_sent', 'cluster_gossip_bytes_sent'] as const
+  const read = async (node: SimNode): Promise<number[]> => {
+    const numbers: number[] = []
+    for (const name of facts) numbers.push(await fact(cluster, node, name))
+    return numbers
+  }
+  const before: number[][] = []
+  for (const node of cluster.nodes) before.push(await read(node))
+  await cluster.run(20_000)
+  let messages = 0
+  for (const [i, node] of cluster.nodes.entries()) {
+    const [rounds, sent, bytes] = (await read(node)).map((now, which) => now - before[i][which])
+    t.ok(Math.abs(rounds - 40) <= 1, `${rounds} rounds in 20 s`)
+    t.ok(bytes < 100 * sent, `${bytes} bytes in ${sent} messages`)
+    t.equal(await fact(cluster, node, 'cluster_gossip_malformed'), 0)
+    messages += sent
+  }
+  t.ok(messages > 3 * 40 * 2 && messages <= 3 * 41 * 3, `${messages} messages, three an exchange at most`)
+})
+
 t.test('a node that a single other one does not reach is fail? there and nothing elsewhere', async (t) => {
   const cluster = await SimCluster.started({ seed: 'one cable' })
   const [first, second, third] = cluster.nodes

@@ -367,6 +367,27 @@ t.test('INFO counts siblings, repairs, uncertain writes, refusals, and says who 
   t.match(await client.value('INFO', 'clients'), /cluster_connections:3\r\n/)
 })
 
+t.test('INFO counts gossip, and the members that are up, suspicious, down and failed', async (t) => {
+  const cluster = new FakeCluster(5)
+  cluster.states.set(1, 'suspicious').set(2, 'down').set(3, 'down')
+  cluster.holders.set(2, [0]).set(3, [0, 4])
+  const { members } = cluster
+  t.match(Object.fromEntries(lines(await clientOf(cluster).value('INFO', 'cluster'))), {
+    cluster_gossip_rounds: '13',
+    cluster_stats_messages_sent: '14',
+    cluster_stats_messages_received: '15',
+    cluster_gossip_bytes_sent: '16',
+    cluster_gossip_bytes_received: '17',
+    cluster_gossip_malformed: '18',
+    cluster_members_up: '2',
+    cluster_members_suspicious: '1',
+    cluster_members_down: '2',
+    cluster_members_failed: '1',
+    [`cluster_member_${members[2].name}`]: `state=down,held_down_by=${members[0].name}`,
+    [`cluster_member_${members[3].name}`]: `state=down,held_down_by=${members[0].name}+${members[4].name}`,
+  })
+})
+
 t.test(
   'the keys of a slot are counted and listed, whatever lies beside them and in whatever steps',
   async (t) => {
