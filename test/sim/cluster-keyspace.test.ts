@@ -2,7 +2,7 @@
 import t from 'tap'
 import { SimCluster, SMART_PORT } from '../../src/sim/sim-cluster.js'
 import type { SimClient, SimReply } from '../../src/sim/sim-client.js'
-import { UNREPAIRED, NOTICED_MS, clientAt, clientsOf } from './cluster-world.js'
+import { NOTICED_MS, UNREPAIRED, clientAt, clientsOf } from './cluster-world.js'
 
 const KEYS = 80
 

@@ -1,7 +1,7 @@
 /** How many replicas a request needs, what its errors promise, and what is left when links fail at the worst moment. */
 import t from 'tap'
 import { SimCluster } from '../../src/sim/sim-cluster.js'
-import { UNREPAIRED, NOTICED_MS, clientAt, clientsOf, heldBy, keyAt, keysAt } from './cluster-world.js'
+import { NOTICED_MS, UNREPAIRED, clientAt, clientsOf, heldBy, keyAt, keysAt } from './cluster-world.js'
 
 const NEEDED = { ONE: 1, TWO: 2, QUORUM: 2, ALL: 3, LOCAL_QUORUM: 2, EACH_QUORUM: 2, LOCAL_ONE: 1 }
 
