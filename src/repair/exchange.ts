@@ -7,7 +7,7 @@
  *     LIST    of each stretch of tokens that differs: keys and digests, held against the own ones
  *     PULL    whole records of what is lacking or different here, merged (PAGE where nothing is here at all)
  *     PUSH    whole records of what is lacking or different there
- *     END     both sides note that the exchange was complete, each with its own time and log sequence of its beginning
+ *     END     both sides note that the exchange of some ranges was complete, each with its own time and log sequence of its beginning
  *
  * What has to be looked at is fixed by trees of the beginning, but stretches are compared as they are when their turn comes, whole,
  * with all hours of death together: a key may have moved from one tree to another meanwhile, and on one side only.
@@ -30,6 +30,8 @@ import { RecordsRefused } from './record-intake.js'
 import type { RecordIntake } from './record-intake.js'
 import { CorruptionError } from '../storage/corruption-error.js'
 
+/** Every END is a sync of the log and of the repair state on both sides, so ranges that are mended soon after one another share one. */
+const END_EVERY_MS = 500
 /** Inner nodes that are compared before leaves are. */
 const INNER_NODES = 32
 
@@ -134,6 +136,8 @@ export class Exchange {
     }
     await end(equal)
     const failed: number[] = []
+    let mended: number[] = []
+    let endedAtMs = own.wallMs
     for (const one of differing) {
       this.#counts.rangesDiffering++
       try {
@@ -143,8 +147,14 @@ export class Exchange {
         failed.push(one.range)
         continue
       }
-      await end([one.range])
+      mended.push(one.range)
+      const nowMs = this.#node.wallMs()
+      if (nowMs >= endedAtMs && nowMs < endedAtMs + END_EVERY_MS) continue
+      await end(mended)
+      mended = []
+      endedAtMs = nowMs
     }
+    await end(mended)
     return { completed, stale, notReady, failed }
   }
 
