@@ -135,8 +135,11 @@ export class ClusterHistory {
     return this.errors.filter(({ text }) => !HONEST.test(text))
   }
 
-  /** Reads everything back through every node, which must be linked. */
-  async verdict(): Promise<Verdict> {
+  /**
+   * Reads everything back through every node, which must be linked; at level ONE, where nodes are replicas of all keys, what each
+   * of them has itself. That repairs nothing.
+   */
+  async verdict(level: 'QUORUM' | 'ONE' = 'QUORUM'): Promise<Verdict> {
     const lost: string[] = []
     const phantoms: string[] = []
     const resurrected: string[] = []
@@ -147,6 +150,7 @@ export class ClusterHistory {
     }
     for (const node of this.#cluster.nodes) {
       const client = await node.open()
+      await client.ask('KV.QUORUM', 'READ', level)
       const keys = [...this.#expected.keys()]
       for (let first = 0; first < keys.length; first += READ_BACK) {
         const part = keys.slice(first, first + READ_BACK)
@@ -164,6 +168,12 @@ export class ClusterHistory {
       client.close()
     }
     return { lost, phantoms, resurrected }
+  }
+
+  /** Whether all nodes have by themselves what was acknowledged, and nothing else. */
+  async isOnAllNodes(): Promise<boolean> {
+    const { lost, phantoms, resurrected } = await this.verdict('ONE')
+    return lost.length + phantoms.length + resurrected.length === 0
   }
 
   /** Counters whose every increment was acknowledged or refused. */

@@ -6,7 +6,7 @@
  *
  * When the test fails, what the nodes said is in its comments.
  */
-import { writeFileSync } from 'node:fs'
+import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { CLUSTER_PORT_OFFSET, SMART_PORT_OFFSET } from '../../src/node/cluster-schema.js'
@@ -232,6 +232,21 @@ export class ClusterNode {
 
   get directory(): string {
     return this.#node.directory
+  }
+
+  /** Everything that the stopped node has kept is lost. */
+  wipe(): void {
+    rmSync(this.directory, { recursive: true })
+  }
+
+  /** Copies what the stopped node has kept; answers what puts the copy in the place of what it has then. */
+  keepCopy(): () => void {
+    const copy = `${this.directory}.copy`
+    cpSync(this.directory, copy, { recursive: true })
+    return () => {
+      this.wipe()
+      cpSync(copy, this.directory, { recursive: true })
+    }
   }
 
   /** A plain connection. */
