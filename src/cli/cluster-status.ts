@@ -37,11 +37,25 @@ export interface MemberStatus {
   }
 }
 
+/** Of the asked node: what it exchanges with others, and which of its ranges are not in order. */
+export interface RepairStatus {
+  readonly ranges: number
+  readonly unjudgedRanges: number
+  readonly staleRanges: number
+  readonly staleReasons: readonly string[]
+  /** -1 while nothing is rebuilt. */
+  readonly rebuildPercent: number
+  /** Ranges that KV.REPAIR has yet to do. */
+  readonly demandedRanges: number
+}
+
 /** Fields beside these are passed on in JSON and not looked at. */
 export interface ClusterStatus {
   /** Name of the node that was asked. */
   readonly node: string
   readonly members: readonly MemberStatus[]
+  /** Null or missing where there is nobody to exchange with. */
+  readonly repair?: RepairStatus | null
 }
 
 /** Reads the reply to KV.STATUS; null from a node that is in no cluster, which answers with an error. */
@@ -61,6 +75,19 @@ export function healthOf({ state, failed, status, fitness }: MemberStatus): stri
   if (state === 'down' && status === 'stopped') health.push('stopped in order')
   if (fitness.length > 0) health.push(`unfit: ${fitness.join(', ')}`)
   return health.join(', ')
+}
+
+/** 'in order', or what the asked node has yet to do before all its ranges are. */
+export function repairText(repair: RepairStatus): string {
+  const { ranges, unjudgedRanges, staleRanges, staleReasons, rebuildPercent, demandedRanges } = repair
+  const parts: string[] = []
+  if (staleRanges > 0) {
+    const progress = rebuildPercent < 0 ? 'waits for a replica' : `rebuilding, ${rebuildPercent} %`
+    parts.push(`${staleRanges} of ${ranges} ranges stale (${staleReasons.join(', ')}): ${progress}`)
+  }
+  if (unjudgedRanges > 0) parts.push(`${unjudgedRanges} ranges not judged yet`)
+  if (demandedRanges > 0) parts.push(`KV.REPAIR: ${demandedRanges} exchanges left`)
+  return parts.length === 0 ? 'in order' : parts.join('; ')
 }
 
 /** Slots as a share of all. */

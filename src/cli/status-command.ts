@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util'
 import type { Reply } from '../resp/reply-parser.js'
-import { addressText, clusterTable, parseClusterStatus } from './cluster-status.js'
+import { addressText, clusterTable, parseClusterStatus, repairText } from './cluster-status.js'
 import type { ClusterStatus } from './cluster-status.js'
 import type { Output } from './output.js'
 import { ask } from './resp-client.js'
@@ -134,6 +134,7 @@ function statusTable(status: NodeStatus): string[] {
   rows.push(['keys', keysText(status.info.keyspace?.db0)])
   const { cluster } = status
   if (cluster === null) rows.push(['cluster', 'none: it is a single node'])
+  else if (cluster.repair != null) rows.push(['repair', repairText(cluster.repair)])
   const table = textTable(['node', status.address], rows)
   return cluster === null ? table : [...table, '', ...clusterTable(cluster)]
 }

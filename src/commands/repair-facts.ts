@@ -26,6 +26,7 @@ export function repairFacts({ cluster }: NodeServices): InfoFacts {
     ['repair_stale_ranges', facts.staleRanges],
     ['repair_stale_slots', facts.staleSlots],
     ['repair_stale_reasons', facts.staleReasons.join(',')],
+    ['repair_rebuild_percent', facts.rebuildPercent],
     ['repair_purge_horizon_age_seconds', facts.purgeHorizonAgeSeconds],
   ]
 }

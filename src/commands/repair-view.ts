@@ -27,6 +27,8 @@ export interface RepairFacts {
   readonly staleRanges: number
   readonly staleReasons: readonly string[]
   readonly staleSlots: number
+  /** How far the rebuild of stale ranges is, in percent; -1 while none goes on. */
+  readonly rebuildPercent: number
   /** How many of its ranges have complete Merkle trees, and how many it has. */
   readonly treesReady: number
   readonly ranges: number

@@ -246,6 +246,8 @@ export class RepairPart implements RepairView {
       staleRanges: stale.length,
       staleReasons: [...new Set(stale.map((range) => state.ranges[range].staleReason ?? ''))],
       staleSlots: stale.reduce((sum, range) => sum + slotsOf(topology.ring.rangeAt(range)), 0),
+      rebuildPercent:
+        rounds.rebuildRanges > 0 ? Math.floor((100 * rounds.rebuildRangesDone) / rounds.rebuildRanges) : -1,
       treesReady: own.filter((range) => store.trees?.isReady(range) === true).length,
       ranges: own.length,
       purgeHorizonAgeSeconds: oldestMs > 0 ? Math.round((clock.wallMs() - oldestMs) / 1000) : -1,

@@ -35,6 +35,9 @@ export interface RoundFacts extends ExchangeCounts {
   readonly rounds: number
   readonly failedRounds: number
   readonly lastDurationMs: number
+  /** Of the rebuild that goes on: stale ranges, each counted for every source, and how many of them are done; 0 without one. */
+  readonly rebuildRanges: number
+  readonly rebuildRangesDone: number
   /** Ranges that KV.REPAIR still has to do, each counted per peer. */
   readonly demanded: number
   readonly isRunning: boolean
@@ -57,6 +60,8 @@ export class RepairRounds {
   /** Ranges of which more became stale while the running rebuild was at work. */
   readonly #begunAnew = new Set<number>()
   #saidNoSource = false
+  #rebuildRanges = 0
+  #rebuildRangesDone = 0
   #isRunning = false
   #isStopped = false
   #timer: Timer | null = null
@@ -85,6 +90,8 @@ export class RepairRounds {
       rounds: this.#rounds,
       failedRounds: this.#failedRounds,
       lastDurationMs: this.#lastDurationMs,
+      rebuildRanges: this.#rebuildRanges,
+      rebuildRangesDone: this.#rebuildRangesDone,
       demanded: this.#demanded.reduce((sum, { ranges }) => sum + ranges.length, 0),
       isRunning: this.#isRunning,
     }
@@ -246,29 +253,26 @@ export class RepairRounds {
 
   /** Exchanges the stale ranges with every live source; those that all of a range's have given are current again. */
   async #rebuild(stale: readonly number[]): Promise<void> {
-    const { topology, peers, clock, log } = this.#context
+    const { clock, log } = this.#context
     this.#begunAnew.clear()
-    const views = new Map<number, Map<number, View>>()
-    const failed = new Set<number>()
     const beganMs = clock.monotonicMs()
-    for (const peer of peers) {
-      if (peer === null || !topology.isLive(peer.member)) continue
-      const ranges = sharedRanges(this.#context, peer.member).filter((range) => stale.includes(range))
-      if (ranges.length === 0) continue
+    const sources = this.#sourcesOf(stale)
+    const views = new Map<number, View[]>()
+    const failed = new Set<number>()
+    this.#rebuildRanges = sources.reduce((sum, { ranges }) => sum + ranges.length, 0)
+    this.#rebuildRangesDone = 0
+    for (const { peer, ranges } of sources) {
       try {
-        await this.#judging().look(peer)
-        const { completed, failed: unlike } = await this.#exchangeWith(peer).run(ranges, true, () => {})
-        for (const range of unlike) failed.add(range)
-        const view = await this.#judging().look(peer)
-        for (const range of completed) {
-          const ofRange = views.get(range) ?? new Map<number, View>()
-          views.set(range, ofRange.set(peer.member, view))
+        for (const [range, view] of await this.#fetch(peer, ranges, failed)) {
+          views.set(range, [...(views.get(range) ?? []), view])
         }
       } catch (error) {
         if (!this.#isStopped) log.warn('a rebuild goes on later', { peer: peer.id, error: String(error) })
         for (const range of ranges) failed.add(range)
       }
     }
+    this.#rebuildRanges = 0
+    this.#rebuildRangesDone = 0
     if (this.#isStopped) return
     const isDone = (range: number): boolean =>
       views.has(range) && !failed.has(range) && !this.#begunAnew.has(range)
@@ -281,6 +285,31 @@ export class RepairRounds {
     this.#lastDurationMs = clock.monotonicMs() - beganMs
   }
 
+  /** Live members with copies of these ranges. */
+  #sourcesOf(stale: readonly number[]): { peer: RepairPeer; ranges: number[] }[] {
+    const { topology, peers } = this.#context
+    return peers.flatMap((peer) => {
+      if (peer === null || !topology.isLive(peer.member)) return []
+      const ranges = sharedRanges(this.#context, peer.member).filter((range) => stale.includes(range))
+      return ranges.length === 0 ? [] : [{ peer, ranges }]
+    })
+  }
+
+  /** What the source says of itself after the exchange, by range that it completed; those that it could not are added to `failed`. */
+  async #fetch(
+    peer: RepairPeer,
+    ranges: readonly number[],
+    failed: Set<number>,
+  ): Promise<readonly (readonly [number, View])[]> {
+    await this.#judging().look(peer)
+    const result = await this.#exchangeWith(peer).run(ranges, true, (done) => {
+      this.#rebuildRangesDone += done.length
+    })
+    for (const range of result.failed) failed.add(range)
+    const view = await this.#judging().look(peer)
+    return result.completed.map((range) => [range, view])
+  }
+
   #sayWaiting(ranges: readonly number[]): void {
     if (ranges.length > 0 && !this.#saidNoSource) {
       const text = 'no replica of stale ranges can be copied from: they wait, and nothing is dropped'
@@ -290,15 +319,12 @@ export class RepairRounds {
   }
 
   /** What the sources know of further replicas holds here from now on, and so does their purge horizon. */
-  async #finish(
-    ranges: readonly number[],
-    views: ReadonlyMap<number, ReadonlyMap<number, View>>,
-  ): Promise<void> {
+  async #finish(ranges: readonly number[], views: ReadonlyMap<number, readonly View[]>): Promise<void> {
     const { state, topology } = this.#context
     if (ranges.length === 0) return
     for (const range of ranges) {
       const record = state.ranges[range]
-      for (const view of views.get(range)?.values() ?? []) this.#takeOver(range, view)
+      for (const view of views.get(range) ?? []) this.#takeOver(range, view)
       record.staleReason = null
       record.isFloorFinal = true
     }

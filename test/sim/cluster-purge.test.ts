@@ -5,7 +5,7 @@ import type { SimClient } from '../../src/sim/sim-client.js'
 import { SimCluster } from '../../src/sim/sim-cluster.js'
 import type { SimNode } from '../../src/sim/sim-node.js'
 import { NOTICED_MS, heldBy, keysAt } from './cluster-world.js'
-import { ON_DEMAND, STALE_EVENT, rebuilt, repairFact, repaired } from './repair-world.js'
+import { ON_DEMAND, STALE_EVENT, copyOf, putBack, rebuilt, repairFact, repaired } from './repair-world.js'
 
 const HOUR_MS = 3_600_000
 /** Purging looks once a minute. */
@@ -176,4 +176,34 @@ t.test('P2 a whole cluster that was off for ten times the grace loses nothing', 
   }
   for (const key of keys.slice(0, 5)) t.same(await heldBy(cluster, key), [null, null, null])
   for (const key of keys.slice(5)) t.same(await heldBy(cluster, key), ['value', 'value', 'value'])
+})
+
+t.test('P2 an older copy of a directory brings nothing back that was deleted and purged since', async (t) => {
+  const cluster = await SimCluster.started({ seed: 'purge restored', settings: QUICK })
+  const { nodes } = cluster
+  const [first, second, third] = nodes
+  const client = cluster.client(first)
+  const keys = await filled(cluster, first, client)
+  await cluster.stop(third)
+  const old = copyOf(third)
+  await cluster.start(third)
+  await cluster.run(NOTICED_MS)
+  const hour = await deleted(cluster, client, keys)
+  await later(cluster, 2 * HOUR_MS)
+  await repaired(cluster, first)
+  await repaired(cluster, second)
+  await cluster.run(PURGED_MS)
+  for (const node of nodes) t.ok((await horizon(cluster, node)) >= hour)
+  await cluster.stop(third)
+  putBack(third, old)
+  await cluster.start(third)
+  await rebuilt(cluster, third)
+  await repaired(cluster, first)
+  await repaired(cluster, third)
+  for (const key of keys) t.same(await heldBy(cluster, key), [null, null, null], key)
+  third.crash('keep-all')
+  await cluster.start(third)
+  await rebuilt(cluster, third)
+  await repaired(cluster, third)
+  for (const key of keys) t.same(await heldBy(cluster, key), [null, null, null], 'nor after the next start')
 })

@@ -1,5 +1,11 @@
 import t from 'tap'
-import { clusterTable, healthOf, isWhole, parseClusterStatus } from '../../../src/cli/cluster-status.js'
+import {
+  clusterTable,
+  healthOf,
+  isWhole,
+  parseClusterStatus,
+  repairText,
+} from '../../../src/cli/cluster-status.js'
 import type { ClusterStatus, MemberStatus } from '../../../src/cli/cluster-status.js'
 
 function member(name: string, of: Partial<MemberStatus> = {}): MemberStatus {
@@ -89,5 +95,25 @@ t.test('a node that answers KV.STATUS with an error is in no cluster', (t) => {
   t.same(parseClusterStatus(Buffer.from(JSON.stringify(status))), status)
   t.equal(parseClusterStatus(new Error('ERR unknown command')), null)
   t.equal(parseClusterStatus(undefined), null)
+  t.end()
+})
+
+t.test('what is wrong with the ranges of the asked node is said in a line', (t) => {
+  const whole = {
+    ranges: 48,
+    unjudgedRanges: 0,
+    staleRanges: 0,
+    staleReasons: [],
+    rebuildPercent: -1,
+    demandedRanges: 0,
+  }
+  t.equal(repairText(whole), 'in order')
+  const stale = { ...whole, staleRanges: 48, staleReasons: ['wiped'] }
+  t.equal(repairText(stale), '48 of 48 ranges stale (wiped): waits for a replica')
+  t.equal(
+    repairText({ ...stale, rebuildPercent: 40, demandedRanges: 3 }),
+    '48 of 48 ranges stale (wiped): rebuilding, 40 %; KV.REPAIR: 3 exchanges left',
+  )
+  t.equal(repairText({ ...whole, unjudgedRanges: 2 }), '2 ranges not judged yet')
   t.end()
 })
