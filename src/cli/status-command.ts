@@ -134,7 +134,8 @@ function statusTable(status: NodeStatus): string[] {
   rows.push(['keys', keysText(status.info.keyspace?.db0)])
   const { cluster } = status
   if (cluster === null) rows.push(['cluster', 'none: it is a single node'])
-  else if (cluster.repair != null) rows.push(['repair', repairText(cluster.repair)])
+  else if (cluster.repair !== null && cluster.repair !== undefined)
+    rows.push(['repair', repairText(cluster.repair)])
   const table = textTable(['node', status.address], rows)
   return cluster === null ? table : [...table, '', ...clusterTable(cluster)]
 }

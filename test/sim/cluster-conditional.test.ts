@@ -3,8 +3,8 @@ import t from 'tap'
 import type { SimClient, SimReply } from '../../src/sim/sim-client.js'
 import { SimCluster } from '../../src/sim/sim-cluster.js'
 import {
-  UNREPAIRED,
   NOTICED_MS,
+  UNREPAIRED,
   clientAt,
   clientsOf,
   fact,
