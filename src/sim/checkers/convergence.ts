@@ -2,6 +2,7 @@
  * Once everything is healed, every replica of a key holds the same record, byte for byte, and the run came to its end in time:
  * requests were answered, nodes started and stopped.
  */
+import { normaliseRecord } from '../../record/normalise.js'
 import type { Checker, Evidence, Violation } from './evidence.js'
 import type { HeldRecord, StoreDump } from '../run/store-dump.js'
 
@@ -26,12 +27,19 @@ export function differences(
   for (const key of keys) {
     const list = replicasOf(key)
     const held = stores.filter(({ node }) => list.includes(node))
-    const [first, ...others] = held.map(({ records }) => records.get(key))
+    const purgeHorizonMs = Math.max(...held.map((dump) => dump.horizonMs(key)))
+    const [first, ...others] = held.map(({ records }) => counted(records.get(key), purgeHorizonMs))
     if (others.every((other) => isEqual(first, other))) continue
     const views = held.map(({ node, records }) => `${node} ${shown(records.get(key))}`)
     found.push({ key, what: `replicas differ: ${views.join('; ')}` })
   }
   return found
+}
+
+/** Nothing where it is dead at or below the highest horizon of all: some have purged it, and others have yet to. */
+function counted(held: HeldRecord | undefined, purgeHorizonMs: number): HeldRecord | undefined {
+  if (held === undefined || purgeHorizonMs === 0) return held
+  return normaliseRecord(held.decoded, { flushMark: 0, purgeHorizonMs }) === null ? undefined : held
 }
 
 function isEqual(one: HeldRecord | undefined, other: HeldRecord | undefined): boolean {

@@ -53,7 +53,7 @@ export const MUTANTS: readonly Mutant[] = [
         replace: 'const isDurable = true;',
       },
     ],
-    profile: 'power',
+    profile: 'unsynced',
   },
   {
     name: 'actor-kept',
@@ -66,7 +66,8 @@ export const MUTANTS: readonly Mutant[] = [
           'new LocalKeyspace(this.#store, clock, { next53: () => 1000 + Number(config.cluster.node.slice(5)) },',
       },
     ],
-    profile: 'power',
+    profile: 'amnesia',
+    seconds: 30,
   },
   {
     name: 'vectors-cut',
@@ -226,5 +227,24 @@ export const MUTANTS: readonly Mutant[] = [
       { file: 'coordinator/read-repair.js', find: 'if (agreed >= needed)', replace: 'if (true)' },
     ],
     profile: 'partitions',
+  },
+  {
+    name: 'exchange-marks-only',
+    what: 'an exchange is noted as complete without having merged anything (P1)',
+    edits: [{ file: 'repair/exchange.js', find: 'await this.#mend(one);', replace: '' }],
+    profile: 'partitions',
+  },
+  {
+    name: 'stale-by-absence',
+    what: 'a node that was away for four hours does not believe itself (P2)',
+    edits: [
+      {
+        file: 'repair/judging.js',
+        find: 'isPurgedSince(exchangedMs, horizonMs)',
+        replace:
+          'isPurgedSince(exchangedMs, horizonMs) || (exchangedMs > 0 && this.#context.clock.wallMs() - exchangedMs > 4 * 3600_000)',
+      },
+    ],
+    profile: 'absence',
   },
 ]

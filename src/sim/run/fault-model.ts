@@ -7,6 +7,7 @@
  * that is so, at the disks themselves. It is looked at before each such fault, so no two of them add up, however close they are.
  */
 import { mergeRecords } from '../../record/merge.js'
+import { normaliseRecord } from '../../record/normalise.js'
 import { encodeRecord } from '../../record/record.js'
 import type { StoreDump } from './store-dump.js'
 
@@ -71,6 +72,8 @@ export function mayLose(
 ): boolean {
   if (others.some(({ flushMark }) => flushMark < victim.flushMark)) return false
   for (const [key, { decoded }] of victim.records) {
+    const purgeHorizonMs = Math.max(victim.horizonMs(key), ...others.map((other) => other.horizonMs(key)))
+    if (normaliseRecord(decoded, { flushMark: 0, purgeHorizonMs }) === null) continue
     const list = replicasOf(key)
     for (const other of others) {
       if (!list.includes(other.node)) continue

@@ -118,6 +118,30 @@ const PROFILES: Readonly<Record<string, Profile>> = {
     },
     stampMs: STAMP_MS,
   },
+  unsynced: {
+    nodes: 3,
+    faults: { kinds: ['slow-disk'], everyMs: 3000, lastsMs: 500 },
+    interludes: ['blackout', 'blackout', 'blackout', 'blackout', 'blackout', 'blackout'],
+    diskDelayMsMax: 60,
+    hasTinyStorage: false,
+    workload: {
+      ...{ clients: 7, smartClients: 0, thinkMsMax: 20, otherLevels: 0, epochs: 100, flushChance: 0 },
+      families: ['reg', 'sib', 'sib'],
+    },
+    stampMs: STAMP_MS,
+  },
+  amnesia: {
+    nodes: 3,
+    faults: { kinds: ['crash-lose-all'], everyMs: 200, lastsMs: 60 },
+    interludes: [],
+    diskDelayMsMax: 60,
+    workload: {
+      ...{ clients: 7, smartClients: 0, thinkMsMax: 500, otherLevels: 0, epochs: 100, flushChance: 0 },
+      families: ['sib'],
+    },
+    settings: { 'cluster.anti-entropy-interval': '600000' },
+    stampMs: STAMP_MS,
+  },
   partitions: {
     nodes: 3,
     faults: {
@@ -141,6 +165,14 @@ const PROFILES: Readonly<Record<string, Profile>> = {
     faults: { kinds: ['partition-whole', 'pause', 'crash-lose-all'], everyMs: 900, lastsMs: 600 },
     interludes: [],
     workload: { flushChance: 0.01, thinkMsMax: 40, families: ['once', 'reg', 'del', 'sib'] },
+    stampMs: STAMP_MS,
+  },
+  absence: {
+    nodes: 3,
+    faults: { kinds: ['crash-keep-all', 'pause'], everyMs: 1500, lastsMs: 500 },
+    interludes: ['blackout', 'sleep', 'blackout', 'sleep'],
+    workload: { flushChance: 0, thinkMsMax: 80 },
+    settings: { 'cluster.anti-entropy-interval': '3000' },
     stampMs: STAMP_MS,
   },
   cold: {

@@ -12,6 +12,8 @@ import { KIND_VALUE, recordLength } from '../../record/layout.js'
 import { normaliseRecord } from '../../record/normalise.js'
 import { decodeRecord, encodeRecord } from '../../record/record.js'
 import type { RecordValue } from '../../record/record.js'
+import { RepairState } from '../../repair/repair-state.js'
+import { slotOf } from '../../ring/slot.js'
 import { TOKEN_END } from '../../ring/token.js'
 import { InlineJobs } from '../../storage/jobs/inline-jobs.js'
 import { Store } from '../../storage/store.js'
@@ -42,6 +44,8 @@ export interface StoreDump {
   /** By key; what counts as absent is not there. */
   readonly records: ReadonlyMap<string, HeldRecord>
   readonly flushMark: number
+  /** P of the key's range, milliseconds since 1970: what is dead at or below it counts as absent (RULES P3). */
+  readonly horizonMs: (key: string) => number
 }
 
 const PAGE = { visits: 1024, entries: 4096 }
@@ -61,8 +65,14 @@ export async function dumpStore(
   disk.crash(mode)
   const { config, name } = node
   const records = new Map<string, HeldRecord>()
-  if (config.cluster === null || !disk.exists(config.dir)) return { node: name, records, flushMark: 0 }
+  if (config.cluster === null || !disk.exists(config.dir))
+    return { node: name, records, flushMark: 0, horizonMs: () => 0 }
   const ring = placedMembers(disk, config.dir, config.cluster)
+  const { ranges } = RepairState.open(ring, disk, clock, config.dir, () => {})
+  const horizonMs = (key: string): number => {
+    const bytes = Buffer.from(key, 'latin1')
+    return ranges[ring.rangeOfSlot[slotOf(bytes, 0, bytes.length)]].horizonMs
+  }
   const options = { ...storeOptions(config, ring), keepsDead: true, keepsTrees: false }
   const env = { disk, clock, random, log: new SimLog(), jobs: new InlineJobs(disk) }
   const nothing = (): void => {}
@@ -81,7 +91,7 @@ export async function dumpStore(
   )
   const { flushMark } = store
   await driven(queue, store.close())
-  return { node: name, records, flushMark }
+  return { node: name, records, flushMark, horizonMs }
 
   function keep(bytes: Buffer, record: number): void {
     const copy = Buffer.from(bytes.subarray(record, record + recordLength(bytes, record)))

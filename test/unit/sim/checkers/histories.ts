@@ -29,7 +29,7 @@ export function store(node: string, held: Readonly<Record<string, readonly (stri
     const bytes = Buffer.from(JSON.stringify(values))
     records.set(key, { siblings, bytes, decoded: { key: Buffer.from(key), context: [], siblings: [] } })
   }
-  return { node, records, flushMark: 0 }
+  return { node, records, flushMark: 0, horizonMs: () => 0 }
 }
 
 export function evidence(operations: readonly Operation[], more: Partial<Evidence> = {}): Evidence {
