@@ -11,6 +11,7 @@
  * is older come from other nodes anew.
  */
 import { CorruptionError } from './corruption-error.js'
+import { diskErrorCode } from './disk-error.js'
 import { tableFileName } from './file-names.js'
 import type { Gap } from './gap.js'
 import { isSameGap } from './gap.js'
@@ -150,7 +151,8 @@ export class DamageControl {
         targetBytes: tableTargetBytes,
       })
     } catch (error) {
-      if (!(error instanceof CorruptionError)) throw error
+      // Nothing of it can be read when its frame cannot.
+      if (!(error instanceof CorruptionError) && diskErrorCode(error) !== 'EIO') throw error
       return { tables: [], missing: [facts] }
     }
   }

@@ -23,6 +23,7 @@ import type { Segment } from './log/segment.js'
 import { applyEdit, encodeManifest, leftovers, Manifest, ManifestWriteError } from './manifest.js'
 import type { ManifestEdit, ManifestState, ManifestTable, WrittenTable } from './manifest.js'
 import type { LoadedStore, SealedSegment } from './open-store.js'
+import { mayLose } from './store-options.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
 import { moveToQuarantine, quarantined } from './quarantine.js'
 import { RetainedSegments } from './retained-segments.js'
@@ -57,6 +58,7 @@ export class LiveFiles {
   readonly #segmentBytes: number
   readonly #segmentsMax: number
   readonly #host: LiveFilesHost
+  readonly #mayLose: (tableNumber: number) => boolean
   readonly #cache: BlockCache
   #state: ManifestState
   #tables: TableSet
@@ -82,7 +84,8 @@ export class LiveFiles {
     this.#cache = loaded.cache
     this.#state = loaded.state
     this.#tables = loaded.tables
-    for (const { table } of loaded.tables.all) table.onDamage = host.onDamage
+    this.#mayLose = (fileNumber) => mayLose(options, tableFileName(fileNumber))
+    for (const { table } of loaded.tables.all) this.#watch(table)
     this.#sealed = [...loaded.segments].reverse()
     this.#quarantinedFiles = quarantined(env.disk, options.directory).length
     this.#nextNumber = nextFreeNumber(env, options.directory, loaded.state)
@@ -261,8 +264,13 @@ export class LiveFiles {
   #open(written: WrittenTable, level: number): LiveTable {
     const path = pathOf(this.#directory, tableFileName(written.fileNumber))
     const table = Table.open(this.#env.disk, path, this.#cache, written.fileNumber)
-    table.onDamage = this.#host.onDamage
+    this.#watch(table)
     return { table, facts: { ...written, level } }
+  }
+
+  #watch(table: Table): void {
+    table.onDamage = this.#host.onDamage
+    table.losesUnreadable = this.#mayLose(table.summary.fileNumber)
   }
 
   #switchOver({ added = [], removed = [], quarantined = [], replaced = [], flushed }: FileChange): void {

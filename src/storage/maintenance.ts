@@ -114,7 +114,7 @@ export class Maintenance {
       onDue: () => this.#compactions.next(),
     })
     this.#damagedBlocks = loaded.damagedBlocks
-    this.#scrub = new Scrub(env, this.#files)
+    this.#scrub = new Scrub(env, options.directory, this.#files)
     this.#warmUp = new CacheWarmUp(env, loaded.cache, this.#files.retained)
     this.#logs = new LogFiles(env, options, this.#files, {
       active,

@@ -48,7 +48,7 @@ export interface ManifestState {
   readonly directoryId: number
   /** No file of this number or above exists in the directory, apart from leftovers. */
   readonly nextFileNumber: number
-  /** No entry in `tables` has a higher sequence. A start goes on above it and above what the logs hold (RULES T6). */
+  /** No entry in `tables` has a higher sequence, nor has any that is missing. A start goes on above it and above what the logs hold (RULES T6). */
   readonly lastSequence: number
   /** FLUSHALL: dots at or below this HLC are gone; 0 for none. */
   readonly flushMark: number
@@ -206,9 +206,11 @@ export function applyEdit(state: ManifestState, edit: ManifestEdit): ManifestSta
   const next = {
     ...state,
     nextFileNumber: Math.max(state.nextFileNumber, edit.nextFileNumber ?? 0),
-    lastSequence: added.reduce(
-      (highest, table) => Math.max(highest, table.maxSequence),
-      Math.max(state.lastSequence, edit.lastSequence ?? 0),
+    lastSequence: Math.max(
+      state.lastSequence,
+      edit.lastSequence ?? 0,
+      ...added.map(({ maxSequence }) => maxSequence),
+      ...(edit.addGaps ?? []).map(({ floorSequence }) => floorSequence),
     ),
     flushMark: Math.max(state.flushMark, edit.flushMark ?? 0),
     countsFile: edit.countsFile ?? state.countsFile,

@@ -34,6 +34,7 @@ import {
   pathOf,
   tableFileName,
 } from './file-names.js'
+import type { Gap } from './gap.js'
 import { LiveCounts } from './live-counts.js'
 import { SEGMENT_HEADER_BYTES, entryDisplaced, isUnusedHead } from './log/segment-format.js'
 import { damaged, recoverSegment, sealRecovered } from './log/recover-segment.js'
@@ -106,6 +107,7 @@ export async function loadStore(
   }
   const cache = new BlockCache(options.blockCacheBytes)
   const damage = new StartDamage(options, env.log)
+  const known = state.gaps
   const tables = openTables(env, directory, state, cache, damage)
   try {
     state = applyEdit(state, { removeTables: damage.lostTables, addGaps: damage.gaps })
@@ -122,7 +124,7 @@ export async function loadStore(
     for (const gap of state.gaps) replay.maxHlc = Math.max(replay.maxHlc, gap.maxHlc)
     const { segments, cutOff } = recoverLogs(env, options, state, replay, damage)
     state = applyEdit(state, { addGaps: damage.gaps })
-    if (cutOff.length > 0) cutDamage(env, directory, state, cutOff)
+    if (cutOff.length > 0) cutDamage(env, directory, state, cutOff, known)
     const trees = loadTrees(env, options, state, segments.length > 0, replay.flushMark)
     const { blocks } = damage
     return { state, tables, cache, segments, trees, damagedBlocks: blocks, ...replay.result() }
@@ -377,15 +379,20 @@ function recoverLogs(
 
 /**
  * Ends the logs on disk where they can be read. A copy goes into quarantine, and the gap into the manifest, before: a log that
- * looks whole again must not be all that is left of the damage.
+ * looks whole again must not be all that is left of the damage. A start that was cut short behind that has left a copy already, of
+ * the log as it was.
  */
 function cutDamage(
   { disk }: StoreEnv,
   directory: string,
   state: ManifestState,
   cutOff: readonly Segment[],
+  known: readonly Gap[],
 ): void {
-  for (const { header } of cutOff) copyToQuarantine(disk, directory, logFileName(header.fileNumber))
+  for (const { header } of cutOff) {
+    const name = logFileName(header.fileNumber)
+    if (!known.some(({ file }) => file === name)) copyToQuarantine(disk, directory, name)
+  }
   Manifest.write(disk, directory, state)
   for (const segment of cutOff) takingRoom(segment.path, segment.tail, () => sealRecovered(disk, segment))
 }

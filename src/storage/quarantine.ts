@@ -12,9 +12,13 @@ import { pathOf } from './file-names.js'
 
 export const QUARANTINE_NAME = 'quarantine'
 
-/** Moves the file of this name out of the data directory. Throws the disk's errors. */
+/**
+ * Moves the file of this name out of the data directory. What is there already is the file as it was; then this is no more than what a
+ * repair has left of it, and goes. Throws the disk's errors.
+ */
 export function moveToQuarantine(disk: Disk, directory: string, name: string): void {
   const folder = makeFolder(disk, directory)
+  if (disk.exists(pathOf(folder, name))) return disk.unlink(pathOf(directory, name))
   disk.rename(pathOf(directory, name), pathOf(folder, name))
   disk.syncDirectory(folder)
   disk.syncDirectory(directory)

@@ -1,5 +1,5 @@
 /**
- * Reads all tables, slowly, over and over: what nobody asks for is damaged unnoticed, until it is the last copy. A piece at a
+ * Reads all tables, and what was saved of counts and trees, slowly, over and over: what nobody asks for is damaged unnoticed, until it is the last copy. A piece at a
  * time in a worker thread (jobs/scrub-job.ts), and as much time in between as the rate asks for; a run begins where the tables of
  * that moment begin, leaves out what is compacted away meanwhile, and takes up what is new in the next run.
  *
@@ -7,6 +7,8 @@
  * from the disk.
  */
 import type { Timer } from '../env/clock.js'
+import { pathOf } from './file-names.js'
+import { filesBeside } from './live-files.js'
 import type { LiveFiles } from './live-files.js'
 import type { StoreEnv } from './store-options.js'
 import type { Table } from './table/table.js'
@@ -39,6 +41,7 @@ export interface ScrubFacts {
 
 export class Scrub {
   readonly #env: StoreEnv
+  readonly #directory: string
   readonly #files: LiveFiles
   #bytesPerSecond = 0
   #intervalMs = 0
@@ -56,8 +59,9 @@ export class Scrub {
   #endedAtMs = 0
   #found = 0
 
-  constructor(env: StoreEnv, files: LiveFiles) {
+  constructor(env: StoreEnv, directory: string, files: LiveFiles) {
     this.#env = env
+    this.#directory = directory
     this.#files = files
   }
 
@@ -98,7 +102,7 @@ export class Scrub {
   #next(): void {
     if (!this.#isRunning) this.#begin()
     this.#skipRetired()
-    if (this.#tables.length === 0) return this.#end()
+    if (this.#tables.length === 0) return this.#checkBeside()
     const table = this.#tables[0]
     const blocks = this.#blocksOfPiece(table)
     this.#isChecking = true
@@ -121,6 +125,31 @@ export class Scrub {
     this.#doneBytes = 0
     this.#found = 0
     this.#block = -1
+  }
+
+  /** Counts and trees: what is wrong with them is said, and written anew with the next flush. */
+  #checkBeside(): void {
+    this.#isChecking = true
+    const none = { offsets: new Float64Array(), lengths: new Uint32Array(), checksums: new Uint32Array() }
+    const paths = filesBeside(this.#files.state).map((name) => pathOf(this.#directory, name))
+    Promise.all(paths.map((path) => this.#env.jobs.scrub({ path, ...none }))).then(
+      (results) => {
+        this.#isChecking = false
+        results.forEach(({ damage }, i) => {
+          for (const { offset, what } of damage) {
+            this.#found++
+            this.#env.log.error('damage found', { file: paths[i], offset, what })
+          }
+        })
+        this.#end()
+      },
+      (error: unknown) => {
+        this.#isChecking = false
+        // As a rule a flush has replaced one of them.
+        if (!this.#isStopped) this.#env.log.debug('counts and trees not scrubbed', { error: String(error) })
+        this.#end()
+      },
+    )
   }
 
   #end(): void {

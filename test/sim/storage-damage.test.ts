@@ -8,6 +8,7 @@ import type { SimEnv } from '../../src/sim/sim-env.js'
 import { SimRandom } from '../../src/sim/sim-random.js'
 import { KeyHash } from '../../src/ring/token.js'
 import { CorruptionError } from '../../src/storage/corruption-error.js'
+import { logFileName } from '../../src/storage/file-names.js'
 import type { Gap } from '../../src/storage/gap.js'
 import { Manifest } from '../../src/storage/manifest.js'
 import { quarantined } from '../../src/storage/quarantine.js'
@@ -193,6 +194,39 @@ t.test('a scrub finds damage that nobody has asked for', async (t) => {
   }
 })
 
+t.test('a scrub says which saved counts are damaged', async (t) => {
+  const scrub = { bytesPerSecond: 1_000_000, intervalMs: 1000 }
+  const { machine } = await flipped('counts', { ...TINY, scrub })
+  const { disk } = machine.env
+  const name = disk.list(DIRECTORY).find((one) => one.endsWith('.counts'))
+  disk.flipBit(`${DIRECTORY}/${name}`, 9, 1)
+  await machine.advance(5000)
+  t.ok(machine.env.log.of('damage found').some(({ facts }) => facts['file'] === `${DIRECTORY}/${name}`))
+  await machine.stop()
+})
+
+t.test('a block that the disk does not give is as good as damaged where others have it', async (t) => {
+  for (const onDamage of ['refuse', 'quarantine'] as const) {
+    const { machine, path } = await flipped('EIO', { ...REPLICATED, onDamage })
+    const { disk } = machine.env
+    disk.failReads(path, 0, 1 << 20)
+    let failed = 0
+    for (let i = 0; i < 200; i++) {
+      try {
+        if (isIn(machine.store.gaps, `key ${i}`)) continue
+        t.equal((await machine.get(`key ${i}`))?.value, `${i} `.repeat(40))
+      } catch (error) {
+        if (!(error instanceof CorruptionError) && onDamage === 'quarantine') throw error
+        failed++
+      }
+    }
+    t.ok(failed > 0)
+    await settled(machine)
+    t.equal(machine.store.gaps.length > 0, onDamage === 'quarantine')
+    await machine.stop()
+  }
+})
+
 t.test('scrub-rate is kept to', async (t) => {
   const scrub = { bytesPerSecond: 1000, intervalMs: 1000 }
   const { machine } = await flipped('rate', { ...REPLICATED, scrub })
@@ -266,6 +300,40 @@ t.test('T8 power may go at any moment while a damaged table is taken out', async
     await askForAll(twin)
   }
   t.ok(moved > 0 && moved < operations)
+})
+
+t.test('W1 power may go at any moment while a damaged log is cut off', async (t) => {
+  const { env, history } = await life(true)
+  const { logs } = Manifest.load(env.disk, DIRECTORY) ?? { logs: [] }
+  const name = logFileName(logs.at(-1) ?? 0)
+  const path = `${DIRECTORY}/${name}`
+  env.disk.flipBit(path, 600, 2)
+  const damaged = bytesOf(env, path)
+  const before = new StorageMachine(env.reboot('keep-all'), REPLICATED)
+  const from = before.env.disk.operations
+  await before.start()
+  const operations = before.env.disk.operations - from
+  t.equal(before.store.gaps.length, 1)
+  let cut = 0
+  for (let nth = 1; nth <= operations; nth++) {
+    const twin = new StorageMachine(env.reboot('keep-all'), REPLICATED)
+    twin.env.disk.powerOffAt(nth)
+    try {
+      await twin.start()
+    } catch (error) {
+      if (!(error instanceof MachineOff)) throw error
+    }
+    twin.crash('random', new SimRandom(nth))
+    if (!twin.env.disk.exists(path) || !bytesOf(twin.env, path).equals(damaged)) cut++
+    await twin.start()
+    if (twin.store.gaps.length === 0) t.fail(`operation ${nth}: the gap is forgotten`)
+    if (twin.store.loaded.sequence < history.sequence)
+      t.fail(`operation ${nth}: sequences are given out twice`)
+    const kept = `${DIRECTORY}/quarantine/${name}`
+    if (!bytesOf(twin.env, kept).equals(damaged))
+      t.fail(`operation ${nth}: what is in quarantine is something else`)
+  }
+  t.ok(cut > 0 && cut < operations, `${cut} of ${operations} crashes found the log cut`)
 })
 
 async function askForAll(machine: StorageMachine): Promise<void> {

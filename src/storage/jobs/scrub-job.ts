@@ -1,24 +1,28 @@
 /**
- * Reads a piece of a table to see whether it is still what was written: its frame, or some blocks, and in them every record by its
- * own checksum, which is older than the table. What it finds is answered, not thrown: one damaged block does not keep the
+ * Reads a piece of a file to see whether it is still what was written: of a table its frame, or some blocks, and in them every record
+ * by its own checksum, which is older than the table; a file of counts or trees whole. What it finds is answered, not thrown: one damaged block does not keep the
  * next one from being looked at.
  */
 import type { Disk } from '../../env/disk.js'
 import { verifyRecord } from '../../record/record.js'
+import { readCounts } from '../counts-file.js'
 import { CorruptionError } from '../corruption-error.js'
 import { diskErrorCode } from '../disk-error.js'
 import { blockDamage, blockEntryCount, blockRecord } from '../table/block-format.js'
 import { openTableFile } from '../table/table-file.js'
+import { readTrees } from '../trees/trees-file.js'
 import type { FoundDamage, ScrubJob, ScrubResult } from './storage-jobs.js'
 
 /** Runs the job to its end in this thread. Throws the disk's errors, but for EIO, which is damage. */
 export function runScrub(disk: Disk, job: ScrubJob): ScrubResult {
-  return { damage: job.offsets.length === 0 ? scrubFrame(disk, job.path) : scrubBlocks(disk, job) }
+  return { damage: job.offsets.length === 0 ? scrubWhole(disk, job.path) : scrubBlocks(disk, job) }
 }
 
-function scrubFrame(disk: Disk, path: string): FoundDamage[] {
+function scrubWhole(disk: Disk, path: string): FoundDamage[] {
   try {
-    disk.close(openTableFile(disk, path).file)
+    if (path.endsWith('.counts')) readCounts(disk, path)
+    else if (path.endsWith('.trees')) readTrees(disk, path)
+    else disk.close(openTableFile(disk, path).file)
     return []
   } catch (error) {
     if (error instanceof CorruptionError) return [{ offset: error.offset, what: error.what }]

@@ -39,7 +39,7 @@ export interface StorageJobs {
   countTrees(job: CountTreesJob): Promise<CountTreesResult>
   /** Copies what is sound of a damaged table; between compactions. Rejects with CorruptionError when nothing can be. */
   salvage(job: SalvageJob): Promise<SalvageResult>
-  /** Checks a piece of a table, between flushes: the caller keeps pieces small. */
+  /** Checks a piece of a table, or a file of counts or trees, between flushes: the caller keeps pieces small. */
   scrub(job: ScrubJob): Promise<ScrubResult>
   /** The compaction rate from now on, running jobs included; 0 takes the limit away (writers are waiting for it). */
   setCompactionRate(bytesPerSecond: number): void
@@ -175,7 +175,7 @@ export interface TokenInterval {
 
 export interface ScrubJob {
   readonly path: string
-  /** Of each block, as the index has it; none: everything but the blocks is checked. */
+  /** Of each block, as the index has it; none: everything but a table's blocks is checked. */
   readonly offsets: Float64Array
   readonly lengths: Uint32Array
   readonly checksums: Uint32Array

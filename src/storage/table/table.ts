@@ -52,6 +52,8 @@ export class Table {
   coldBlock = -1
   /** Told of every block that fails its check, before whoever asked for it. */
   onDamage: (table: Table, error: CorruptionError) => void = () => {}
+  /** A block that the disk does not give (EIO) is as good as damaged: others have what is in it. */
+  losesUnreadable = false
 
   readonly #disk: Disk
   readonly #file: number
@@ -221,7 +223,12 @@ export class Table {
     if (this.#places[block] !== NOWHERE) return
     const length = this.#index.storedLength(block)
     const buffer = this.#cache.takeReadBuffer(length)
-    const bytes = this.#disk.readSync(this.#file, buffer, 0, length, this.#index.offset(block))
+    let bytes
+    try {
+      bytes = this.#disk.readSync(this.#file, buffer, 0, length, this.#index.offset(block))
+    } catch (error) {
+      throw this.#unreadable(block, error as Error)
+    }
     const damage = this.#damageOf(block, buffer, bytes)
     if (damage !== null) throw damage
     this.#insert(block, buffer)
@@ -342,7 +349,7 @@ export class Table {
     const buffer = this.#cache.takeReadBuffer(length)
     this.#disk.read(this.#file, buffer, 0, length, this.#index.offset(block), (error, bytes) => {
       this.#loads.delete(block)
-      const failure = error ?? this.#damageOf(block, buffer, bytes)
+      const failure = error === null ? this.#damageOf(block, buffer, bytes) : this.#unreadable(block, error)
       if (this.#isRetired || failure !== null) this.#cache.giveReadBuffer(buffer)
       else this.#takeIn(block, buffer, waiting.length)
       if (this.#isRetired) this.#closeWhenUnused()
@@ -368,7 +375,16 @@ export class Table {
       bytes < length
         ? `block ${block} ends in the middle`
         : blockDamage(buffer, 0, length, this.#index.checksum(block))
-    if (what === null) return null
+    return what === null ? null : this.#damaged(block, what)
+  }
+
+  /** What a disk's error of reading a block comes to. */
+  #unreadable(block: number, error: Error): Error {
+    const isLost = this.losesUnreadable && diskErrorCode(error) === 'EIO'
+    return isLost ? this.#damaged(block, 'it cannot be read (EIO)') : error
+  }
+
+  #damaged(block: number, what: string): CorruptionError {
     const error = tableCorruption(this.path, this.#index.offset(block), `block ${block}: ${what}`)
     if (!this.#isRetired) this.onDamage(this, error)
     return error

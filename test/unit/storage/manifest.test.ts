@@ -130,6 +130,8 @@ t.test('T8 gaps last from the edit that takes a file out to the one that fills t
   t.same(Manifest.load(disk, DIRECTORY), out)
   t.same(applyEdit(out, { removeGaps: [{ ...GAP, minToken: 101 }] }).gaps, [GAP], 'another gap of the file')
   t.same(applyEdit(out, { removeGaps: [{ ...GAP }] }).gaps, [])
+  const beyond = applyEdit(goldenState(), { addGaps: [{ ...GAP, floorSequence: 2500 }] })
+  t.equal(beyond.lastSequence, 2500, 'T6 sequences of what is missing are not given out again')
 })
 
 t.test('an edit is applied whole, and leaves the state it started from alone', async (t) => {
