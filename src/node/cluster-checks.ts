@@ -18,6 +18,7 @@ export function clusterProblems(config: NodeConfig): string[] {
   return [
     ...levelProblems(cluster),
     ...phiProblems(cluster),
+    ...graceProblems(cluster),
     ...reachProblems(config, cluster),
     ...secretProblems(config, cluster),
   ]
@@ -27,6 +28,14 @@ function phiProblems({ phiConvictThreshold, phiSuspiciousThreshold }: ClusterCon
   if (phiSuspiciousThreshold <= phiConvictThreshold) return []
   return [
     `cluster.phi-suspicious-threshold: ${phiSuspiciousThreshold}, allowed: at most cluster.phi-convict-threshold, which is ${phiConvictThreshold}`,
+  ]
+}
+
+/** A hint that is younger than the grace may still bring what was deleted before the deletion was purged (RULES P1, L4). */
+function graceProblems({ tombstoneGraceMs, maxHintWindowMs }: ClusterConfig): string[] {
+  if (tombstoneGraceMs > maxHintWindowMs) return []
+  return [
+    `cluster.tombstone-grace: ${tombstoneGraceMs}, allowed: more than cluster.max-hint-window, which is ${maxHintWindowMs}`,
   ]
 }
 

@@ -13,6 +13,7 @@ const PURGED_MS = 125_000
 const QUICK = {
   ...ON_DEMAND,
   'cluster.tombstone-grace': '60000',
+  'cluster.max-hint-window': '1000',
   'cluster.purge-hard-age': '60000',
   'cluster.ping-interval': '500',
 }

@@ -105,7 +105,12 @@ t.test(
   async (t) => {
     const cluster = await SimCluster.started({
       seed: 'repair quiet',
-      settings: { ...ON_DEMAND, 'cluster.tombstone-grace': '60000', 'cluster.ping-interval': '500' },
+      settings: {
+        ...ON_DEMAND,
+        'cluster.tombstone-grace': '60000',
+        'cluster.max-hint-window': '1000',
+        'cluster.ping-interval': '500',
+      },
     })
     const { nodes } = cluster
     const [first, second, third] = nodes

@@ -265,6 +265,17 @@ t.test('a peer is not suspicious later than it is down', (t) => {
   t.end()
 })
 
+t.test('P1 deletions stay for longer than hints are kept', (t) => {
+  const of = (grace: number, window: number) => ({
+    cluster: [`  tombstone-grace: ${grace}`, `  max-hint-window: ${window}`],
+  })
+  t.equal(load(THREE, of(1001, 1000)).loaded.kind, 'config')
+  t.same(load(THREE, of(1000, 1000)).problems, [
+    'cluster.tombstone-grace: 1000, allowed: more than cluster.max-hint-window, which is 1000',
+  ])
+  t.end()
+})
+
 t.test('the failure detector goes by the settings, its times by the ping interval', (t) => {
   const cluster = ['  ping-interval: 300', '  phi-convict-threshold: 12', '  phi-window-size: 50']
   const { loaded } = load(THREE, { cluster })
