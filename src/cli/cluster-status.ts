@@ -64,9 +64,10 @@ export function parseClusterStatus(reply: Reply | undefined): ClusterStatus | nu
   return JSON.parse(reply.toString('utf8')) as ClusterStatus
 }
 
-/** Whether the asked node is linked with every member. */
-export function isWhole(status: ClusterStatus): boolean {
-  return status.members.every(({ state }) => state === 'up')
+/** Whether the asked node is linked with every member, and knows a home for every slot. */
+export function isWhole({ members }: ClusterStatus): boolean {
+  const homes = members.reduce((sum, { homeSlots }) => sum + homeSlots, 0)
+  return homes === SLOT_COUNT && members.every(({ state }) => state === 'up')
 }
 
 /** 'up', or what is the matter: 'up, unfit: disk full', 'failed, stopped in order'. */

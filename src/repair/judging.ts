@@ -62,7 +62,7 @@ export class Judging {
     this.unreachable(peer.member)
   }
 
-  /** It is not to be waited for. */
+  /** It is not to be waited for any more. */
   unreachable(member: number): void {
     if (this.#isHeard[member]) return
     this.#isHeard[member] = true
@@ -82,6 +82,7 @@ export class Judging {
     const shared = new Set(sharedRanges(this.#context, peer.member))
     const stale = view.ranges.filter((one) => shared.has(one.range) && this.#judge(peer, one, identity))
     if (stale.length > 0 || identity !== null) await state.save()
+    this.unreachable(peer.member)
     const isKnown = view.remembered !== null && isSame(view.remembered, this.#context.identity())
     if (!isKnown) {
       const body = messages.writeIdentity(new BodyWriter(), this.#context.identity())
