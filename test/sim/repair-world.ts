@@ -1,13 +1,13 @@
 /** What stories about repair do again and again: exchange now, wipe a directory, keep a copy of one and put it back. */
 import type { SimCluster } from '../../src/sim/sim-cluster.js'
 import type { SimNode } from '../../src/sim/sim-node.js'
-import { fact } from './cluster-world.js'
+import { UNREPAIRED, fact } from './cluster-world.js'
 
 /** What a node logs for each range that becomes stale. */
 export const STALE_EVENT = 'a range is stale: it is rebuilt from its replicas'
 
-/** No background exchanges: those that a test asks for are the only ones. */
-export const ON_DEMAND = { 'cluster.anti-entropy-interval': '0' }
+/** No hints, and no exchanges but those that a test asks for. */
+export const ON_DEMAND = UNREPAIRED
 
 export function repairFact(cluster: SimCluster, node: SimNode, name: string): Promise<number> {
   return fact(cluster, node, `repair_${name}`, 'repair')
