@@ -72,6 +72,8 @@ export class LiveFiles {
   #inDoubt = false
   #quarantinedFiles: number
   #hasCounts = true
+  /** The entry as of which the saved trees are; 0 when those on disk are of no use, or there are none. */
+  #treesSequence: number
   /** What only the manifest names that may or may not have been written. */
   readonly #doubtful: string[] = []
 
@@ -89,6 +91,7 @@ export class LiveFiles {
     this.#sealed = [...loaded.segments].reverse()
     this.#quarantinedFiles = quarantined(env.disk, options.directory).length
     this.#nextNumber = nextFreeNumber(env, options.directory, loaded.state)
+    this.#treesSequence = loaded.trees?.base?.sequence ?? 0
   }
 
   get state(): ManifestState {
@@ -174,6 +177,8 @@ export class LiveFiles {
       addLogs: live.filter((number) => !listed.includes(number)),
       removeLogs: listed.filter((number) => !live.includes(number)),
       nextFileNumber: this.#nextNumber,
+      // What made them useless may be gone from the tables by the next start.
+      ...(this.#treesSequence === 0 ? { treesFile: 0 } : {}),
     })
     const path = pathOf(this.#directory, MANIFEST_NAME)
     try {
@@ -195,9 +200,12 @@ export class LiveFiles {
     const { added = [], replaced = [], flushed } = change
     this.#edits++
     const recorded = this.#lastEdit.then(async () => {
+      const { treesFile } = this.#state
+      const isVoid = treesFile !== 0 && this.#makesTreesVoid(change)
       try {
         await this.#edit({
           ...edit,
+          ...(isVoid ? { treesFile: 0 } : {}),
           addLogs: this.#unlistedLogs(flushed),
           removeLogs: this.#listedLogs(flushed),
           addTables: added.map(({ facts }) => facts),
@@ -209,10 +217,23 @@ export class LiveFiles {
       } finally {
         this.#edits--
       }
+      if (edit.treesFile !== undefined) this.#treesSequence = flushed?.segment.maxSequence ?? 0
       this.#switchOver(change)
+      if (isVoid) this.unlink(treesFileName(treesFile))
     })
     this.#lastEdit = recorded.catch(() => {})
     return recorded
+  }
+
+  /**
+   * Whether saved trees count entries that no table will tell of any more. They are brought up to date by looking up what later
+   * entries have replaced; a merge with tables of later entries lets go of just that.
+   */
+  #makesTreesVoid({ added = [], removed = [], quarantined = [] }: FileChange): boolean {
+    const isCounted = ({ facts }: LiveTable): boolean => facts.minSequence <= this.#treesSequence
+    if (quarantined.some(isCounted)) return true
+    const hasLater = removed.some(({ facts }) => facts.maxSequence > this.#treesSequence)
+    return removed.some(isCounted) && (hasLater || added.length === 0)
   }
 
   /** Writes the known manifest again: then it is this one that the disk holds, whatever became of the last edit. */

@@ -2,9 +2,9 @@
  * The trees of a store that is opened: those that the last flush saved, which lack what came after it, or empty ones that are to be
  * counted. Nothing is counted here (tree-keeper.ts does it behind the start).
  *
- * What was saved is of use as long as it is known which tables it was saved of: a table that holds entries of before and
- * after, because a compaction has merged them, ends that. Damaged, foreign (of another ring) or older than the flush mark,
- * it is of none either.
+ * What was saved is of use as long as it is known which tables it was saved of: a compaction that merges them with later ones
+ * ends that, and takes the file out of the manifest (live-files.ts). The tables themselves do not tell: of one whose keys were all
+ * written again nothing is left. Damaged, foreign (of another ring) or older than the flush mark, it is of no use either.
  */
 import { CorruptionError } from '../corruption-error.js'
 import { diskErrorCode } from '../disk-error.js'
@@ -38,7 +38,7 @@ export function loadTrees(
   if (state.tables.length === 0 && !hasLogs) return { trees, base: null }
   for (let range = 0; range < trees.ranges.count; range++) trees.reset(range)
   const saved = readSaved(env, directory, state)
-  const doubt = saved === null ? 'none are saved' : doubtOf(saved, trees, state)
+  const doubt = saved === null ? 'none are saved' : doubtOf(saved, trees)
   if (saved === null || doubt !== null) {
     env.log.info('trees are counted anew', { reason: doubt })
     return { trees, base: null }
@@ -70,15 +70,8 @@ function readSaved(
 }
 
 /** Why saved trees are of no use; null when they are. */
-function doubtOf(
-  saved: SavedTrees,
-  { ranges, flushMark }: RangeTrees,
-  { tables }: ManifestState,
-): string | null {
+function doubtOf(saved: SavedTrees, { ranges, flushMark }: RangeTrees): string | null {
   if (saved.version !== ranges.version || saved.ranges.length !== ranges.count)
     return 'they are of another ring'
-  if (saved.flushMark !== flushMark) return 'a flush mark has come since'
-  const { sequence } = saved
-  const straddles = tables.some((table) => table.minSequence <= sequence && table.maxSequence > sequence)
-  return straddles ? 'tables of before and after have been merged' : null
+  return saved.flushMark === flushMark ? null : 'a flush mark has come since'
 }

@@ -97,7 +97,7 @@ t.test('while saved trees are brought up to date, writes, flushes and compaction
   await machine.until(() => machine.env.disk.openFiles === 0, 'replaced tables are closed at last')
 })
 
-t.test('trees of which tables have been merged with what came later are of no use', async (t) => {
+t.test('trees are of no use once tables that they counted were merged with what came later', async (t) => {
   const life = quietLife(101)
   const { machine } = life
   await machine.start()
@@ -111,7 +111,27 @@ t.test('trees of which tables have been merged with what came later are of no us
   await machine.start()
   await life.ready()
   t.equal(await life.difference(), null)
-  t.same(reasons(life), ['tables of before and after have been merged'])
+  t.same(reasons(life), ['none are saved'])
+})
+
+t.test('and also when the merge has left nothing of what they counted', async (t) => {
+  const life = quietLife(104)
+  const { machine } = life
+  await machine.start()
+  await life.live(150)
+  await machine.stop()
+  machine.wrapJobs = held().wrap
+  await machine.start()
+  for (let round = 0; round < 8; round++) {
+    await life.writeAll()
+    await machine.rest()
+  }
+  t.ok(machine.store.facts().compactions > 0)
+  machine.crash('lose-all')
+  machine.wrapJobs = (jobs) => jobs
+  await machine.start()
+  await life.ready()
+  t.equal(await life.difference(), null)
 })
 
 t.test('trees that a start has brought up to date are saved at once', async (t) => {

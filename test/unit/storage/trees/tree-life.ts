@@ -54,6 +54,11 @@ export class TreeLife {
     for (let step = 0; step < steps; step++) await this.step()
   }
 
+  /** Every key, with a value that does not expire. */
+  async writeAll(): Promise<void> {
+    for (let key = 0; key < KEYS; key++) await this.#write(`key ${key}`, 0)
+  }
+
   async step(): Promise<void> {
     const { random, machine } = this
     const dice = random.below(100)
