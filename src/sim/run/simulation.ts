@@ -236,8 +236,17 @@ export class Simulation {
 
   /** Replicas that hold the same have equal trees: another exchange finds no range that differs. */
   async #treesAgree(): Promise<void> {
+    const { cluster } = this
+    const endMs = cluster.queue.nowMs + CONVERGED_WITHIN_MS
+    while ((await this.#sum(['repair_ranges_with_trees'])) < (await this.#sum(['repair_ranges']))) {
+      if (cluster.queue.nowMs > endMs) {
+        this.#stuck.push('Merkle trees are not complete at the deadline')
+        return
+      }
+      await cluster.run(LOOK_AGAIN_MS)
+    }
     const before = await this.#sum(DIFFERING)
-    await this.#repaired(this.cluster.queue.nowMs + CONVERGED_WITHIN_MS)
+    await this.#repaired(endMs)
     const found = (await this.#sum(DIFFERING)) - before
     if (found > 0) this.#stuck.push(`${found} Merkle roots differ although replicas hold the same`)
   }
