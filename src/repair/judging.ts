@@ -40,7 +40,7 @@ export class Judging {
     const own = ownRanges(this.#context)
     for (const range of own) {
       const { floor, horizonMs } = state.ranges[range]
-      if (floor > 0) this.#raiseFloor(range, floor)
+      this.#raiseFloor(range, floor)
       horizons.raise(range, horizonMs)
     }
     const stale = own.filter((range) => state.ranges[range].staleReason !== null)
@@ -130,7 +130,6 @@ export class Judging {
   #raiseFloor(range: number, sequence: number): void {
     const { store, topology } = this.#context
     store.raiseFloor(topology.ring.rangeAt(range), sequence)
-    if (store.trees !== null && store.trees.floors[range] < sequence) store.recountTrees(range, sequence)
   }
 
   #resolve(): void {

@@ -59,7 +59,7 @@ import { NoRoomYet, StoreError } from './store-error.js'
 import type { Table } from './table/table.js'
 import { ABSENT, COLD, FOUND } from './table/table-lookup.js'
 import type { TableLookup } from './table/table-lookup.js'
-import type { LiveTable, TableSet } from './table-set.js'
+import type { TableSet } from './table-set.js'
 import type { RangeTrees } from './trees/range-trees.js'
 import { TreeKeeper } from './trees/tree-keeper.js'
 import type { TreeKeeperFacts } from './trees/tree-keeper.js'
@@ -188,12 +188,16 @@ export class Store {
     this.#treeKeeper = new TreeKeeper(this.#env, directory, partitions, loaded.trees, {
       tables: () => this.#tables.all,
       segments: () => [this.#active, ...this.#sealed.map(({ segment }) => segment)],
+      inMemoryFrom: () => (this.#older.at(-1) ?? this.#active).header.firstSequence,
+      eachAboveInMemory: (mark, visit) => this.#eachAboveInMemory(mark, visit),
       onCounted: () => {
         this.#treesToSave = true
         this.#saveTrees()
       },
     })
     this.#treeKeeper.start(loaded.base)
+    if (this.#floors !== null) this.#treeKeeper.setFloors(this.#floors)
+    if (this.#purgeRanges !== null) this.#treeKeeper.forgetHours(this.#purgeRanges.ranges)
   }
 
   /** Trees are saved with a flush. Without one the next start might have to count as long again, so it is not left to the next writes. */
@@ -298,23 +302,28 @@ export class Store {
     this.#maintenance.setCompactionRate(bytesPerSecond)
   }
 
-  /** From now on entries up to this sequence count as absent in these slots. See floors.ts. */
+  /**
+   * From now on entries up to this sequence count as absent in these slots, whole ranges where trees are kept. See floors.ts. To
+   * be called for every range after a start, with 0 where there is no floor, because saved trees may know of another.
+   */
   raiseFloor(slots: SlotRange, sequence: number): void {
-    this.#floors ??= new Floors()
-    this.#floors.raise(slots, sequence)
-    const trees = this.#trees
-    if (trees === null) return
-    // Trees say what was believed until now, of what is lost too.
-    const ranges = new Set(trees.ranges.ofSlot.subarray(slots.firstSlot, slots.lastSlot + 1))
-    for (const range of ranges) {
-      if (trees.floors[range] < sequence) this.recountTrees(range, sequence)
+    if (sequence > 0) {
+      this.#floors ??= new Floors()
+      this.#floors.raise(slots, sequence)
     }
+    this.#treeKeeper?.setFloor(slots, this.#floors?.of(slots.firstSlot) ?? 0)
+  }
+
+  /** The trees of a range (its number) are in doubt: they are counted anew in a worker, and are not ready until then. */
+  recountTrees(range: number): void {
+    this.#treeKeeper?.recount(range)
   }
 
   /** RULES P1: what may leave the disk of this node, which has replicas, from now on. */
   setPurgeRanges(ranges: readonly PurgeRange[]): void {
     this.#purgeRanges = new PurgeRanges(ranges)
     this.#maintenance.setPurgeRanges(this.#purgeRanges)
+    this.#treeKeeper?.forgetHours(ranges)
   }
 
   /** Resolves when everything that was appended so far survives a crash, under every policy. Rejects with StoreError. */
@@ -609,24 +618,13 @@ export class Store {
     this.#flushMark = Math.max(this.#flushMark, mark)
     this.#flushMarkSequence = sequence
     this.#counts.clear()
-    this.#flushTrees()
+    this.#treeKeeper?.flush(this.#flushMark)
     this.#writer.scheduleCommit()
     return sequence
   }
 
-  /** The trees begin anew, with what was stamped above the mark and came before it: as a rule that is all in memory. */
-  #flushTrees(): void {
-    const trees = this.#trees
-    if (trees === null) return
-    const mark = this.#flushMark
-    trees.flush(mark)
-    const inMemoryFrom = (this.#older.at(-1) ?? this.#active).header.firstSequence
-    const isInTables = ({ table: { summary } }: LiveTable): boolean =>
-      summary.maxHlc > mark && summary.minSequence < inMemoryFrom
-    if (this.#tables.all.some(isInTables)) {
-      for (let range = 0; range < trees.ranges.count; range++) this.recountTrees(range)
-      return
-    }
+  /** Newest entries of keys that are in memory and stamped above `mark`, with their keys' tokens. */
+  #eachAboveInMemory(mark: number, visit: (token: number, bytes: Buffer, record: number) => void): void {
     const hash = new KeyHash()
     const newest = new EntryRef()
     this.eachInMemory((bytes, record) => {
@@ -634,17 +632,9 @@ export class Store {
       const start = keyStart(record)
       const end = start + keyLength(bytes, record)
       hash.of(bytes, start, end)
-      this.find(hash, bytes, start, end, newest)
-      if (newest.bytes === bytes && newest.record === record) trees.add(hash.token, bytes, record)
+      const isFound = this.find(hash, bytes, start, end, newest) === FOUND
+      if (isFound && newest.bytes === bytes && newest.record === record) visit(hash.token, bytes, record)
     })
-  }
-
-  /**
-   * The trees of a range are in doubt, or entries of it up to the sequence `floor` are to count as absent: they are counted
-   * anew in a worker, and are not ready until then. Nothing where no trees are kept.
-   */
-  recountTrees(range: number, floor?: number): void {
-    this.#treeKeeper?.recount(range, floor)
   }
 
   /**

@@ -20,7 +20,7 @@ export class HourTree implements TreeHash {
   high = 0
   /** Keys in it. Below 0 only in trees that are to be added to others. */
   keys = 0
-  /** No entry of these keys has a higher sequence. */
+  /** No entry of these keys has a higher sequence; not kept of what never dies. */
   lastArrival = 0
   #leaves: Int32Array | null
 

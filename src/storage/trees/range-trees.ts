@@ -217,7 +217,10 @@ export class RangeTrees {
     return this.ranges.partInterval(range, node, count)
   }
 
-  /** At least the highest sequence of all entries that the tree holds: when the last of them arrived here (RULES P1). */
+  /**
+   * Of an hour of death, at least the highest sequence of all entries that its tree holds: when the last of them arrived here
+   * (RULES P1).
+   */
   lastArrivalOf(range: number, hourEndMs: number): number {
     return this.#treeOf(range, hourEndMs)?.lastArrival ?? 0
   }

@@ -9,11 +9,14 @@
  * them; memory of its segments is not reused.
  */
 import type { Timer } from '../../env/clock.js'
+import type { SlotRange } from '../../ring/slot-range.js'
 import { CorruptionError } from '../corruption-error.js'
 import type { CountedSegment, CountTreesJob } from '../jobs/storage-jobs.js'
 import type { Segment } from '../log/segment.js'
 import type { StoreEnv } from '../store-options.js'
+import type { Floors } from '../floors.js'
 import type { Partitions } from '../partitions.js'
+import type { PurgeRange } from '../purge-ranges.js'
 import type { LiveTable } from '../table-set.js'
 import type { RangeTrees, TreeFacts } from './range-trees.js'
 import { decodeTrees } from './trees-file.js'
@@ -27,6 +30,10 @@ export interface CountedStore {
   tables(): readonly LiveTable[]
   /** Those that no table holds yet, the active one included. */
   segments(): readonly Segment[]
+  /** No entry with this sequence or a higher one is in tables only. */
+  inMemoryFrom(): number
+  /** Newest entries of keys that are in memory and hold something stamped above `mark`. */
+  eachAboveInMemory(mark: number, visit: (token: number, bytes: Buffer, record: number) => void): void
   /** All ranges are ready again: what was counted had better be saved. */
   onCounted(): void
 }
@@ -91,10 +98,56 @@ export class TreeKeeper {
     this.#run(ranges, newer, older)
   }
 
-  /** What the trees of a range hold is in doubt, or its floor has moved (see RangeTrees.reset): they are counted anew. */
-  recount(range: number, floor?: number): void {
-    this.#trees.reset(range, floor)
+  /** What the trees of a range hold is in doubt: they are counted anew. */
+  recount(range: number): void {
+    this.#trees.reset(range)
     this.#next()
+  }
+
+  /** Entries of the slots up to `floor`, a sequence, count as absent: where trees were counted with another one, they are anew. */
+  setFloor({ firstSlot, lastSlot }: SlotRange, floor: number): void {
+    const { ranges, floors } = this.#trees
+    for (let range = ranges.ofSlot[firstSlot]; range <= ranges.ofSlot[lastSlot]; range++) {
+      if (floors[range] === floor) continue
+      this.#trees.reset(range, floor)
+    }
+    this.#next()
+  }
+
+  /** As setFloor(), for every range. */
+  setFloors(floors: Floors): void {
+    const { ofSlot } = this.#trees.ranges
+    for (let slot = 0; slot < ofSlot.length; slot++) {
+      if (slot === 0 || ofSlot[slot] !== ofSlot[slot - 1])
+        this.setFloor({ firstSlot: slot, lastSlot: slot }, floors.of(slot))
+    }
+  }
+
+  /** RULES P1: the hours that end at or before what the ranges say are purged. */
+  forgetHours(ranges: readonly PurgeRange[]): void {
+    const { ofSlot } = this.#trees.ranges
+    for (const { firstSlot, lastSlot, untilMs } of ranges) {
+      for (let range = ofSlot[firstSlot]; range <= ofSlot[lastSlot]; range++) {
+        this.#trees.forgetHours(range, untilMs)
+      }
+    }
+  }
+
+  /**
+   * FLUSHALL: the trees begin anew, with what was stamped above the mark and came before it. As a rule that is all in memory;
+   * else everything is counted.
+   */
+  flush(mark: number): void {
+    const trees = this.#trees
+    trees.flush(mark)
+    const inMemoryFrom = this.#store.inMemoryFrom()
+    const isInTables = ({ table: { summary } }: LiveTable): boolean =>
+      summary.maxHlc > mark && summary.minSequence < inMemoryFrom
+    if (this.#store.tables().some(isInTables)) {
+      for (let range = 0; range < trees.ranges.count; range++) trees.reset(range)
+      return this.#next()
+    }
+    this.#store.eachAboveInMemory(mark, (token, bytes, record) => trees.add(token, bytes, record))
   }
 
   stop(): void {

@@ -8,7 +8,7 @@ import { deletion, encoded, value } from '../../coordinator/records.js'
 import { TreeLife } from './tree-life.js'
 import { keptTrees, RANGES, treeDifference } from './tree-model.js'
 
-const LIVES = 12
+const LIVES = 6
 const STEPS = 400
 
 t.test('the trees of a random life are those that a walk over the store finds', async (t) => {
