@@ -9,7 +9,7 @@ import type { SimNode } from '../../src/sim/sim-node.js'
 import { SimRandom } from '../../src/sim/sim-random.js'
 import { quarantined } from '../../src/storage/quarantine.js'
 import { openTableFile } from '../../src/storage/table/table-file.js'
-import { clientAt } from './cluster-world.js'
+import { clientAt, listOf, ringOf } from './cluster-world.js'
 
 const KEYS = 700
 const DIRECTORY = '/data'
@@ -36,13 +36,15 @@ function tablesOf({ disk }: SimNode): string[] {
   return names.sort().map((name) => `${DIRECTORY}/${name}`)
 }
 
-/** Flips a bit in one of the blocks of each table. */
+/** Flips a bit in some of the blocks of each table. */
 function flipBlocks(node: SimNode, random: SimRandom): number {
   for (const path of tablesOf(node)) {
     const { file, index } = openTableFile(node.disk, path)
     node.disk.close(file)
-    const block = random.below(index.blockCount)
-    node.disk.flipBit(path, index.offset(block) + 20 + random.below(index.storedLength(block) - 20), 3)
+    for (let i = 0; i < 6; i++) {
+      const block = random.below(index.blockCount)
+      node.disk.flipBit(path, index.offset(block) + 20 + random.below(index.storedLength(block) - 20), 3)
+    }
   }
   return tablesOf(node).length
 }
@@ -69,6 +71,23 @@ async function useAll(
       versions.set(key, version)
     }
     client.close()
+  }
+}
+
+/** Another node forwards writes to their home, the damaged node, before anything has been read there. */
+async function writeAtHome(
+  t: Test,
+  cluster: SimCluster,
+  home: SimNode,
+  versions: Map<number, number>,
+): Promise<void> {
+  const client = cluster.client(cluster.nodes[(cluster.nodes.indexOf(home) + 1) % 3])
+  const ring = ringOf(cluster)
+  for (let key = 0; key < KEYS; key++) {
+    if (listOf(cluster, `key:${key}`, ring)[0] !== home) continue
+    const reply = await cluster.ask(client, 'SET', `key:${key}`, valueOf(key, 2))
+    if (reply !== 'OK') t.fail(`SET key:${key} answers ${String(reply).slice(0, 60)}`)
+    versions.set(key, 2)
   }
 }
 
@@ -121,6 +140,7 @@ t.test(
       const tables = flipBlocks(node, random)
       t.ok(tables > 0)
       const versions = new Map<number, number>()
+      if (!node.readsEagerly) await writeAtHome(t, cluster, node, versions)
       await useAll(t, cluster, versions, random)
       const facts = await info(cluster, node)
       t.ok(Number(facts.get('storage_damage_found')) > 0, 'somebody has met the damage')
