@@ -6,6 +6,7 @@ import t from 'tap'
 import { MachineOff } from '../../src/sim/disk/disk-error.js'
 import type { SimEnv } from '../../src/sim/sim-env.js'
 import { SimRandom } from '../../src/sim/sim-random.js'
+import { SLOT_COUNT } from '../../src/ring/slot.js'
 import { KeyHash } from '../../src/ring/token.js'
 import { CorruptionError } from '../../src/storage/corruption-error.js'
 import { logFileName } from '../../src/storage/file-names.js'
@@ -262,6 +263,25 @@ t.test(
     t.ok(failed > 0 && failed < 100, `${failed} reads fail`)
     t.match(machine.store.facts().damage, { damageFound: 1, gaps: 0 })
     t.equal(machine.env.disk.exists(path), true)
+    await machine.stop()
+  },
+)
+
+t.test(
+  'T8 P2 a floor that rises has the trees counted anew: they would say that nothing is missing',
+  async (t) => {
+    const { machine } = await flipped('trees', { ...REPLICATED, keepsTrees: true })
+    await machine.until(() => machine.store.trees?.isReady(0) === true, 'trees are counted')
+    const before = { low: 0, high: 0 }
+    machine.store.trees?.rootAbove(0, 0, before)
+    await askForAll(machine)
+    const [gap] = machine.gaps
+    machine.store.raiseFloor({ firstSlot: 0, lastSlot: SLOT_COUNT - 1 }, gap.floorSequence)
+    t.equal(machine.store.trees?.isReady(0), false)
+    await machine.until(() => machine.store.trees?.isReady(0) === true, 'they are counted again')
+    const after = { low: 0, high: 0 }
+    machine.store.trees?.rootAbove(0, 0, after)
+    t.not(JSON.stringify(after), JSON.stringify(before))
     await machine.stop()
   },
 )
