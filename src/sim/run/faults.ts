@@ -5,6 +5,7 @@
 import type { Timer } from '../../env/clock.js'
 import type { CrashMode } from '../disk/sim-file.js'
 import type { SimCluster } from '../sim-cluster.js'
+import type { SimClock } from '../sim-clock.js'
 import type { SimDisk } from '../sim-disk.js'
 import type { SimNode } from '../sim-node.js'
 import type { SimRandom } from '../sim-random.js'
@@ -29,6 +30,7 @@ const JUMPS_MS = [-3_600_000, -5000, -400, 300, 2000, 60_000, 3_600_000]
 const DRIFT_MAX = 0.02
 /** Two clocks that are skewed are still less than max-clock-drift apart. */
 const SKEW_MS = 200
+const FAR_MS = 250
 
 export class Faults {
   /** By kind, how many there were. */
@@ -382,9 +384,13 @@ export class Faults {
   }
 
   #clock(kind: 'clock-skew' | 'clock-drift' | 'clock-jump', node: SimNode): void {
-    this.count(kind)
     const random = this.#random
     const { clock } = node
+    const others = this.#cluster.nodes.filter((one) => one !== node)
+    const isFar = ({ errorMs }: SimClock): boolean => Math.abs(errorMs) > FAR_MS
+    // Of three clocks one may be wrong.
+    if (others.some((one) => isFar(one.clock))) return
+    this.count(kind)
     if (kind === 'clock-drift') {
       const rate = (random.fraction() - 0.5) * 2 * DRIFT_MAX
       this.#story.say(`clock-drift ${node.name} ${(rate * 100).toFixed(2)} %`)

@@ -49,7 +49,8 @@ export interface RunResult {
 const NOTICED_MS = 4000
 /** Everything that waits has ended by then, and every node that can has started. */
 const HEALED_WITHIN_MS = 60_000
-const CONVERGED_WITHIN_MS = 60_000
+/** Disks of a run may be slow, and a node that lost all fetches it from them block by block. */
+const CONVERGED_WITHIN_MS = 240_000
 const STOPPED_WITHIN_MS = 30_000
 /** What a stopped node may still have to run out. */
 const AFTER_STOP_MS = 15_000

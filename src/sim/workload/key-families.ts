@@ -29,10 +29,12 @@ const RECENT = 40
 const LARGE_BYTES = [500, 4000, 12_000]
 const MINUTE_MS = 60_000
 
-interface OwnKey {
-  readonly key: string
-  changes: number
+interface Look {
+  readonly context: string
+  readonly seen: readonly string[]
 }
+
+const LOOKS_KEPT = 5
 
 /** One client's part in each family. */
 export class KeyFamilies {
@@ -40,8 +42,10 @@ export class KeyFamilies {
   readonly #random: SimRandom
   /** The client deletes each of these once. */
   readonly #toDelete: string[] = []
-  readonly #toExpire: OwnKey[] = []
+  readonly #toExpire: string[] = []
   readonly #seen = new Map<string, string>()
+  /** The latest looks at each key; one may still write with the context of an old one. */
+  readonly #looks = new Map<string, Look[]>()
 
   constructor(shared: SharedKeys, random: SimRandom) {
     this.#shared = shared
@@ -146,22 +150,25 @@ export class KeyFamilies {
     return { commands: Array.from({ length: count }, () => command) }
   }
 
-  /** Looks, and then replaces what it has seen: whatever comes in between stays. */
+  /** Looks, and then replaces what it has seen, now or earlier: whatever came in between stays. */
   #siblings(): Plan {
     const family = 'sib'
     const key = this.#hotKey(family)
-    let shown: SimReply = null
+    const looks = this.#looks.get(key) ?? []
+    if (looks.length > 0 && this.#random.chance(0.3)) return this.#resolve(key, this.#random.pick(looks))
+    let latest: Look | null = null
     const look = single({ kind: 'look', family, key }, ['KV.SIBLINGS', key], 'QUORUM', (reply) => {
-      shown = reply
+      if (!Array.isArray(reply)) return
+      latest = { context: String((reply as readonly SimReply[])[1]), seen: valuesSeen(reply) }
+      this.#looks.set(key, [...looks.slice(1 - LOOKS_KEPT), latest])
     })
-    const then = (): Plan | null => {
-      if (!Array.isArray(shown)) return null
-      const context = String((shown as readonly SimReply[])[1])
-      const value = this.#value()
-      const draft: Draft = { kind: 'resolve', family, key, value, seen: valuesSeen(shown) }
-      return { commands: [single(draft, ['KV.SIBLINGS', key, 'RESOLVE', context, 'VALUE', value])] }
-    }
-    return { commands: [look], then }
+    return { commands: [look], then: () => (latest === null ? null : this.#resolve(key, latest)) }
+  }
+
+  #resolve(key: string, { context, seen }: Look): Plan {
+    const value = this.#value()
+    const draft: Draft = { kind: 'resolve', family: 'sib', key, value, seen }
+    return { commands: [single(draft, ['KV.SIBLINGS', key, 'RESOLVE', context, 'VALUE', value])] }
   }
 
   #deletion(): Plan {
@@ -186,14 +193,14 @@ export class KeyFamilies {
     const due = this.#toExpire.length > 3 ? this.#toExpire.shift() : undefined
     const ttlMs = this.#ttlMs()
     if (due !== undefined && random.chance(0.6)) {
-      const { key } = due
+      const key = due
       const persist = random.chance(0.3)
       if (persist) return { commands: [single({ kind: 'persist', family, key }, ['PERSIST', key])] }
       return { commands: [single({ kind: 'expire', family, key, ttlMs }, ['PEXPIRE', key, ttlMs])] }
     }
     const key = this.#newKey(family)
     const value = this.#value()
-    this.#toExpire.push({ key, changes: 0 })
+    this.#toExpire.push(key)
     const args = ['SET', key, value, 'PX', ttlMs]
     return { commands: [single({ kind: 'set', family, key, value, ttlMs }, args)] }
   }
