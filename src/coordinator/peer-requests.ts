@@ -107,7 +107,11 @@ export class PeerRequests {
     const record = start + messages.RECORD_HEAD_BYTES
     const reason = this.#faultOf(bytes, record, end, messages.listHashOf(bytes, start))
     if (reason !== 0) return refused(reason)
-    if (isHint && this.#isPurged(bytes, record)) return refused(messages.REASON_PURGED)
+    if (isHint) {
+      // Before it has been judged what others have purged may not be known (RULES P2, L4).
+      if (!this.#node.isServed(slotOfToken(this.#hash.token))) return refused(messages.REASON_STALE)
+      if (this.#isPurged(bytes, record)) return refused(messages.REASON_PURGED)
+    }
     if (!isFirst && this.#isAwaited(this.#hash.token)) return BEHIND_OTHERS
     try {
       if (this.#store.admit(end - record + ENTRY_ROOM_BYTES) === WRITE_LATER) return NEEDS_ROOM

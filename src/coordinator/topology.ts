@@ -49,10 +49,8 @@ export class Topology {
       const slot = ring.firstSlots[range]
       const home = ring.homeOf(slot, (member) => this.isFit(member) && this.serves(range, member))
       // Where all that could be home are still catching up, or cut off from most others, somebody has to be.
-      this.#homes[range] =
-        home === NOBODY
-          ? ring.homeOf(slot, (member) => this.#isFitAtNeed(member) && this.serves(range, member))
-          : home
+      const isAtNeed = (member: number): boolean => this.#isFitAtNeed(member) && this.serves(range, member)
+      this.#homes[range] = home === NOBODY ? ring.homeOf(slot, isAtNeed) : home
       let live = 0
       for (let place = 0; place < ring.replicas; place++) if (this.isLive(ring.memberAt(slot, place))) live++
       this.#liveReplicas[range] = live

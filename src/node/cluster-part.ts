@@ -250,6 +250,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       stampLimit: () => this.#stampLimit(),
       witness: (hlc) => this.witness(hlc),
       gossipOldest: (bytes) => this.gossip.setOwn('OLDEST_HANDOFF', bytes),
+      isStale: (slot) => !this.topology.ranges.isCurrent(ring.rangeOfSlot[slot]),
       fitnessChanged: () => this.#refresh(),
     })
     this.keyspace = this.topology.isAlone ? null : this.#wholeKeyspace(env.random)

@@ -55,6 +55,8 @@ export interface HandoffWorld {
   settings(): ClusterConfig
   stampLimit(): number
   witness(hlc: number): void
+  /** Whether this node is stale for the slot's range, or not judged yet (RULES P2). */
+  isStale(slot: number): boolean
   /** All others are told of the oldest record that is held (RULES P1): its HLC as u53, no bytes for none. */
   gossipOldest(bytes: Uint8Array): void
   /** This node may be home now, or may not. */
@@ -279,7 +281,7 @@ export class HandoffPart implements MissedWrites {
       target: targetOf(id),
       isReady: () => this.#isReady(peer),
       listHash: (slot) => (ring.placeOf(slot, peer.member) === -1 ? null : ring.listHash(slot)),
-      isStale: () => false,
+      isStale: (slot) => this.#world.isStale(slot),
       flushMark: () => store.flushMark,
       send: (kind, listHash, bytes, start, end) =>
         kind === COPY

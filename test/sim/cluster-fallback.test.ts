@@ -3,7 +3,7 @@ import t from 'tap'
 import type { SimClient } from '../../src/sim/sim-client.js'
 import { SimCluster } from '../../src/sim/sim-cluster.js'
 import type { SimNode } from '../../src/sim/sim-node.js'
-import { NOTICED_MS, clientAt, fact, keysAt, listOf } from './cluster-world.js'
+import { NOTICED_MS, UNEXCHANGED, clientAt, fact, keysAt, listOf } from './cluster-world.js'
 
 const NODES = 6
 const KEYS = 20
@@ -19,7 +19,7 @@ interface Half {
 
 /** Six nodes, three of them dead. */
 async function half(seed: string, settings: Readonly<Record<string, string>> = {}): Promise<Half> {
-  const cluster = await SimCluster.started({ seed, nodes: NODES, settings })
+  const cluster = await SimCluster.started({ seed, nodes: NODES, settings: { ...UNEXCHANGED, ...settings } })
   const alive = cluster.nodes.slice(0, 3)
   const dead = cluster.nodes.slice(3)
   for (const node of dead) node.crash('lose-all')
@@ -78,6 +78,23 @@ t.test(
     t.equal(await sum(alive, cluster, 'cluster_handoffs_possible_losses'), 0)
   },
 )
+
+t.test('L5 each copy counts once, and all that were needed have to be taken', async (t) => {
+  const { cluster, alive, dead, client, keys } = await half('L5 all')
+  for (const key of keys) t.equal(await cluster.ask(client, 'KV.QUORUM', 'ALL', 'SET', key, 'kept'), 'OK')
+  await cluster.start(dead[0])
+  await cluster.run(20_000)
+  for (const key of keys) t.ok((await holders(cluster, key, 'kept')).length < 3)
+  t.ok((await sum(alive, cluster, 'cluster_fallback_copies')) >= 2 * KEYS, 'two of three are not enough')
+  // Of four that were up one does not live any more, nor what it held.
+  alive[1].crash('lose-all')
+  await cluster.start(dead[1], dead[2])
+  await cluster.run(20_000)
+  for (const key of keys) {
+    const list = listOf(cluster, key).filter((node) => node !== alive[1])
+    t.equal((await holders(cluster, key, 'kept')).length, list.length, key)
+  }
+})
 
 t.test('L5 without sloppy quorum such writes fail, and nothing is applied', async (t) => {
   const { cluster, alive, client, keys } = await half('L5 strict', { 'cluster.sloppy-quorum': 'no' })

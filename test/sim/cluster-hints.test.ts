@@ -7,6 +7,7 @@ import type { SimNode } from '../../src/sim/sim-node.js'
 import {
   UNREPAIRED,
   NOTICED_MS,
+  UNEXCHANGED,
   clientAt,
   clientsOf,
   fact,
@@ -14,6 +15,7 @@ import {
   keyAt,
   keysAt,
   listOf,
+  siblings,
 } from './cluster-world.js'
 
 const DELIVERED_MS = 60_000
@@ -71,7 +73,7 @@ async function drained(cluster: SimCluster): Promise<boolean> {
 }
 
 t.test('L4 a replica that was dead gets every write that it missed, without any read', async (t) => {
-  const cluster = await SimCluster.started({ seed: 'L4 dead' })
+  const cluster = await SimCluster.started({ seed: 'L4 dead', settings: UNEXCHANGED })
   const dead = cluster.nodes[2]
   const clients = clientsOf(cluster).slice(0, 2)
   const before = await write(t, cluster, clients, 'before', 50)
@@ -92,7 +94,7 @@ t.test('L4 a replica that was dead gets every write that it missed, without any 
 
 t.test('L4 writes under way when a replica dies reach it, too', async (t) => {
   for (let seed = 1; seed <= 5; seed++) {
-    const cluster = await SimCluster.started({ seed: `L4 under way ${seed}` })
+    const cluster = await SimCluster.started({ seed: `L4 under way ${seed}`, settings: UNEXCHANGED })
     const dead = cluster.nodes[2]
     const clients = clientsOf(cluster).slice(0, 2)
     const requests = Array.from({ length: 200 }, (_, i) => clients[i % 2].send('SET', `k${i}`, `v${i}`))
@@ -113,7 +115,7 @@ t.test('L4 writes under way when a replica dies reach it, too', async (t) => {
 
 t.test('L4 links that flap lose no hint', async (t) => {
   for (let seed = 1; seed <= 5; seed++) {
-    const cluster = await SimCluster.started({ seed: `L4 flapping ${seed}` })
+    const cluster = await SimCluster.started({ seed: `L4 flapping ${seed}`, settings: UNEXCHANGED })
     const [first, second, third] = cluster.nodes
     const clients = [first, second].map((node) => cluster.client(node))
     const acknowledged = new Map<string, string>()
@@ -142,7 +144,7 @@ t.test('L4 links that flap lose no hint', async (t) => {
 })
 
 t.test('L2 what a full disk refused comes when there is room again', async (t) => {
-  const cluster = await SimCluster.started({ seed: 'L2 full' })
+  const cluster = await SimCluster.started({ seed: 'L2 full', settings: UNEXCHANGED })
   const full = cluster.nodes[2]
   const clients = clientsOf(cluster).slice(0, 2)
   const value = 'x'.repeat(20_000)
@@ -166,10 +168,7 @@ t.test('L2 what a full disk refused comes when there is room again', async (t) =
 t.test(
   'L4 what a holder had not flushed dies with it, and nothing else; no client hears of it',
   async (t) => {
-    const cluster = await SimCluster.started({
-      seed: 'L4 holder',
-      settings: { 'cluster.anti-entropy-interval': '0' },
-    })
+    const cluster = await SimCluster.started({ seed: 'L4 holder', settings: UNEXCHANGED })
     const [holder, other, dead] = cluster.nodes
     const client = cluster.client(holder)
     dead.crash('lose-all')
@@ -199,7 +198,7 @@ t.test(
   'L4 a hint disk that is full or fails costs hints, which are counted, and no client anything',
   async (t) => {
     for (const code of ['ENOSPC', 'EIO']) {
-      const cluster = await SimCluster.started({ seed: `L4 ${code}` })
+      const cluster = await SimCluster.started({ seed: `L4 ${code}`, settings: UNEXCHANGED })
       const dead = cluster.nodes[2]
       const clients = clientsOf(cluster).slice(0, 2)
       dead.crash('lose-all')
@@ -223,7 +222,7 @@ t.test(
 t.test(
   'L4 V10 a conditional write becomes a hint with the own append of its home, a refused one never',
   async (t) => {
-    const cluster = await SimCluster.started({ seed: 'L4 V10' })
+    const cluster = await SimCluster.started({ seed: 'L4 V10', settings: UNEXCHANGED })
     const [home, second, third] = cluster.nodes
     const key = keyAt(cluster, home, second, third)
     const client = cluster.client(home)
@@ -244,6 +243,32 @@ t.test(
     await cluster.start(second, third)
     t.ok(await drained(cluster))
     t.same(await heldBy(cluster, key), ['6', '6', '6'])
+  },
+)
+
+t.test(
+  'L2 V10 a replica that refused what others took gets it with the own append of its home',
+  async (t) => {
+    const cluster = await SimCluster.started({ seed: 'L2 V10', settings: UNEXCHANGED })
+    const [home, second, third] = cluster.nodes
+    const key = keyAt(cluster, home, second, third)
+    const client = cluster.client(home)
+    t.equal(await cluster.ask(client, 'KV.QUORUM', 'ALL', 'SET', key, '10'), 'OK')
+    // The third node alone takes a write, and keeps it for itself.
+    const alone = await clientAt(cluster, third, 'ONE', 'ONE')
+    t.equal(await cluster.ask(alone, 'CONFIG', 'SET', 'hinted-handoff-enabled', 'no'), 'OK')
+    await cluster.run(1000)
+    cluster.isolate(third)
+    await cluster.run(NOTICED_MS)
+    t.equal(await cluster.ask(alone, 'SET', key, '20'), 'OK')
+    cluster.heal()
+    await cluster.run(NOTICED_MS)
+    t.same(await heldBy(cluster, key), ['10', '10', '20'])
+    t.equal(await cluster.ask(client, 'INCR', key), 11)
+    t.match(String(await cluster.ask(client, 'INFO', 'cluster')), /refused_by_peers:not-covered=1/)
+    await cluster.run(2000)
+    t.equal(await fact(cluster, home, 'cluster_handoffs_delivered'), 1)
+    t.same((await siblings(cluster, alone, key)).values.toSorted(), ['11', '20'])
   },
 )
 
@@ -268,7 +293,7 @@ t.test('L4 the bytes of a proposal that all refused reach nobody later', async (
 })
 
 t.test('P4 hints at or below a flush mark are gone with it', async (t) => {
-  const cluster = await SimCluster.started({ seed: 'P4 hints' })
+  const cluster = await SimCluster.started({ seed: 'P4 hints', settings: UNEXCHANGED })
   const [first, second, dead] = cluster.nodes
   const clients = clientsOf(cluster).slice(0, 2)
   dead.crash('lose-all')
@@ -288,7 +313,7 @@ t.test('P4 hints at or below a flush mark are gone with it', async (t) => {
 })
 
 t.test('L4 window and cap drop only hints whose records enough replicas have', async (t) => {
-  const settings = { 'cluster.max-hint-window': '60000' }
+  const settings = { ...UNEXCHANGED, 'cluster.max-hint-window': '60000' }
   const cluster = await SimCluster.started({ seed: 'L4 window', settings })
   const [home, second, third] = cluster.nodes
   const keys = keysAt(cluster, home, second, third)
@@ -313,7 +338,7 @@ t.test('L4 window and cap drop only hints whose records enough replicas have', a
 })
 
 t.test('L4 at the cap what enough replicas have is left to repair, and no client hears of it', async (t) => {
-  const settings = { 'cluster.max-hints-size-per-host': '1mb' }
+  const settings = { ...UNEXCHANGED, 'cluster.max-hints-size-per-host': '1mb' }
   const cluster = await SimCluster.started({ seed: 'L4 cap', settings })
   const dead = cluster.nodes[2]
   const clients = clientsOf(cluster).slice(0, 2)

@@ -8,8 +8,9 @@ import type { SimNode } from '../../src/sim/sim-node.js'
 
 /** After so long without a word a peer is taken for down, and links that were healed are up again. */
 export const NOTICED_MS = 4000
-/** Settings of a cluster in which a replica lacks what it missed until somebody reads it. */
-export const UNREPAIRED = { 'cluster.anti-entropy-interval': '0', 'cluster.hinted-handoff-enabled': 'no' }
+/** Settings of a cluster in which a replica gets what it missed by hints alone, and of one in which it does when somebody reads it. */
+export const UNEXCHANGED = { 'cluster.anti-entropy-interval': '0' }
+export const UNREPAIRED = { ...UNEXCHANGED, 'cluster.hinted-handoff-enabled': 'no' }
 
 export interface Siblings {
   readonly context: string

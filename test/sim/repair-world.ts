@@ -6,7 +6,7 @@ import { UNREPAIRED, fact } from './cluster-world.js'
 /** What a node logs for each range that becomes stale. */
 export const STALE_EVENT = 'a range is stale: it is rebuilt from its replicas'
 
-/** No hints, and no exchanges but those that a test asks for. */
+/** No background exchanges, and no hints: what a test asks for is all there is. */
 export const ON_DEMAND = UNREPAIRED
 
 export function repairFact(cluster: SimCluster, node: SimNode, name: string): Promise<number> {

@@ -153,6 +153,16 @@ t.test(
   },
 )
 
+t.test('L4 P2 a hint is not taken where the range is stale or not judged, a record is', async (t) => {
+  const world = await ReplicaWorld.started('hint while stale')
+  const link = world.link()
+  world.isServed = false
+  link.hint(encoded('a', [value(1, world.now, 'hint')]))
+  link.record(encoded('b', [value(1, world.now, 'record')]))
+  t.same(link.refused, [[1, messages.REASON_STALE]])
+  t.equal((await world.machine.get('b'))?.value, 'record')
+})
+
 t.test('P4 a record at or below the flush mark is refused, one that has newer siblings is not', async (t) => {
   const world = await ReplicaWorld.started('flush')
   const link = world.link()
