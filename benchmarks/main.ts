@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import { fileURLToPath } from 'node:url'
 import { textTable } from '../src/cli/text-table.js'
+import { antiEntropy } from './anti-entropy.js'
 import type { Benchmark, BenchmarkOptions } from './benchmark.js'
 import { beyondMemtable } from './beyond-memtable.js'
 import { engine } from './engine.js'
@@ -39,6 +40,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   quorumLatency,
   quorumPause,
   failover,
+  antiEntropy,
 ]
 const TURNS = 5
 const QUICK_TURNS = 2
@@ -56,6 +58,7 @@ OPTIONS
   --rate N           failover: requests a second
   --absence SECONDS  failover: how long the node is away
   --fill MB          failover: what is stored before a node is wiped
+  --keys N           anti-entropy: keys that are compared
   --only STORY,...   failover: some of its stories alone
 `
 
@@ -71,16 +74,16 @@ async function main(args: readonly string[]): Promise<number> {
       rate: { type: 'string' },
       absence: { type: 'string' },
       fill: { type: 'string' },
+      keys: { type: 'string' },
       only: { type: 'string', default: '' },
       help: { type: 'boolean', default: false },
     },
   })
   const chosen = BENCHMARKS.filter(({ name }) => positionals.includes(name) || positionals.includes('all'))
   const unknown = positionals.filter((name) => name !== 'all' && !BENCHMARKS.some((one) => one.name === name))
-  const [turns, rate, absence, fill] = [values.turns, values.rate, values.absence, values.fill].map(
-    wholeNumber,
-  )
-  const numbersAreWrong = [turns, rate, absence, fill].some(Number.isNaN)
+  const numbers = [values.turns, values.rate, values.absence, values.fill, values.keys].map(wholeNumber)
+  const [turns, rate, absence, fill, keys] = numbers
+  const numbersAreWrong = numbers.some(Number.isNaN)
   if (values.help || chosen.length === 0 || unknown.length > 0 || numbersAreWrong) {
     if (unknown.length > 0) console.error(`There is no benchmark "${unknown.join('", "')}".\n`)
     console.log(usage())
@@ -90,6 +93,7 @@ async function main(args: readonly string[]): Promise<number> {
     quick: values.quick,
     directory: values.dir,
     prototypes: existsSync(values.prototypes) ? values.prototypes : null,
+    keys,
     requestsPerSecond: rate,
     absenceSeconds: absence,
     fillMb: fill,

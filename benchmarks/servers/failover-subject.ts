@@ -122,7 +122,7 @@ function kindredKind(name: string, kind: ApplicationKind): SubjectKind {
     name,
     isPeer: false,
     async start(parent, network) {
-      const cluster = await KindredCluster.start(parent, 'everysec', network)
+      const cluster = await KindredCluster.start(parent, 'everysec', { network })
       const addresses = cluster.nodes.map(({ host, port, smartPort }) => {
         return { host, port: kind === 'cluster' ? smartPort : port }
       })

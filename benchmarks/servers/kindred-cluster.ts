@@ -32,6 +32,13 @@ export interface Clients {
 export type ClientKind = 'cluster clients' | 'plain, one node' | 'plain, spread'
 export const CLIENT_KINDS: readonly ClientKind[] = ['cluster clients', 'plain, one node', 'plain, spread']
 
+export interface KindredClusterOptions {
+  /** Each node is on a machine of its own there, node i on machine i. */
+  readonly network?: PrivateNetwork | null
+  /** Of section `cluster`. */
+  readonly settings?: Readonly<Record<string, string | number>>
+}
+
 const NODES = 3
 /** On a network of their own, each node has all ports. */
 const NETWORK_PORTS = [7001, 8001, 17001] as const
@@ -44,6 +51,7 @@ export function configurationOf(
   members: readonly ClusterNode[],
   directory: string,
   appendfsync: AppendFsync,
+  clusterSettings: Readonly<Record<string, string | number>> = {},
 ): string {
   const settings = {
     port: node.port,
@@ -60,6 +68,7 @@ export function configurationOf(
       replicas: NODES,
       'read-consistency': 'QUORUM',
       'write-consistency': 'QUORUM',
+      ...clusterSettings,
       members: members.map(({ name, host, port, smartPort, clusterPort }) => ({
         name,
         address: host,
@@ -92,19 +101,17 @@ export class KindredCluster {
     this.#network = network
   }
 
-  /**
-   * Resolves when every node takes writes and names a home for every slot. With a network each node is on a machine of its own
-   * there, node i on machine i.
-   */
+  /** Resolves when every node takes writes and names a home for every slot. */
   static async start(
     parent: string,
     appendfsync: AppendFsync,
-    network: PrivateNetwork | null = null,
+    options: KindredClusterOptions = {},
   ): Promise<KindredCluster> {
+    const { network = null, settings } = options
     const nodes = network === null ? await onFreePorts() : onMachines(network)
     const folder = temporaryFolder(parent, 'cluster')
     for (const node of nodes) {
-      const text = configurationOf(node, nodes, join(folder, node.name), appendfsync)
+      const text = configurationOf(node, nodes, join(folder, node.name), appendfsync, settings)
       writeFileSync(join(folder, `${node.name}.yaml`), text)
     }
     const servers = await Promise.all(nodes.map((_, i) => startNode(nodes, i, folder, network)))

@@ -56,9 +56,9 @@ export class RespClient {
     })
   }
 
-  /** The fields of INFO; missing ones are absent. */
-  async info(): Promise<ReadonlyMap<string, string>> {
-    const reply = await this.call('INFO')
+  /** The fields of INFO, or of a section of it; missing ones are absent. */
+  async info(...section: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const reply = await this.call('INFO', ...section)
     if (!Buffer.isBuffer(reply)) throw new Error(`INFO answered ${String(reply)}`)
     const lines = reply.toString().split('\r\n')
     return new Map(
