@@ -4,8 +4,8 @@
  * itself while clients of all three write and read.
  */
 import t from 'tap'
-import type { Test } from 'tap'
 import { ClusterHistory } from '../support/cluster-history.js'
+import { nothingIsMissing } from '../support/history-verdict.js'
 import { KindredCluster } from '../support/kindred-cluster.js'
 import type { ClusterNode } from '../support/kindred-cluster.js'
 import { until } from '../support/until.js'
@@ -30,16 +30,6 @@ async function rebuilt(node: ClusterNode): Promise<void> {
   )
 }
 
-async function nothingIsMissing(t: Test, cluster: KindredCluster, history: ClusterHistory): Promise<void> {
-  await cluster.linked()
-  await history.goesOn(cluster.nodes, A_WHILE)
-  await history.stop()
-  t.comment(history.summary())
-  t.same(await history.verdict(), { lost: [], phantoms: [], resurrected: [] })
-  t.same(history.staleReads, [], 'every read saw what had been acknowledged')
-  t.same(history.dishonest, [])
-}
-
 t.test('P2 each node loses its disk, one after the other, and nothing that was acknowledged', async (t) => {
   const cluster = await KindredCluster.start(t)
   const history = new ClusterHistory(cluster, 51)
@@ -55,7 +45,9 @@ t.test('P2 each node loses its disk, one after the other, and nothing that was a
     await rebuilt(node)
     history.gone.delete(node)
   }
-  await nothingIsMissing(t, cluster, history)
+  await cluster.linked()
+  await history.goesOn(cluster.nodes, A_WHILE)
+  await nothingIsMissing(t, history)
 })
 
 t.test('P2 an older copy of a directory brings nothing back and loses nothing', async (t) => {
@@ -77,5 +69,7 @@ t.test('P2 an older copy of a directory brings nothing back and loses nothing', 
   await until(`${node.name} says so`, () => node.said.includes('restored'))
   await rebuilt(node)
   history.gone.delete(node)
-  await nothingIsMissing(t, cluster, history)
+  await cluster.linked()
+  await history.goesOn(cluster.nodes, A_WHILE)
+  await nothingIsMissing(t, history)
 })

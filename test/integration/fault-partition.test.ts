@@ -5,6 +5,7 @@
 import t from 'tap'
 import type { Test } from 'tap'
 import { ClusterHistory } from '../support/cluster-history.js'
+import { nothingIsMissing } from '../support/history-verdict.js'
 import { KindredCluster } from '../support/kindred-cluster.js'
 import type { ClusterNode } from '../support/kindred-cluster.js'
 import { PrivateNetwork } from '../support/private-network.js'
@@ -30,11 +31,7 @@ async function allIsWellAfter(t: Test, cluster: KindredCluster, history: Cluster
   await cluster.linked()
   history.gone.clear()
   await history.goesOn(cluster.nodes, A_WHILE)
-  await history.stop()
-  t.comment(history.summary())
-  t.same(await history.verdict(), { lost: [], phantoms: [], resurrected: [] })
-  t.same(history.staleReads, [], 'every read saw what had been acknowledged')
-  t.same(history.dishonest, [])
+  await nothingIsMissing(t, history)
   t.ok(history.exactCounters > 0, `${history.exactCounters} counters were exact`)
 }
 

@@ -4,6 +4,7 @@
  */
 import t from 'tap'
 import { ClusterHistory } from '../support/cluster-history.js'
+import { nothingIsMissing } from '../support/history-verdict.js'
 import { KindredCluster } from '../support/kindred-cluster.js'
 import type { ClusterNode } from '../support/kindred-cluster.js'
 import { PrivateNetwork } from '../support/private-network.js'
@@ -66,11 +67,7 @@ for (const [seed, { title, begin, end }] of FAULTS.entries()) {
       await history.goesOn(cluster.nodes, A_WHILE)
       history.gone.delete(node)
     }
-    await history.stop()
-    t.comment(history.summary())
-    t.same(await history.verdict(), { lost: [], phantoms: [], resurrected: [] })
-    t.same(history.staleReads, [], 'every read saw what had been acknowledged')
-    t.same(history.dishonest, [])
+    await nothingIsMissing(t, history)
     t.ok(history.exactCounters > 0, `${history.exactCounters} counters were exact`)
   })
 }
