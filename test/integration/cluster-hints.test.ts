@@ -3,6 +3,7 @@
  * without a single read.
  */
 import { statSync } from 'node:fs'
+import { open } from 'lmdb'
 import t from 'tap'
 import { KindredCluster } from '../support/kindred-cluster.js'
 import type { ClusterNode } from '../support/kindred-cluster.js'
@@ -60,6 +61,14 @@ async function numberOf(node: ClusterNode, name: string): Promise<number> {
   return Number((await node.info()).get(name))
 }
 
+/** What another process finds in the node's handoff store. */
+function entriesOf({ directory }: ClusterNode): number {
+  const database = open({ path: `${directory}/handoffs.lmdb`, readOnly: true, keyEncoding: 'binary' })
+  const count = database.getKeysCount()
+  void database.close()
+  return count
+}
+
 async function handedOver(nodes: readonly ClusterNode[]): Promise<void> {
   for (const node of nodes) {
     const isDone = async (): Promise<boolean> => {
@@ -92,7 +101,12 @@ t.test('L4 a node that was killed under load has every acknowledged write when i
     t.ok(statSync(`${node.directory}/handoffs.lmdb`).size > 100_000, 'in LMDB')
   }
   // What a holder has written outlives it.
-  const hints = await numberOf(first, 'cluster_hints')
+  let seen = 0
+  const hints = await until('all of them are in the file', async () => {
+    const before = seen
+    seen = entriesOf(first)
+    return seen === before && seen === (await numberOf(first, 'cluster_hints')) ? seen : null
+  })
   await first.kill9()
   await first.startAgain()
   t.equal(await numberOf(first, 'cluster_hints'), hints, 'they are counted again')
