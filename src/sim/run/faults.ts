@@ -126,21 +126,24 @@ export class Faults {
     return this.#copies.has(node)
   }
 
-  /** Flips a bit somewhere in a file of the node's directory; false when it has no file with bytes. */
-  flipBit(node: SimNode): boolean {
+  /** Flips some bits in a file of the node's directory, which it may have to read in its next start. */
+  flipBits(node: SimNode): void {
+    const random = this.#random
     const { disk } = node
     const paths = disk.paths.filter((path) => /\.(log|table)$/.test(path))
-    if (paths.length === 0) return false
-    const path = this.#random.pick(paths)
+    if (paths.length === 0) return
+    const path = random.pick(paths)
     const file = disk.open(path, 'read')
     const sizeBytes = disk.sizeBytes(file)
     disk.close(file)
-    if (sizeBytes === 0) return false
-    const offset = this.#random.below(sizeBytes)
-    disk.flipBit(path, offset, this.#random.below(8))
+    if (sizeBytes === 0) return
     this.count('bit-flip')
-    this.#story.say(`bit-flip ${node.name} ${path} @${offset}`)
-    return true
+    for (let left = random.between(1, 3); left > 0; left--) {
+      const offset = random.below(sizeBytes)
+      disk.flipBit(path, offset, random.below(8))
+      this.#story.say(`bit-flip ${node.name} ${path} @${offset} of ${sizeBytes}`)
+    }
+    if (random.chance(0.5)) this.#crash(node, 'keep-all', 'crash-keep-all')
   }
 
   /** All nodes lose power, or sleep, for a time in which nothing else happens. */

@@ -46,7 +46,9 @@ const GROUPS: readonly (readonly FaultKind[])[] = [
   ['slow-disk'],
 ]
 /** Each is one in several runs: they cost a safety phase its quiet. */
-const INTERLUDES: readonly FaultKind[] = ['wipe', 'restore', 'blackout', 'sleep']
+const INTERLUDES: readonly FaultKind[] = ['wipe', 'restore', 'bit-flip', 'blackout', 'sleep']
+/** What nobody reads has to be found damaged in a run's time, too. */
+const SCRUBBED = { 'storage.scrub-interval': '5' }
 const FAMILIES = ['once', 'once', 'reg', 'reg', 'chain', 'nx', 'cnt', 'sib', 'sib', 'del', 'ttl']
 
 export function runOptions(
@@ -94,7 +96,10 @@ function anyOptions(seed: number | string, random: SimRandom, safetyMs: number):
     diskDelayMsMax: random.pick([0.3, 2, 8]),
     readsEagerly: random.chance(0.5),
     hasTinyStorage: random.chance(0.7),
-    settings: { 'cluster.anti-entropy-interval': random.pick(['3000', '30000', '600000']) },
+    settings: {
+      'cluster.anti-entropy-interval': random.pick(['3000', '30000', '600000']),
+      ...SCRUBBED,
+    },
     stampMs: hasClocks ? WRONG_CLOCK_STAMP_MS : STAMP_MS,
   }
 }
@@ -139,7 +144,7 @@ const PROFILES: Readonly<Record<string, Profile>> = {
       ...{ clients: 7, smartClients: 0, thinkMsMax: 500, otherLevels: 0, epochs: 100, flushChance: 0 },
       families: ['sib'],
     },
-    settings: { 'cluster.anti-entropy-interval': '600000' },
+    settings: { ...SCRUBBED, 'cluster.anti-entropy-interval': '600000' },
     stampMs: STAMP_MS,
   },
   partitions: {
@@ -172,7 +177,15 @@ const PROFILES: Readonly<Record<string, Profile>> = {
     faults: { kinds: ['crash-keep-all', 'pause'], everyMs: 1500, lastsMs: 500 },
     interludes: ['blackout', 'sleep', 'blackout', 'sleep'],
     workload: { flushChance: 0, thinkMsMax: 80 },
-    settings: { 'cluster.anti-entropy-interval': '3000' },
+    settings: { ...SCRUBBED, 'cluster.anti-entropy-interval': '3000' },
+    stampMs: STAMP_MS,
+  },
+  damage: {
+    nodes: 3,
+    faults: { kinds: ['crash-keep-all', 'crash-lose-all', 'pause'], everyMs: 1500, lastsMs: 400 },
+    interludes: ['bit-flip', 'wipe', 'bit-flip', 'restore', 'bit-flip'],
+    hasTinyStorage: true,
+    workload: { flushChance: 0, thinkMsMax: 20, families: ['once', 'once', 'del', 'ttl', 'sib'] },
     stampMs: STAMP_MS,
   },
   cold: {

@@ -163,7 +163,7 @@ export class Simulation {
     await this.cluster.run(this.#random.fraction() * 100)
     for (let attempt = 0; attempt < 20; attempt++) {
       if (await this.#mayLose(victim)) {
-        if (kind === 'bit-flip') this.faults.flipBit(victim)
+        if (kind === 'bit-flip') this.faults.flipBits(victim)
         else this.faults.lose(victim, kind as 'wipe' | 'restore')
         return
       }

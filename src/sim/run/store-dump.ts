@@ -16,6 +16,7 @@ import { RepairState } from '../../repair/repair-state.js'
 import { slotOf } from '../../ring/slot.js'
 import { TOKEN_END } from '../../ring/token.js'
 import { InlineJobs } from '../../storage/jobs/inline-jobs.js'
+import { CorruptionError } from '../../storage/corruption-error.js'
 import { Store } from '../../storage/store.js'
 import type { CrashMode } from '../disk/sim-file.js'
 import { EventQueue, microtasks } from '../event-queue.js'
@@ -48,6 +49,8 @@ export interface StoreDump {
   readonly horizonMs: (key: string) => number
 }
 
+const DAMAGED_BLOCKS_MAX = 1000
+const PAUSE_MS = 10
 const PAGE = { visits: 1024, entries: 4096 }
 
 /**
@@ -87,7 +90,7 @@ export async function dumpStore(
   )
   await driven(
     queue,
-    walkAll(store, (bytes, record) => keep(bytes, record)),
+    walkAll(store, () => new Promise((resolve) => clock.after(PAUSE_MS, resolve)), keep),
   )
   const { flushMark } = store
   await driven(queue, store.close())
@@ -107,7 +110,12 @@ export async function dumpStore(
   }
 }
 
-async function walkAll(store: Store, visit: (bytes: Buffer, record: number) => void): Promise<void> {
+async function walkAll(
+  store: Store,
+  pause: () => Promise<void>,
+  visit: (bytes: Buffer, record: number) => void,
+): Promise<void> {
+  let patience = DAMAGED_BLOCKS_MAX
   const cold = new ColdBlocks(store)
   let held: BlockLoad | null = null
   try {
@@ -125,7 +133,10 @@ async function walkAll(store: Store, visit: (bytes: Buffer, record: number) => v
       if (next === -1) {
         const before: BlockLoad | null = held
         held = await new Promise<BlockLoad>((resolve) => cold.startLoads(resolve, before))
-        if (held.error !== null) throw held.error
+        // A damaged table is taken out, and what else there is tells what the disk has.
+        if (held.error === null) continue
+        if (!(held.error instanceof CorruptionError) || --patience === 0) throw held.error
+        await pause()
         continue
       }
       for (const record of page) visit(record, 0)

@@ -162,7 +162,9 @@ export class KeyFamilies {
       latest = { context: String((reply as readonly SimReply[])[1]), seen: valuesSeen(reply) }
       this.#looks.set(key, [...looks.slice(1 - LOOKS_KEPT), latest])
     })
-    return { commands: [look], then: () => (latest === null ? null : this.#resolve(key, latest)) }
+    // Who only looks makes a value known without replacing it.
+    const goesOn = this.#random.chance(0.5)
+    return { commands: [look], then: () => (latest === null || !goesOn ? null : this.#resolve(key, latest)) }
   }
 
   #resolve(key: string, { context, seen }: Look): Plan {
