@@ -73,3 +73,25 @@ t.test('R3 a command on the whole keyspace is a barrier at any level', async (t)
     t.same(await cluster.replies(requests), ['OK', [key], 1, []])
   }
 })
+
+t.test(
+  'W3 R2 a request that queues up for a key whose last write the log has lost is answered',
+  async (t) => {
+    const cluster = await SimCluster.started({ seed: 'log lost' })
+    const [home] = cluster.nodes
+    const key = keyAt(cluster, home)
+    const writer = cluster.client(home)
+    const reader = cluster.client(home)
+    home.disk.failAt(1, 'EIO', 'sync')
+    const write = writer.send('SET', key, 'value')
+    await cluster.until(() => write.isDone)
+    // KEYS is a barrier: what follows is looked up in advance, while it waits for other nodes.
+    const [, read] = await cluster.replies(
+      reader.pipeline([
+        ['KEYS', 'none'],
+        ['GET', key],
+      ]),
+    )
+    t.match(read, /^-|^value$/, 'by others, who have it, or with an error')
+  },
+)
