@@ -3,7 +3,8 @@
  * was given any address arrives there by itself.
  *
  *     SLOTS    who serves a slot *now*: its home first, then the other replicas that are live. Slots that nobody serves are
- *              left out. Clients route by it, and MOVED says the same.
+ *              left out. Clients route by it, and MOVED says the same. A node that reaches too few others to be of use names the
+ *              next replica first, which is home on the other side.
  *     SHARDS   who holds a slot by the ring: groups of slots with equal preference lists, first member `master`. Which of
  *              them are live is said beside it.
  *     NODES    who owns a slot by the ring: every node is a `master` of its primary slots, and the lines are the same on all
@@ -28,7 +29,7 @@ interface ServedRange extends SlotRange {
 export function servedRanges(cluster: ClusterView): readonly ServedRange[] {
   const served: ServedRange[] = []
   for (const { firstSlot, lastSlot, list } of cluster.ring.ranges()) {
-    const home = cluster.homeOf(firstSlot)
+    const home = cluster.namedHomeOf(firstSlot)
     if (home === NOBODY) continue
     const others = list.filter((member) => member !== home && cluster.stateOf(member) !== 'down')
     const servers = [home, ...others]

@@ -31,6 +31,8 @@ export interface ClusterView {
   readonly handoffTotals: HandoffTotals
   /** Index of the member that is home of the slot as this node sees it, -1 when no replica is live and fit. */
   homeOf(slot: number): number
+  /** The same, for cluster clients: another replica where this node is home only because it reaches too few others. */
+  namedHomeOf(slot: number): number
   /** Facts of the connections with a member, in both directions, as far as there are any. Empty for this node. */
   linksOf(member: number): readonly LinkFacts[]
   /** The levels that hold for requests of a connection that has not set its own, unless the key's prefix has others. */

@@ -159,6 +159,21 @@ export class Coordinator {
     return this.topology.liveReplicas(slot) + this.topology.fallbackPeers(slot).length >= needed
   }
 
+  /**
+   * Whom cluster clients are sent to with the slot: its home. But a node that is its home because it reaches too few others, for
+   * reads at `readLevel` as for writes at `writeLevel`, names the next replica instead: on the other side of a partition that
+   * one is home. A client that it kept would get nothing but errors, and a client's map of slots from here would lead all there.
+   */
+  namedHomeOf(slot: number, readLevel: Level, writeLevel: Level): number {
+    const { topology } = this
+    const home = topology.homeOf(slot)
+    if (home !== topology.self) return home
+    const { replicas } = topology.ring
+    const [toRead, toWrite] = [required(readLevel, replicas), required(writeLevel, replicas)]
+    const isOfUse = topology.liveReplicas(slot) >= Math.min(toRead, toWrite) || this.reaches(slot, toWrite)
+    return isOfUse ? home : topology.replicaBeside(slot)
+  }
+
   /** RULES L5: fewer replicas live than are needed, so others keep the records for those that do not; `wanted` have to take them. */
   #sendFallbacks(operation: Operation, listHash: number, wanted: number): void {
     const { journal } = this.keyspace

@@ -84,6 +84,12 @@ export class Topology {
     return this.#homes[this.ring.rangeOfSlot[slot]]
   }
 
+  /** The first replica of the slot that is another node; this one where there is none. */
+  replicaBeside(slot: number): number {
+    const first = this.ring.memberAt(slot, 0)
+    return first === this.self && this.ring.replicas > 1 ? this.ring.memberAt(slot, 1) : first
+  }
+
   /** Replicas of the slot that are live, this node included. */
   liveReplicas(slot: number): number {
     return this.#liveReplicas[this.ring.rangeOfSlot[slot]]

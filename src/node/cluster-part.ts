@@ -406,6 +406,10 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     return this.topology.homeOf(slot)
   }
 
+  namedHomeOf(slot: number): number {
+    return this.coordinator.namedHomeOf(slot, this.config.readLevel, this.config.writeLevel)
+  }
+
   /** Where cluster clients find a member. */
   smartAddress(member: number): { readonly address: string; readonly port: number } {
     const { address, smartPort } = this.members[member]

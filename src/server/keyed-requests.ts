@@ -122,7 +122,7 @@ export class KeyedRequests implements Runner {
     routing.of(command, bytes, offsets, argc)
     const { slot } = routing
     if (connection.listener === 'smart') {
-      const elsewhere = this.#redirection(command, connection)
+      const elsewhere = this.#redirection(command, connection, first)
       if (elsewhere !== null) return this.#refuse(elsewhere)
     }
     if (routing.keys > 1 && !(routing.isOneSlot && command.split === 'ok')) {
@@ -160,16 +160,28 @@ export class KeyedRequests implements Runner {
   }
 
   /** What sends a cluster client elsewhere with the request of #routing; null when it is right here. */
-  #redirection(command: Command, connection: Connection): string | null {
+  #redirection(command: Command, connection: Connection, first: number): string | null {
     const { slot, isOneSlot } = this.#routing
     if (!isOneSlot) return CROSS_SLOT
     const topology = this.#topology
-    const home = topology.homeOf(slot)
+    const { readLevel, writeLevel } = this.#settings()
+    const home = this.#coordinator.namedHomeOf(slot, readLevel, writeLevel)
     if (home === topology.self) return null
+    if (topology.homeOf(slot) === topology.self && this.#isReached(command, connection, first)) return null
     if (command.isReadOnly && connection.readsFromReplicas && topology.servesHere(slot)) return null
     if (home === NOBODY) return SLOT_NOT_SERVED
     const { address, port } = this.#smartAddress(home)
     return movedText(slot, address, port)
+  }
+
+  /** Whether this node reaches as many replicas as the request of #routing needs, which has a level of its own perhaps. */
+  #isReached(command: Command, connection: Connection, first: number): boolean {
+    const { bytes, offsets, argc } = this.#request
+    const effect = effectOf(command, bytes, offsets, argc)
+    const { replicas } = this.#topology.ring
+    const level = this.#levelOf(effect !== 'read', connection, first)
+    const needed = required(effect === 'conditional' ? proposalLevel(level, replicas) : level, replicas)
+    return needed <= this.#topology.liveReplicas(this.#routing.slot)
   }
 
   /** An operation whose turn has come. */

@@ -2,6 +2,8 @@
  * Nodes on machines of their own whose network fails: packets vanish both ways, one way, or between two of three, and nobody is
  * told. Whoever reaches a quorum goes on; errors are honest; nothing acknowledged is missing once everybody reaches everybody again.
  */
+import { once } from 'node:events'
+import { Cluster } from 'ioredis'
 import t from 'tap'
 import type { Test } from 'tap'
 import { ClusterHistory } from '../support/cluster-history.js'
@@ -95,3 +97,25 @@ t.test('two nodes that are linked only through the third go on, all three', { sk
   await history.goesOn(cluster.nodes, A_WHILE)
   await allIsWellAfter(t, cluster, history)
 })
+
+t.test(
+  'a cluster client that reaches all nodes is sent on by the one that is cut off',
+  { skip },
+  async (t) => {
+    const cluster = await start(t)
+    const [one, two, three] = cluster.nodes
+    const addresses = cluster.nodes.map(({ host, smartPort }) => ({ host, port: smartPort }))
+    const client = new Cluster(addresses, { redisOptions: { maxRetriesPerRequest: null } })
+    client.on('error', () => {})
+    t.teardown(() => client.disconnect())
+    await once(client, 'ready')
+    const keys = Array.from({ length: 200 }, (_, i) => `sent on:${i}`)
+    await Promise.all(keys.map((key) => client.set(key, 'before')))
+    cluster.partition([one])
+    await takenForDown([two, three], one)
+    await takenForDown([one], two)
+    await takenForDown([one], three)
+    t.same(new Set(await Promise.all(keys.map((key) => client.set(key, 'during')))), new Set(['OK']))
+    t.same(new Set(await Promise.all(keys.map((key) => client.get(key)))), new Set(['during']))
+  },
+)

@@ -4,6 +4,8 @@ import { SimCluster } from '../../src/sim/sim-cluster.js'
 import type { SimNode } from '../../src/sim/sim-node.js'
 import { NOTICED_MS, clientAt, clientsOf, fact, heldBy, keyAt, keysAt, siblings } from './cluster-world.js'
 
+const SMART_PORT = 8001
+
 interface Ailment {
   readonly what: string
   /** Makes the node unfit to be home, and says how that ends. */
@@ -201,3 +203,32 @@ t.test(
     t.same((await siblings(cluster, cluster.client(third), next)).values, ['1'])
   },
 )
+
+t.test('cluster clients of a node that reaches nobody are sent to those who go on', async (t) => {
+  const cluster = await SimCluster.started({ seed: 'sent on' })
+  const [cut, second, third] = cluster.nodes
+  const own = keysAt(cluster, cut, second)
+  const other = keyAt(cluster, third)
+  cluster.isolate(cut)
+  await cluster.run(NOTICED_MS)
+  const smart = cluster.client(cut, SMART_PORT)
+  for (const [key, home] of [
+    [own.next().value, second],
+    [other, third],
+  ] as const) {
+    const moved = String(await cluster.ask(smart, 'SET', key, '1'))
+    t.match(moved, /^-MOVED \d+ /)
+    t.equal(moved.split(' ')[2], `${home.address}:${SMART_PORT}`)
+    t.equal(await cluster.ask(cluster.client(home, SMART_PORT), 'SET', key, '1'), 'OK', 'which takes it')
+  }
+  const slots = (await cluster.ask(smart, 'CLUSTER', 'SLOTS')) as [number, number, [string, number]][]
+  t.notOk(
+    slots.some(([, , [address]]) => address === cut.address),
+    'nor does it name itself in CLUSTER SLOTS',
+  )
+  await cluster.ask(smart, 'KV.QUORUM', 'READ', 'ONE', 'WRITE', 'ONE')
+  t.equal(await cluster.ask(smart, 'SET', own.next().value, '1'), 'OK', 'at ONE it is of use itself')
+  cluster.heal()
+  await cluster.run(NOTICED_MS)
+  t.equal(await cluster.ask(cluster.client(cut, SMART_PORT), 'SET', own.next().value, '1'), 'OK')
+})

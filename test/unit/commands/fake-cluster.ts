@@ -141,6 +141,10 @@ export class FakeCluster implements ClusterView {
     )
   }
 
+  namedHomeOf(slot: number): number {
+    return this.homeOf(slot)
+  }
+
   linksOf(member: number): readonly LinkFacts[] {
     return this.links.get(member) ?? []
   }
