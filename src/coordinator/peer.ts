@@ -81,7 +81,12 @@ export class Peer implements PeerLinkUser {
     return this.staleBits.length === 0 || !hasRangeBit(this.staleBits, range)
   }
 
-  /** As isFit, where nobody else is: a member that is catching up (RULES H1), or reaches few others, included. */
+  /** As isFit, where nobody else is: a member that is catching up (RULES H1) included. */
+  get isFitBehind(): boolean {
+    return this.isLive && (this.link.fitness & ~CATCHING_UP) === 0
+  }
+
+  /** As isFitBehind, where nobody else is: a member that reaches few others included. */
   get isFitAtNeed(): boolean {
     return this.isLive && (this.link.fitness & ~(CATCHING_UP | ISOLATED)) === 0
   }

@@ -47,14 +47,21 @@ export class Topology {
     const { ring } = this
     for (let range = 0; range < ring.rangeCount; range++) {
       const slot = ring.firstSlots[range]
-      const home = ring.homeOf(slot, (member) => this.isFit(member) && this.serves(range, member))
-      // Where all that could be home are still catching up, or cut off from most others, somebody has to be.
-      const isAtNeed = (member: number): boolean => this.#isFitAtNeed(member) && this.serves(range, member)
-      this.#homes[range] = home === NOBODY ? ring.homeOf(slot, isAtNeed) : home
+      this.#homes[range] = this.#chooseHome(range, slot)
       let live = 0
       for (let place = 0; place < ring.replicas; place++) if (this.isLive(ring.memberAt(slot, place))) live++
       this.#liveReplicas[range] = live
     }
+  }
+
+  /** Where all that could be home are still catching up, or then cut off from most others, somebody has to be. */
+  #chooseHome(range: number, slot: number): number {
+    const first = (isFit: (member: number) => boolean): number =>
+      this.ring.homeOf(slot, (member) => isFit(member) && this.serves(range, member))
+    const home = first((member) => this.isFit(member))
+    if (home !== NOBODY) return home
+    const behind = first((member) => this.peers[member]?.isFitBehind ?? this.#selfIsFit)
+    return behind !== NOBODY ? behind : first((member) => this.#isFitAtNeed(member))
   }
 
   isLive(member: number): boolean {
