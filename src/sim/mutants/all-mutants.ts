@@ -81,7 +81,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     profile: 'restarts',
-    seconds: 40,
+    seconds: 20,
   },
   {
     name: 'winner-repaired',

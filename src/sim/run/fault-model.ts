@@ -18,6 +18,8 @@ export const FAULT_KINDS = [
   'crash-random',
   /** The process dies, the kernel lives on. */
   'crash-keep-all',
+  /** Its disk hangs, others go on with what it sends, and then its power goes. */
+  'crash-hanging',
   /** Some other nodes are asked to stop in order. */
   'stop',
   'pause',

@@ -25,6 +25,8 @@ export interface FaultOptions {
 const SLOW_DISK_MS = 200
 const SLOW_LINK_MS = 150
 const USUAL_DISK_MS = 2
+const HANGING_DISK_MS = 2000
+const HANGS_MS = 100
 const FLAPS = 8
 const JUMPS_MS = [-3_600_000, -5000, -400, 300, 2000, 60_000, 3_600_000]
 const DRIFT_MAX = 0.02
@@ -203,6 +205,8 @@ export class Faults {
         return this.#crash(node, 'random', kind)
       case 'crash-keep-all':
         return this.#crash(node, 'keep-all', kind)
+      case 'crash-hanging':
+        return this.#crashHanging(node)
       case 'stop':
         return this.#stop(node)
       case 'pause':
@@ -250,6 +254,16 @@ export class Faults {
     this.#story.say(`${kind} ${node.name}`)
     this.#powerOff(node, mode)
     this.#later(() => this.#startIfDown(node))
+  }
+
+  #crashHanging(node: SimNode): void {
+    if (this.#down.has(node)) return
+    this.#story.say(`the disk of ${node.name} hangs`)
+    const { disk } = node
+    disk.delayMsMax = HANGING_DISK_MS
+    this.#later(() => {
+      if (node.disk === disk) this.#crash(node, 'lose-all', 'crash-hanging')
+    }, HANGS_MS)
   }
 
   #powerOff(node: SimNode, mode: CrashMode): void {

@@ -36,7 +36,7 @@ const WRONG_CLOCK_STAMP_MS = 1500
 
 /** Kinds by how often a run that has any of a group has them. */
 const GROUPS: readonly (readonly FaultKind[])[] = [
-  ['crash-lose-all', 'crash-random', 'crash-keep-all', 'crash-lose-all', 'stop'],
+  ['crash-lose-all', 'crash-random', 'crash-keep-all', 'crash-hanging', 'stop'],
   ['pause', 'pause'],
   ['partition-whole', 'partition-whole', 'partition-partial', 'partition-bridge', 'partition-one-way'],
   ['flapping', 'break', 'client-break'],
@@ -137,14 +137,14 @@ const PROFILES: Readonly<Record<string, Profile>> = {
   },
   amnesia: {
     nodes: 3,
-    faults: { kinds: ['crash-lose-all'], everyMs: 200, lastsMs: 60 },
+    faults: { kinds: ['crash-hanging'], everyMs: 600, lastsMs: 300 },
     interludes: [],
-    diskDelayMsMax: 60,
+    diskDelayMsMax: 1,
     workload: {
-      ...{ clients: 7, smartClients: 0, thinkMsMax: 500, otherLevels: 0, epochs: 100, flushChance: 0 },
+      ...{ clients: 7, smartClients: 0, thinkMsMax: 60, otherLevels: 0, epochs: 100, flushChance: 0 },
       families: ['sib'],
     },
-    settings: { ...SCRUBBED, 'cluster.anti-entropy-interval': '600000' },
+    settings: { ...SCRUBBED, 'cluster.anti-entropy-interval': '0' },
     stampMs: STAMP_MS,
   },
   partitions: {
