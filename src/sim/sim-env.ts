@@ -12,6 +12,12 @@ import { SimHandoffMedium } from './sim-handoff-store.js'
 import { SimLog } from './sim-log.js'
 import { SimRandom } from './sim-random.js'
 
+/** Both lie in the data directory. */
+export interface DiskContents {
+  readonly disk: SimDisk
+  readonly handoffs: SimHandoffMedium
+}
+
 type DiskSettings = Omit<SimDiskOptions, 'random' | 'clock'>
 
 export class SimEnv {
@@ -50,17 +56,28 @@ export class SimEnv {
   }
 
   /**
-   * Ends this world and returns the next one; `random` decides what a random crash keeps. `from`: the disk that the machine has
-   * from then on, an empty one or an older copy, instead of its own.
+   * Ends this world and returns the next one; `random` decides what a random crash keeps. `from`: what the machine has on its
+   * disk from then on, instead of its own.
    */
-  reboot(mode: CrashMode, random?: SimRandom, from: SimDisk = this.disk): SimEnv {
+  reboot(mode: CrashMode, random?: SimRandom, from: DiskContents = this): SimEnv {
     this.clock.stop()
     const clock = new SimClock(this.queue, this.clock)
-    const disk = from.clone(clock)
+    const disk = from.disk.clone(clock)
     this.disk.powerOff()
     disk.crash(mode, random)
-    if (mode === 'keep-all') this.handoffs.keepAll()
-    else this.handoffs.crash(mode === 'lose-all' ? undefined : random)
-    return new SimEnv(this.random.fork('reboot'), this.queue, clock, disk, this.handoffs)
+    const handoffs = from === this ? this.handoffs : from.handoffs.copy()
+    if (mode === 'keep-all') handoffs.keepAll()
+    else handoffs.crash(mode === 'lose-all' ? undefined : random)
+    return new SimEnv(this.random.fork('reboot'), this.queue, clock, disk, handoffs)
+  }
+
+  /** As they are now, for a later reboot. */
+  copyDisk(): DiskContents {
+    return { disk: this.disk.clone(), handoffs: this.handoffs.copy() }
+  }
+
+  /** A new disk. */
+  emptyDisk(): DiskContents {
+    return { disk: new SimDisk({ random: this.random, clock: this.clock }), handoffs: new SimHandoffMedium() }
   }
 }

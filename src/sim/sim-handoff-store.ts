@@ -33,6 +33,14 @@ export class SimHandoffMedium {
     return this.#visible.size
   }
 
+  /** Another medium with what is visible on this one. */
+  copy(): SimHandoffMedium {
+    const copy = new SimHandoffMedium()
+    copy.#durable = new Map(this.#visible)
+    copy.#visible = new Map(this.#visible)
+    return copy
+  }
+
   /** For a node on this machine. */
   open(clock: SimClock): HandoffStore {
     return new SimHandoffStore(this, clock)

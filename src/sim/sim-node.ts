@@ -10,8 +10,8 @@ import { InlineJobs } from '../storage/jobs/inline-jobs.js'
 import { assert } from '../util/assert.js'
 import type { CrashMode } from './disk/sim-file.js'
 import type { SimClock } from './sim-clock.js'
-import { SimDisk } from './sim-disk.js'
-import type { SimEnv } from './sim-env.js'
+import type { SimDisk } from './sim-disk.js'
+import type { DiskContents, SimEnv } from './sim-env.js'
 import type { SimHandoffMedium } from './sim-handoff-store.js'
 import type { SimLog } from './sim-log.js'
 import type { SimHost, SimNetwork } from './sim-network.js'
@@ -124,18 +124,21 @@ export class SimNode {
     this.#restartMachine(mode)
   }
 
-  /** As a crash, and the disk is another one afterwards: an empty one, or an older copy of its own. */
-  crashOnto(disk: SimDisk | 'empty'): void {
+  /** As a crash, and what is on the disk is something else afterwards: nothing, or what was there when it was copied. */
+  crashOnto(contents: DiskContents | 'nothing'): void {
     this.#host.kill()
-    const { random, clock } = this.#env
-    this.#restartMachine('random', disk === 'empty' ? new SimDisk({ random, clock }) : disk)
+    this.#restartMachine('random', contents === 'nothing' ? this.#env.emptyDisk() : contents)
   }
 
-  #restartMachine(mode: CrashMode, disk?: SimDisk): void {
+  copyDisk(): DiskContents {
+    return this.#env.copyDisk()
+  }
+
+  #restartMachine(mode: CrashMode, contents?: DiskContents): void {
     this.#running = null
     this.#life++
     this.#pastTraces = this.diskHash
-    this.#env = this.#env.reboot(mode, this.#env.random.fork('crash'), disk)
+    this.#env = this.#env.reboot(mode, this.#env.random.fork('crash'), contents)
     this.#host = this.#network.host(this.address, this.#env.clock)
   }
 

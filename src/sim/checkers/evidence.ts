@@ -18,6 +18,11 @@ export interface Evidence {
   readonly disksFailed: boolean
   readonly clocksWrong: boolean
   readonly nodesStopped: boolean
+  /**
+   * Nodes that are no replicas hold copies for some, which count: then a quorum read may miss a write until they have been handed
+   * over, and only the end has to have everything.
+   */
+  readonly isSloppy: boolean
   /** What the nodes' logs have that must never be there. */
   readonly complaints: readonly string[]
   /** What nodes did not give back when they were stopped. */

@@ -20,11 +20,11 @@ export const resurrection: Checker = {
     const flushes = flushesOf(evidence)
     const found: Violation[] = []
     const say = (key: string, what: string): void => void found.push({ checker: NAME, key, what })
-    for (const [key, operations] of byKey(evidence, 'del')) {
+    for (const [key, operations] of evidence.isSloppy ? [] : byKey(evidence, 'del')) {
       for (const what of deletedProblems(key, operations, evidence)) say(key, what)
     }
     for (const [key, operations] of byKey(evidence, 'ttl')) {
-      for (const what of expiryProblems(operations, flushes, evidence.stampMs)) say(key, what)
+      for (const what of expiryProblems(operations, flushes, evidence)) say(key, what)
     }
     for (const flush of flushes.filter(hasWritten)) {
       for (const read of evidence.operations) {
@@ -80,7 +80,7 @@ const NEVER: Expiry = { earliestMs: Infinity, latestMs: Infinity }
 function* expiryProblems(
   operations: readonly Operation[],
   flushes: readonly Operation[],
-  stampMs: number,
+  { stampMs, isSloppy }: Evidence,
 ): Iterable<string> {
   const write = operations.find(({ kind }) => kind === 'set')
   if (write === undefined || !mayHaveWritten(write)) return
@@ -92,7 +92,7 @@ function* expiryProblems(
     if (read.reply !== null && read.startMs > latestMs + slackMs) {
       yield `expired and back: ${described(read)}, gone by ${latestMs.toFixed(1)}`
     }
-    if (read.reply !== null || !hasWritten(write) || write.level === 'ONE') continue
+    if (read.reply !== null || !hasWritten(write) || write.level === 'ONE' || isSloppy) continue
     if (!isBefore(write, read, 0) || mayBeFlushed(write, flushes, stampMs)) continue
     if (read.endMs < earliestMs - slackMs) {
       yield `gone before its time: ${described(read)}, due at ${earliestMs.toFixed(1)}`

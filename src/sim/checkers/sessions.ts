@@ -20,12 +20,16 @@ export const sessions: Checker = {
   check(evidence: Evidence): Violation[] {
     const flushes = flushesOf(evidence)
     return [...byKey(evidence, 'reg'), ...byKey(evidence, 'chain')].flatMap(([key, operations]) =>
-      violationsOf(key, [...operations, ...flushes], evidence.stampMs),
+      violationsOf(key, [...operations, ...flushes], evidence),
     )
   },
 }
 
-function violationsOf(key: string, operations: readonly Operation[], stampMs: number): Violation[] {
+function violationsOf(
+  key: string,
+  operations: readonly Operation[],
+  { stampMs, isSloppy }: Evidence,
+): Violation[] {
   const violations: Violation[] = []
   const say = (what: string): void => void violations.push({ checker: NAME, key, what })
   const writes = operations.filter(mayHaveWritten)
@@ -34,7 +38,7 @@ function violationsOf(key: string, operations: readonly Operation[], stampMs: nu
     (write) => hasWritten(write) && write.level !== 'ONE' && write.kind !== 'flush',
   )
   const reads = operations.flatMap(readsOf)
-  const current = reads.filter(({ level }) => level !== 'ONE')
+  const current = reads.filter(({ level }) => level !== 'ONE' && !isSloppy)
   for (const read of reads) {
     const seen = read.reply === null ? null : byValue.get(String(read.reply))
     if (seen === undefined) say(`phantom: ${described(read)}`)

@@ -76,9 +76,10 @@ class SiblingHistory {
   }
 
   violations(): Violation[] {
+    const mustKnow = (look: Operation): boolean => !this.#evidence.isSloppy && isCurrentLook(look)
     for (const look of this.#operations) {
       if (look.kind !== 'look' || !isAcknowledged(look)) continue
-      this.#judge(valuesSeen(look.reply), described(look), isCurrentLook(look) ? look.startMs : 0)
+      this.#judge(valuesSeen(look.reply), described(look), mustKnow(look) ? look.startMs : 0)
     }
     for (const dump of this.#evidence.stores) {
       if (!this.#evidence.replicasOf(this.#key).includes(dump.node)) continue

@@ -1,5 +1,12 @@
 /** Every broken variant; see mutant.ts. */
-import type { Mutant } from './mutant.js'
+import type { Mutant, MutantEdit } from './mutant.js'
+
+const ACTOR_KEPT: MutantEdit = {
+  file: 'node/node.js',
+  find: 'new LocalKeyspace(this.#store, clock, random,',
+  replace:
+    'new LocalKeyspace(this.#store, clock, { next53: () => 1000 + Number(config.cluster.node.slice(5)) },',
+}
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -58,14 +65,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'actor-kept',
     what: 'a node keeps its actor over a crash (V6)',
-    edits: [
-      {
-        file: 'node/node.js',
-        find: 'new LocalKeyspace(this.#store, clock, random,',
-        replace:
-          'new LocalKeyspace(this.#store, clock, { next53: () => 1000 + Number(config.cluster.node.slice(5)) },',
-      },
-    ],
+    edits: [ACTOR_KEPT],
     profile: 'amnesia',
     seconds: 30,
   },
@@ -103,7 +103,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'new-dot-compared',
-    what: 'a proposal is compared with its new dot inside, and appended at home only once it is taken (V10)',
+    what: 'a proposal is compared with its new dot inside, by a home that keeps its actor (V10)',
     edits: [
       {
         file: 'coordinator/peer-requests.js',
@@ -111,14 +111,10 @@ export const MUTANTS: readonly Mutant[] = [
         replace:
           'contextStart(bytes, messages.partRecordStart(bytes, part)), contextCount(bytes, messages.partRecordStart(bytes, part)), held,',
       },
-      {
-        file: 'coordinator/coordinator.js',
-        find: 'return this.#refusedByAll(operation);\n        this.#appendOwn(operation, false);',
-        replace:
-          'return this.#refusedByAll(operation);\n        const waiting = (operation.draft?.keyHashes ?? []).flatMap((keyHash) => this.gates.release(keyHash, operation)); operation.answered = operation.asked; this.uncertain(operation, 0); this.#runWaiting(waiting);',
-      },
+      ACTOR_KEPT,
     ],
-    profile: 'partitions',
+    profile: 'forgotten',
+    seconds: 30,
   },
   {
     name: 'flush-ignored',

@@ -6,7 +6,7 @@ import type { Timer } from '../../env/clock.js'
 import type { CrashMode } from '../disk/sim-file.js'
 import type { SimCluster } from '../sim-cluster.js'
 import type { SimClock } from '../sim-clock.js'
-import type { SimDisk } from '../sim-disk.js'
+import type { DiskContents } from '../sim-env.js'
 import type { SimNode } from '../sim-node.js'
 import type { SimRandom } from '../sim-random.js'
 import { assert } from '../../util/assert.js'
@@ -20,6 +20,8 @@ export interface FaultOptions {
   readonly everyMs: number
   /** How long one lasts, on average. */
   readonly lastsMs: number
+  /** Where it is another time for some. */
+  readonly lastsMsOf?: Readonly<Partial<Record<FaultKind, number>>>
 }
 
 const SLOW_DISK_MS = 200
@@ -49,7 +51,7 @@ export class Faults {
   /** Their disk has failed a call: somebody starts them anew. */
   readonly #sick = new Set<SimNode>()
   /** A disk as it was at some time. */
-  readonly #copies = new Map<SimNode, SimDisk>()
+  readonly #copies = new Map<SimNode, DiskContents>()
   /** Starts that failed although nothing was wrong any more. */
   readonly failedStarts: string[] = []
   #timer: Timer | null = null
@@ -110,7 +112,7 @@ export class Faults {
 
   /** The disk is gone, or is as it was when a copy was taken. */
   lose(node: SimNode, kind: 'wipe' | 'restore'): void {
-    const copy = kind === 'wipe' ? 'empty' : this.#copies.get(node)
+    const copy = kind === 'wipe' ? 'nothing' : this.#copies.get(node)
     if (copy === undefined) return
     this.count(kind)
     this.#story.say(`${kind} ${node.name}`)
@@ -120,7 +122,7 @@ export class Faults {
   }
 
   copyDisk(node: SimNode): void {
-    this.#copies.set(node, node.disk.clone())
+    this.#copies.set(node, node.copyDisk())
     this.#story.say(`copy of the disk of ${node.name} taken`)
   }
 
@@ -343,7 +345,7 @@ export class Faults {
     from: readonly SimNode[],
     to: readonly SimNode[],
     bothWays: boolean,
-    meanMs = this.#options.lastsMs,
+    meanMs = this.#options.lastsMsOf?.[kind] ?? this.#options.lastsMs,
   ): void {
     this.count(kind)
     const { network } = this.#cluster

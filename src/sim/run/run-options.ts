@@ -29,6 +29,7 @@ export interface RunOptions {
 }
 
 const SAFETY_MS = 12_000
+const REPLICAS = 3
 /** Two stamps of one millisecond do not say which came first. */
 const STAMP_MS = 2
 /** Clocks that are wrong by less than max-clock-drift mint, and their stamps are believed up to twice that. */
@@ -98,6 +99,7 @@ function anyOptions(seed: number | string, random: SimRandom, safetyMs: number):
     hasTinyStorage: random.chance(0.7),
     settings: {
       'cluster.anti-entropy-interval': random.pick(['3000', '30000', '600000']),
+      'cluster.sloppy-quorum': random.pick(['yes', 'no']),
       ...SCRUBBED,
     },
     stampMs: hasClocks ? WRONG_CLOCK_STAMP_MS : STAMP_MS,
@@ -135,6 +137,18 @@ const PROFILES: Readonly<Record<string, Profile>> = {
     },
     stampMs: STAMP_MS,
   },
+  forgotten: {
+    nodes: 3,
+    faults: { kinds: ['crash-hanging'], everyMs: 600, lastsMs: 300 },
+    interludes: [],
+    diskDelayMsMax: 1,
+    workload: {
+      ...{ clients: 7, smartClients: 0, thinkMsMax: 60, otherLevels: 0, epochs: 100, flushChance: 0 },
+      families: ['chain'],
+    },
+    settings: { ...SCRUBBED, 'cluster.anti-entropy-interval': '0' },
+    stampMs: STAMP_MS,
+  },
   amnesia: {
     nodes: 3,
     faults: { kinds: ['crash-hanging'], everyMs: 600, lastsMs: 300 },
@@ -158,11 +172,17 @@ const PROFILES: Readonly<Record<string, Profile>> = {
     workload: { thinkMsMax: 20, flushChance: 0, epochs: 1, otherLevels: 0 },
     stampMs: STAMP_MS,
   },
+  /** One node is away for long, while the others come back with new actors again and again. */
   restarts: {
     nodes: 3,
-    faults: { kinds: ['crash-keep-all', 'partition-partial'], everyMs: 150, lastsMs: 100 },
+    faults: {
+      kinds: ['crash-keep-all', 'crash-keep-all', 'crash-keep-all', 'crash-keep-all', 'partition-whole'],
+      everyMs: 200,
+      lastsMs: 50,
+      lastsMsOf: { 'partition-whole': 5000 },
+    },
     interludes: [],
-    workload: { families: ['sib'], epochs: 100, thinkMsMax: 40, flushChance: 0 },
+    workload: { families: ['sib'], epochs: 100, thinkMsMax: 40, flushChance: 0, smartClients: 0 },
     stampMs: STAMP_MS,
   },
   flush: {
@@ -190,12 +210,17 @@ const PROFILES: Readonly<Record<string, Profile>> = {
   },
   cold: {
     nodes: 3,
-    faults: { kinds: ['crash-keep-all', 'crash-lose-all'], everyMs: 400, lastsMs: 300 },
+    faults: {
+      kinds: ['crash-hanging', 'crash-hanging', 'crash-keep-all', 'partition-whole'],
+      everyMs: 400,
+      lastsMs: 500,
+    },
     interludes: [],
     hasTinyStorage: true,
     readsEagerly: false,
     diskDelayMsMax: 8,
-    workload: { families: ['del', 'once', 'ttl'], thinkMsMax: 20 },
+    workload: { families: ['del', 'del', 'once'], thinkMsMax: 20, otherLevels: 0, flushChance: 0 },
+    settings: { ...SCRUBBED, 'cluster.anti-entropy-interval': '0' },
     stampMs: STAMP_MS,
   },
 }
@@ -213,6 +238,11 @@ export function hasDiskFaults({ faults, interludes }: RunOptions): boolean {
 
 export function hasClockFaults({ faults }: RunOptions): boolean {
   return faults.kinds.some((kind) => CLOCK_FAULTS.has(kind))
+}
+
+/** Whether there is anybody who could hold a copy for a replica that is away. */
+export function hasFallbacks({ nodes, settings }: RunOptions): boolean {
+  return nodes > REPLICAS && settings['cluster.sloppy-quorum'] !== 'no'
 }
 
 export function isLoss(kind: FaultKind): boolean {

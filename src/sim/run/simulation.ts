@@ -28,7 +28,7 @@ import type { FaultKind } from './fault-model.js'
 import { Faults } from './faults.js'
 import type { Operation } from './history.js'
 import { described } from './history.js'
-import { hasClockFaults, hasDiskFaults, isLoss, runOptions } from './run-options.js'
+import { hasClockFaults, hasDiskFaults, hasFallbacks, isLoss, runOptions } from './run-options.js'
 import type { RunOptions } from './run-options.js'
 import { dumpStore } from './store-dump.js'
 import type { StoreDump } from './store-dump.js'
@@ -60,6 +60,9 @@ const LOOK_AGAIN_MS = 300
 const NOT_CURRENT = ['repair_unjudged_ranges', 'repair_stale_ranges']
 const DEMANDED = ['repair_demanded_ranges']
 const DIFFERING = ['repair_ranges_differing']
+/** And of its section cluster. */
+const HELD_FOR_OTHERS = ['cluster_hints', 'cluster_fallback_copies']
+const POSSIBLE_LOSSES = ['cluster_handoffs_possible_losses']
 const READS_AT_A_TIME = 50
 const MINUTE_MS = 60_000
 /** Ten times the grace of deletions, among others. */
@@ -174,6 +177,8 @@ export class Simulation {
   }
 
   async #mayLose(victim: SimNode): Promise<boolean> {
+    // Fallback copies count as copies.
+    if (victim.handoffs.count > 0) return false
     const others: StoreDump[] = []
     for (const node of this.cluster.nodes) {
       if (node !== victim) others.push(await dumpStore(node, 'lose-all'))
@@ -197,6 +202,8 @@ export class Simulation {
     }
     if (await this.#converged()) await this.#treesAgree()
     else this.#stuck.push('replicas still differ at the deadline')
+    const losses = await this.#sum('cluster', POSSIBLE_LOSSES)
+    if (losses > 0) this.#stuck.push(`${losses} possible losses are counted`)
     await this.#readAll()
     this.#collectComplaints()
     await this.#stopAll()
@@ -214,12 +221,15 @@ export class Simulation {
     return true
   }
 
-  /** Exchanges until all replicas hold the same. */
+  /** Waits until nobody holds anything for another, and exchanges until all replicas hold the same. */
   async #converged(): Promise<boolean> {
     const { cluster } = this
     const endMs = cluster.queue.nowMs + CONVERGED_WITHIN_MS
     while (cluster.queue.nowMs < endMs) {
-      if ((await this.#sum(NOT_CURRENT)) === 0) {
+      if (
+        (await this.#sum('repair', NOT_CURRENT)) === 0 &&
+        (await this.#sum('cluster', HELD_FOR_OTHERS)) === 0
+      ) {
         await this.#repaired(endMs)
         if (differences(await this.#dumps(), this.#replicasOf).length === 0) return true
       }
@@ -232,30 +242,34 @@ export class Simulation {
   async #repaired(endMs: number): Promise<void> {
     const { cluster } = this
     await this.#askAll('KV.REPAIR')
-    while (cluster.queue.nowMs < endMs && (await this.#sum(DEMANDED)) > 0) await cluster.run(LOOK_AGAIN_MS)
+    while (cluster.queue.nowMs < endMs && (await this.#sum('repair', DEMANDED)) > 0)
+      await cluster.run(LOOK_AGAIN_MS)
   }
 
   /** Replicas that hold the same have equal trees: another exchange finds no range that differs. */
   async #treesAgree(): Promise<void> {
     const { cluster } = this
     const endMs = cluster.queue.nowMs + CONVERGED_WITHIN_MS
-    while ((await this.#sum(['repair_ranges_with_trees'])) < (await this.#sum(['repair_ranges']))) {
+    while (
+      (await this.#sum('repair', ['repair_ranges_with_trees'])) <
+      (await this.#sum('repair', ['repair_ranges']))
+    ) {
       if (cluster.queue.nowMs > endMs) {
         this.#stuck.push('Merkle trees are not complete at the deadline')
         return
       }
       await cluster.run(LOOK_AGAIN_MS)
     }
-    const before = await this.#sum(DIFFERING)
+    const before = await this.#sum('repair', DIFFERING)
     await this.#repaired(endMs)
-    const found = (await this.#sum(DIFFERING)) - before
+    const found = (await this.#sum('repair', DIFFERING)) - before
     if (found > 0) this.#stuck.push(`${found} Merkle roots differ although replicas hold the same`)
   }
 
   /** Of some numbers in INFO, over all nodes. */
-  async #sum(names: readonly string[]): Promise<number> {
+  async #sum(section: string, names: readonly string[]): Promise<number> {
     let sum = 0
-    for (const reply of await this.#askAll('INFO', 'repair')) {
+    for (const reply of await this.#askAll('INFO', section)) {
       for (const line of String(reply).split('\r\n')) {
         const [name, value] = line.split(':')
         if (names.includes(name)) sum += Number(value)
@@ -334,6 +348,7 @@ export class Simulation {
       stampMs: this.#options.stampMs,
       disksFailed: hasDiskFaults(this.#options),
       clocksWrong: hasClockFaults(this.#options),
+      isSloppy: hasFallbacks(this.#options),
       nodesStopped: this.#options.faults.kinds.includes('stop'),
       complaints: this.#complaints,
       leaks: this.#leaks,

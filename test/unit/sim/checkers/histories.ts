@@ -38,7 +38,7 @@ export function evidence(operations: readonly Operation[], more: Partial<Evidenc
     stores: [],
     replicasOf: () => ['node-1', 'node-2'],
     stampMs: 2,
-    ...{ disksFailed: false, clocksWrong: false, nodesStopped: false },
+    ...{ disksFailed: false, clocksWrong: false, nodesStopped: false, isSloppy: false },
     ...{ complaints: [], leaks: [], stuck: [] },
     ...more,
   }
