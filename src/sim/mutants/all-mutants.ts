@@ -177,19 +177,6 @@ export const MUTANTS: readonly Mutant[] = [
     profile: 'cold',
   },
   {
-    name: 'own-append-replaces',
-    what: 'the home appends a decided proposal without looking again at what it holds by then (V2, V10)',
-    edits: [
-      {
-        file: 'coordinator/own-append.js',
-        find: 'this.#merger.merge(bytes, starts[this.#next], starts[this.#next + 1]);',
-        replace:
-          'this.#merger.replace(Buffer.from(bytes.subarray(starts[this.#next], starts[this.#next + 1])));',
-      },
-    ],
-    profile: 'partitions',
-  },
-  {
     name: 'gates-open',
     what: 'a home mints for a key while its proposal is in flight (V10)',
     edits: [
@@ -212,15 +199,19 @@ export const MUTANTS: readonly Mutant[] = [
     profile: 'partitions',
   },
   {
-    name: 'repair-not-awaited',
-    what: 'a read is answered before N-R+1 replicas hold what it saw (R1)',
+    name: 'repair-not-made',
+    what: 'a read is answered from the merged record, which nobody else is given (R1)',
     edits: [
       {
         file: 'coordinator/read-repair.js',
         find: 'operation.needed = isMajority ? ring.replicas - this.#required : 0;',
         replace: 'operation.needed = 0;',
       },
-      { file: 'coordinator/read-repair.js', find: 'if (agreed >= needed)', replace: 'if (true)' },
+      {
+        file: 'coordinator/read-repair.js',
+        find: 'else\n                this.#sendTo(place);',
+        replace: '',
+      },
     ],
     profile: 'partitions',
   },
@@ -228,7 +219,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'exchange-marks-only',
     what: 'an exchange is noted as complete without having merged anything (P1)',
     edits: [{ file: 'repair/exchange.js', find: 'await this.#mend(one);', replace: '' }],
-    profile: 'partitions',
+    profile: 'damage',
   },
   {
     name: 'stale-by-absence',
@@ -242,5 +233,35 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     profile: 'absence',
+  },
+  {
+    name: 'hint-dropped',
+    what: 'what a replica missed is not kept for it (L4)',
+    edits: [{ file: 'repair/hinter.js', find: 'batch.entries.push(hint);', replace: '' }],
+    profile: 'hints',
+  },
+  {
+    name: 'hint-gone-before-ack',
+    what: 'a hint is deleted when it was sent, not when it was taken (L4)',
+    edits: [
+      {
+        file: 'repair/handover.js',
+        find: 'this.#inFlight.push({ entry, sequence });',
+        replace: 'this.#taken.push(entry);',
+      },
+    ],
+    profile: 'hints',
+  },
+  {
+    name: 'purge-by-age',
+    what: 'an hour of dead records is purged when it is old enough, whoever has not heard of it (P1)',
+    edits: [
+      {
+        file: 'repair/purge-evidence.js',
+        find: 'limits.push(exchange?.ownMs ?? 0, exchange?.theirsMs ?? 0);\n        sequence = Math.min(sequence, exchange?.sequence ?? 0);',
+        replace: '',
+      },
+    ],
+    profile: 'age',
   },
 ]

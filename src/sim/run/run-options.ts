@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly hasTinyStorage: boolean
   /** Of all nodes, by path. */
   readonly settings: Readonly<Record<string, string>>
+  /** In the end replicas exchange; otherwise hints alone have to bring everything. */
+  readonly exchanges: boolean
   /** How far clocks may be apart: see Evidence. */
   readonly stampMs: number
 }
@@ -96,6 +98,7 @@ function anyOptions(seed: number | string, random: SimRandom, safetyMs: number):
     interludes: INTERLUDES.filter(() => random.chance(0.2)),
     diskDelayMsMax: random.pick([0.3, 2, 8]),
     readsEagerly: random.chance(0.5),
+    exchanges: true,
     hasTinyStorage: random.chance(0.7),
     settings: {
       'cluster.anti-entropy-interval': random.pick(['3000', '30000', '600000']),
@@ -135,6 +138,33 @@ const PROFILES: Readonly<Record<string, Profile>> = {
       ...{ clients: 7, smartClients: 0, thinkMsMax: 20, otherLevels: 0, epochs: 100, flushChance: 0 },
       families: ['reg', 'sib', 'sib'],
     },
+    stampMs: STAMP_MS,
+  },
+  hints: {
+    nodes: 3,
+    faults: {
+      kinds: ['partition-whole', 'partition-partial', 'break', 'pause'],
+      everyMs: 700,
+      lastsMs: 2000,
+    },
+    interludes: [],
+    exchanges: false,
+    workload: { thinkMsMax: 40, flushChance: 0, otherLevels: 0, families: ['once', 'once', 'del', 'ttl'] },
+    settings: { ...SCRUBBED, 'cluster.anti-entropy-interval': '0' },
+    stampMs: STAMP_MS,
+  },
+  age: {
+    nodes: 3,
+    faults: {
+      kinds: ['partition-whole'],
+      everyMs: 1500,
+      lastsMs: 1000,
+      // Until everything is healed.
+      lastsMsOf: { 'partition-whole': 1e9 },
+    },
+    interludes: ['sleep', 'sleep', 'sleep'],
+    workload: { flushChance: 0, thinkMsMax: 60, otherLevels: 0, families: ['del', 'del', 'ttl', 'once'] },
+    settings: { ...SCRUBBED, 'cluster.anti-entropy-interval': '3000' },
     stampMs: STAMP_MS,
   },
   forgotten: {
