@@ -46,7 +46,7 @@ t.test('the version is the same everywhere, and the licence is there in full', (
 })
 
 t.test('every npm script runs a file that exists', (t) => {
-  t.same(Object.keys(manifest.scripts).sort(), ['bench', 'build', 'check', 'test', 'up'])
+  t.same(Object.keys(manifest.scripts).sort(), ['bench', 'build', 'check', 'sim', 'test', 'up'])
   for (const [name, command] of Object.entries(manifest.scripts)) {
     // With exec npm holds the node itself, not a shell that Ctrl-C ends while the node is still stopping.
     const paths = [...command.matchAll(/\bbin\/\S+|\btest\/\S+/g)].map(([path]) => path)
