@@ -2,6 +2,7 @@
  * A request that could not run at once: it waits for blocks, for room in the log, or behind an earlier request of its
  * connection. It has its own copy of its arguments, or shares the copy of the rest of the input it came in.
  */
+import type { QueuedRequest } from '../commands/session.js'
 import type { BlockLoad } from '../coordinator/block-load.js'
 
 export interface ParkedRequest {
@@ -20,4 +21,13 @@ export interface ParkedRequest {
   isOverdue: boolean
   /** clock.monotonicMs() since when it waits for room in the log; 0 when it does not. */
   waitsForRoomSinceMs: number
+}
+
+/** A request whose arguments lie in a buffer of its own. */
+export function copyOf(bytes: Buffer, offsets: Int32Array, argc: number): QueuedRequest {
+  const first = offsets[0]
+  const copy = Buffer.from(bytes.subarray(first, offsets[2 * argc - 1]))
+  const own = new Int32Array(2 * argc)
+  for (let i = 0; i < own.length; i++) own[i] = offsets[i] - first
+  return { bytes: copy, offsets: own, argc }
 }

@@ -18,7 +18,7 @@ import { OutputBuffers } from './output-buffer.js'
 import { ReplyQueue } from './reply-queue.js'
 
 /** Rendered bytes after which a batch hands over what it has, to see whether the client reads. */
-export const OUTPUT_PIECE_BYTES = 256 * 1024
+const OUTPUT_PIECE_BYTES = 256 * 1024
 const MINUS = 0x2d
 
 /** What is counted as replies leave. */
@@ -64,6 +64,8 @@ export class ReplyDelivery {
   /** Connections whose first waiting reply is there. */
   #settled: Connection[] = []
   #flushDelayed = false
+  /** Where what was rendered for the current batch and not yet delivered begins in the writer. */
+  #piece = 0
   /** A reply has settled in this turn: its time, and what is slow, were read once for all of them. */
   #isTurnBegun = false
   #turnMs = 0
@@ -117,6 +119,23 @@ export class ReplyDelivery {
   closed(connection: Connection): void {
     connection.replies.drop()
     if (connection.held !== null) this.#letGo(connection, true)
+  }
+
+  /** Replies of a batch of requests are rendered next. */
+  beginBatch(): void {
+    this.output.makeRoom()
+    this.#piece = this.#writer.length
+  }
+
+  /** Delivers what the batch has rendered so far. */
+  deliverPiece(connection: Connection): void {
+    this.deliver(connection, this.#piece)
+    this.#piece = this.#writer.length
+  }
+
+  /** The same, once it is so much that it should be seen whether the client reads. */
+  deliverFullPiece(connection: Connection): void {
+    if (this.#writer.length - this.#piece > OUTPUT_PIECE_BYTES) this.deliverPiece(connection)
   }
 
   /** Sends what was rendered since `mark`, or holds it until the log has what it stands on. */
