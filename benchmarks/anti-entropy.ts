@@ -2,6 +2,7 @@
  * What it costs two replicas to find out what differs: KV.REPAIR of a node that has missed 100 of its keys, and of one that has
  * missed none, in bytes over the links and in seconds. Beside it what there is without trees: the keys and digests of everything,
  * which is reckoned with the encoder of such lists, and a copy of everything, as a node makes it that lost its directory.
+ * Also how long it takes until a node that starts has its trees: those it has saved, and those it has to count anew.
  *
  * Hints are off and the background is quiet, so that nothing but what is asked for repairs anything.
  */
@@ -48,19 +49,21 @@ export const antiEntropy: Benchmark = {
       some: new Figures(),
       copy: new Figures(),
       list: new Figures(),
+      saved: new Figures(),
+      counted: new Figures(),
     }
     await takeTurns(options.turns, [contenderOf(keys, options, all)])
     return { rows: rowsOf(all), notes: notesOf(keys) }
   },
 }
 
-/** Nothing differs, some keys differ, everything is copied, the keys and digests of everything. */
-type AllFigures = Readonly<Record<'none' | 'some' | 'copy' | 'list', Figures>>
+/** Nothing differs, some keys differ, everything is copied, the keys and digests of everything; trees kept, trees lost. */
+type AllFigures = Readonly<Record<'none' | 'some' | 'copy' | 'list' | 'saved' | 'counted', Figures>>
 
 function contenderOf(
   keys: number,
   options: BenchmarkOptions,
-  { none, some, copy, list }: AllFigures,
+  { none, some, copy, list, saved, counted }: AllFigures,
 ): Contender {
   return {
     name: 'Kindred',
@@ -75,6 +78,8 @@ function contenderOf(
         add(none, await repaired(cluster))
         await missSome(cluster, keys)
         add(some, await repaired(cluster))
+        saved.add('seconds', await treesOnceStarted(cluster, () => {}))
+        counted.add('seconds', await treesOnceStarted(cluster, () => cluster.loseTrees(NODE)))
         add(copy, await copiedWhole(cluster))
         list.add('bytes', listBytes(keys))
       } finally {
@@ -128,6 +133,25 @@ async function missSome(cluster: KindredCluster, keys: number): Promise<void> {
   await cluster.whenReady()
 }
 
+/** Seconds from a node's start until it has the trees of all its ranges; `meanwhile` is called while it is not running. */
+async function treesOnceStarted(cluster: KindredCluster, meanwhile: () => void): Promise<number> {
+  await cluster.group.servers[NODE].stop()
+  meanwhile()
+  const began = performance.now()
+  await cluster.restart(NODE)
+  const client = await RespClient.connect(cluster.nodes[NODE].port)
+  try {
+    await followed(client, hasTrees)
+    return (performance.now() - began) / 1000
+  } finally {
+    client.close()
+  }
+}
+
+function hasTrees(info: ReadonlyMap<string, string>): boolean {
+  return info.get('repair_ranges_with_trees') === info.get('repair_ranges')
+}
+
 /** Loses the node's directory; answers what copying everything from one of its replicas took. */
 async function copiedWhole(cluster: KindredCluster): Promise<Exchanged> {
   await cluster.group.servers[NODE].kill()
@@ -158,8 +182,9 @@ async function haveTrees(cluster: KindredCluster): Promise<void> {
     const client = await RespClient.connect(port)
     try {
       await followed(client, (info) => {
-        const isWhole = info.get('repair_ranges_with_trees') === info.get('repair_ranges')
-        return isWhole && info.get('repair_unjudged_ranges') === '0' && info.get('repair_running') === '0'
+        return (
+          hasTrees(info) && info.get('repair_unjudged_ranges') === '0' && info.get('repair_running') === '0'
+        )
       })
     } finally {
       client.close()
@@ -181,8 +206,8 @@ async function followed(
   }
 }
 
-function rowsOf({ none, some, copy, list }: AllFigures): Comparison[] {
-  return [[none, 'nothing differs'] as const, [some, `${DIFFERING} keys differ`] as const].flatMap(
+function rowsOf({ none, some, copy, list, saved, counted }: AllFigures): Comparison[] {
+  const exchanges = [[none, 'nothing differs'] as const, [some, `${DIFFERING} keys differ`] as const].flatMap(
     ([figures, name]) => {
       const besideList = rowsBeside(figures, 'keys and digests of everything', list)
       const besideCopy = rowsBeside(figures, 'a copy of everything', copy)
@@ -193,6 +218,8 @@ function rowsOf({ none, some, copy, list }: AllFigures): Comparison[] {
       ]
     },
   )
+  const besideCounted = rowsBeside(saved, 'trees counted anew', counted)
+  return [...exchanges, besideCounted('start until trees are whole', 's', 'seconds')]
 }
 
 function notesOf(keys: number): string[] {

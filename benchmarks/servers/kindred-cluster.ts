@@ -3,7 +3,7 @@
  * R=W=QUORUM. Also who their clients are: cluster clients, which ask each node for the keys of which it is the home, and
  * plain ones on one node or spread over all.
  */
-import { rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { SlotRange } from '../../src/ring/slot-range.js'
 import type { PrivateNetwork } from '../../test/support/private-network.js'
@@ -128,6 +128,12 @@ export class KindredCluster {
   /** Removes everything that a node has kept, while it is not running. */
   wipe(node: number): void {
     rmSync(join(this.#folder, this.nodes[node].name), { recursive: true })
+  }
+
+  /** Removes what a node has saved of its Merkle trees, while it is not running. */
+  loseTrees(node: number): void {
+    const directory = join(this.#folder, this.nodes[node].name)
+    for (const name of readdirSync(directory)) if (name.endsWith('.trees')) rmSync(join(directory, name))
   }
 
   /** Resolves when every node takes writes and all agree on a home for every slot. */
