@@ -17,15 +17,9 @@ import { DeltaWriter } from './delta-writer.js'
 import * as format from './gossip-format.js'
 import { GENERATION_AHEAD_MS_MAX, SEEDS } from './limits.js'
 import { MemberTable } from './member-table.js'
-import type { State } from './member-table.js'
+import type { Moment, State } from './member-table.js'
 import { stateName, stateNumber } from './state-names.js'
 import type { StateName } from './state-names.js'
-
-/** The time of a step: `monotonicMs` for ages, `wallMs` to judge generations. */
-export interface Moment {
-  readonly monotonicMs: number
-  readonly wallMs: number
-}
 
 const NOTHING: readonly number[] = []
 
@@ -46,7 +40,7 @@ export class Gossip {
     assert(generation > 0, 'a generation is a time')
     this.self = self
     this.#table = new MemberTable(members)
-    this.#table.advance(self, generation, 1, 0)
+    this.#table.advance(self, generation, 1, { monotonicMs: 0, wallMs: 0 })
     this.#seeds = Array.from({ length: Math.min(SEEDS, members) }, (_, i) => i).filter((one) => one !== self)
     this.#random = random
     this.#onChanged = onChanged
@@ -71,6 +65,15 @@ export class Gossip {
   /** How long nothing new was heard of the member, from whomever; Infinity when it never was. */
   silenceMs(member: number, nowMs: number): number {
     return nowMs - this.#table.advancedAtMs[member]
+  }
+
+  /**
+   * When something new was last heard of the member, milliseconds since 1970 by the wall clock of now: the earlier of what it
+   * showed then and what it would show less the time that has passed, for it may have jumped. -Infinity when it never was.
+   */
+  heardAtMs(member: number, now: Moment): number {
+    const passedMs = this.silenceMs(member, now.monotonicMs)
+    return Math.min(this.#table.advancedAtWallMs[member], now.wallMs - passedMs)
   }
 
   /** Says something of this member from now on; whether it is anything new. The bytes are copied. */
@@ -226,13 +229,13 @@ export class Gossip {
     if (!isBelievable(generation, now)) return this.#refuse()
     const isNewGeneration = generation !== table.generations[member]
     if (format.deltaStates(bytes, at) === 0 && !isNewGeneration) {
-      table.advance(member, generation, version, now.monotonicMs)
+      table.advance(member, generation, version, now)
       return NOTHING
     }
     const states = copiesOf(bytes, at, isNewGeneration ? 0 : table.versions[member])
     const changed = table.put(member, states, isNewGeneration)
     if (changed === null) return this.#refuse()
-    table.advance(member, generation, version, now.monotonicMs)
+    table.advance(member, generation, version, now)
     return changed
   }
 
@@ -249,7 +252,7 @@ export class Gossip {
     const table = this.#table
     if (!table.isNewer(this.self, generation, version)) return
     if (isBelievable(generation, now)) {
-      table.advance(this.self, generation + 1, table.versions[this.self] + 1, now.monotonicMs)
+      table.advance(this.self, generation + 1, table.versions[this.self] + 1, now)
     } else {
       this.malformed++
     }

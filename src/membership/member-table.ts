@@ -7,6 +7,12 @@
  */
 import { MEMBER_STATES_BYTES_MAX, STATES_MAX } from './limits.js'
 
+/** The time of a step: `monotonicMs` for ages, `wallMs` to judge generations, and what is compared with stamps. */
+export interface Moment {
+  readonly monotonicMs: number
+  readonly wallMs: number
+}
+
 export interface State {
   readonly number: number
   /** Of the member, when it said this. */
@@ -20,6 +26,8 @@ export class MemberTable {
   readonly versions: Float64Array
   /** By member: monotonic time at which generation or version last grew. */
   readonly advancedAtMs: Float64Array
+  /** The same by the wall clock, milliseconds since 1970. */
+  readonly advancedAtWallMs: Float64Array
   /** By member: version of the latest of its states. */
   readonly saidAt: Float64Array
   /** Ascending by number; undefined for none. */
@@ -29,6 +37,7 @@ export class MemberTable {
     this.generations = new Float64Array(members)
     this.versions = new Float64Array(members)
     this.advancedAtMs = new Float64Array(members).fill(-Infinity)
+    this.advancedAtWallMs = new Float64Array(members).fill(-Infinity)
     this.saidAt = new Float64Array(members)
     this.#states = new Array<readonly State[] | undefined>(members).fill(undefined)
   }
@@ -58,10 +67,11 @@ export class MemberTable {
   }
 
   /** Moves the member to a newer (generation, version), its states as they are. */
-  advance(member: number, generation: number, version: number, nowMs: number): void {
+  advance(member: number, generation: number, version: number, now: Moment): void {
     this.generations[member] = generation
     this.versions[member] = version
-    this.advancedAtMs[member] = nowMs
+    this.advancedAtMs[member] = now.monotonicMs
+    this.advancedAtWallMs[member] = now.wallMs
   }
 
   /**

@@ -323,7 +323,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       witnesses: {
         holdersOf: (member) => this.gossip.holdersOf(member),
         isFailed: (member) => this.gossip.isFailed(member),
-        oldestHandoffMs: () => this.#oldestHandoffMs(),
+        holdsNoneBeforeMs: (member) => this.#holdsNoneBeforeMs(member),
       },
       stampLimit: () => this.#stampLimit(),
       linkOf: (member) => {
@@ -334,15 +334,12 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     })
   }
 
-  /** RULES P1: of all members, as far as they have said. */
-  #oldestHandoffMs(): number {
-    let oldestMs = Infinity
-    for (let member = 0; member < this.members.length; member++) {
-      const state = this.gossip.stateOf(member, 'OLDEST_HANDOFF')
-      if (state !== null && state.length >= U53_BYTES)
-        oldestMs = Math.min(oldestMs, hlcToWallMs(readU53(state, 0)))
-    }
-    return oldestMs
+  /** RULES P1. */
+  #holdsNoneBeforeMs(member: number): number {
+    const state = this.gossip.stateOf(member, 'OLDEST_HANDOFF')
+    if (state === null) return 0
+    const saidAtMs = member === this.self ? Infinity : this.gossip.saidAtMs(member)
+    return state.length < U53_BYTES ? saidAtMs : Math.min(saidAtMs, hlcToWallMs(readU53(state, 0)))
   }
 
   #wholeKeyspace(random: Random): WholeKeyspace {

@@ -18,7 +18,8 @@ import { printable } from '../link/handshake-frame.js'
 import { holdersOf, isFailed } from '../membership/failure-agreement.js'
 import type { Judgements } from '../membership/failure-agreement.js'
 import { Gossip } from '../membership/gossip.js'
-import type { Moment, StateListener } from '../membership/gossip.js'
+import type { StateListener } from '../membership/gossip.js'
+import type { Moment } from '../membership/member-table.js'
 import { encodeHoldsDown, namesMember } from '../membership/holds-down.js'
 import { FRESH_ROUNDS, NEWS_FANOUT } from '../membership/limits.js'
 import type { StateName } from '../membership/state-names.js'
@@ -131,6 +132,14 @@ export class GossipPart {
   addressOf(member: number): string | null {
     const address = textIn(this.stateOf(member, 'ADDRESS'))
     return isAddress(address) ? address : null
+  }
+
+  /**
+   * When, at the earliest, the other member said what is known of it, milliseconds since 1970: it comes through others, and may have
+   * been on its way for as long as it is believed. -Infinity for one that was never heard from.
+   */
+  saidAtMs(member: number): number {
+    return this.#gossip.heardAtMs(member, this.#now()) - FRESH_ROUNDS * this.#intervalMs
   }
 
   /** The members that hold this one down, as far as they can be believed. */

@@ -78,7 +78,8 @@ export class HandoffPart implements MissedWrites {
   #timer: Timer | null = null
   #sweepAtMs = 0
   #sweptMark = 0
-  #toldOldest = 0
+  /** -1: nothing was said yet, and others take it for anything. */
+  #toldOldest = -1
   #isSweeping = false
   #wasCatchingUp = false
 

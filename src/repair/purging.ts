@@ -5,7 +5,7 @@
  */
 import type { Timer } from '../env/clock.js'
 import { isMajority, purgeHorizon } from './purge-evidence.js'
-import type { ReplicaEvidence } from './purge-evidence.js'
+import type { MemberEvidence, ReplicaEvidence } from './purge-evidence.js'
 import { coReplicas, ownRanges } from './repair-context.js'
 import type { RepairContext } from './repair-context.js'
 import type { RangeTrees } from './range-trees-view.js'
@@ -17,8 +17,12 @@ export interface Witnesses {
   /** Members that hold this one down, this node among them if it does. */
   holdersOf(member: number): readonly number[]
   isFailed(member: number): boolean
-  /** Milliseconds since 1970 of the oldest hint or fallback copy that any member holds; Infinity for none. */
-  oldestHandoffMs(): number
+  /**
+   * The member, which may be this one, is known to hold no hint or fallback copy written before this time, milliseconds since 1970.
+   * Of another one never later than when it was heard from: what it said before is no word on what it has taken since. 0 when it has
+   * said nothing since its start; Infinity of this node, when it holds none.
+   */
+  holdsNoneBeforeMs(member: number): number
 }
 
 export interface PurgeSettings {
@@ -110,7 +114,7 @@ export class Purging {
   }
 
   #horizonOf(range: number): number {
-    const { clock, state } = this.#context
+    const { clock, state, topology } = this.#context
     const { tombstoneGraceMs, purgeHardAgeMs } = this.#settings()
     const trees = this.#trees()
     return purgeHorizon({
@@ -121,7 +125,8 @@ export class Purging {
       horizonMs: state.ranges[range].horizonMs,
       hours: trees.hoursOf(range).map((endMs) => ({ endMs, lastArrival: trees.lastArrivalOf(range, endMs) })),
       replicas: this.#replicasOf(range),
-      oldestHandoffMs: this.#witnesses.oldestHandoffMs(),
+      others: this.#othersOf(range),
+      ownOldestMs: this.#witnesses.holdsNoneBeforeMs(topology.self),
     })
   }
 
@@ -129,25 +134,48 @@ export class Purging {
     const { state, topology } = this.#context
     const replicas = coReplicas(this.#context, range)
     return replicas.map((member) => ({
+      ...this.#memberEvidence(range, member, replicas),
       exchange: state.ranges[range].exchanges.get(topology.ring.members[member].id) ?? null,
-      isLive: topology.isLive(member),
-      failedForMs: this.#failedForMs(range, member, replicas),
     }))
+  }
+
+  /** Of members that may hold fallback copies for the range's replicas. */
+  #othersOf(range: number): MemberEvidence[] {
+    const { ring } = this.#context.topology
+    const replicas = coReplicas(this.#context, range)
+    return ring.members.flatMap((_, member) => {
+      if (ring.rangeAt(range).list.includes(member)) return []
+      return this.#memberEvidence(range, member, replicas)
+    })
+  }
+
+  #memberEvidence(range: number, member: number, replicas: readonly number[]): MemberEvidence {
+    return {
+      isLive: this.#context.topology.isLive(member),
+      failedForMs: this.#failedForMs(range, member, replicas),
+      holdsNoneBeforeMs: this.#witnesses.holdsNoneBeforeMs(member),
+    }
   }
 
   #failedForMs(range: number, member: number, replicas: readonly number[]): number {
     const { topology, clock } = this.#context
     const name = `${range} ${member}`
-    const holders = this.#witnesses.holdersOf(member)
-    const live = [topology.self, ...replicas.filter((other) => other !== member && topology.isLive(other))]
-    const isAgreed = this.#witnesses.isFailed(member) && live.every((one) => holders.includes(one))
-    if (!isAgreed) {
+    if (topology.isLive(member) || !this.#isAgreed(member, replicas)) {
       this.#failedSinceMs.delete(name)
       return 0
     }
     const sinceMs = this.#failedSinceMs.get(name) ?? clock.monotonicMs()
     this.#failedSinceMs.set(name, sinceMs)
     return clock.monotonicMs() - sinceMs
+  }
+
+  /** The member has failed, for this node and for every live one of the replicas. */
+  #isAgreed(member: number, replicas: readonly number[]): boolean {
+    const { topology } = this.#context
+    if (!this.#witnesses.isFailed(member)) return false
+    const holders = this.#witnesses.holdersOf(member)
+    const live = [topology.self, ...replicas.filter((other) => other !== member && topology.isLive(other))]
+    return live.every((one) => holders.includes(one))
   }
 
   /** Dead data that could not be purged, as a share of all bytes that the disk would have for data. */

@@ -1,6 +1,7 @@
 /** Deletions and expired keys leave when all replicas are known to have them, and not before (RULES P1-P3). */
 import t from 'tap'
 import { deathHourEndMs } from '../../src/record/death.js'
+import { slotOf } from '../../src/ring/slot.js'
 import type { SimClient } from '../../src/sim/sim-client.js'
 import { SimCluster } from '../../src/sim/sim-cluster.js'
 import type { SimNode } from '../../src/sim/sim-node.js'
@@ -18,6 +19,12 @@ const QUICK = {
   'cluster.ping-interval': '500',
 }
 const KEYS = 20
+
+interface StoredRange {
+  readonly firstSlot: number
+  readonly lastSlot: number
+  readonly horizonMs: number
+}
 
 /** All clocks go on by so long, and agree again. */
 async function later(cluster: SimCluster, durationMs: number): Promise<void> {
@@ -37,6 +44,19 @@ async function deleted(cluster: SimCluster, client: SimClient, keys: readonly st
 async function horizon(cluster: SimCluster, node: SimNode): Promise<number> {
   const age = await repairFact(cluster, node, 'purge_horizon_age_seconds')
   return age < 0 ? 0 : Math.round((node.clock.wallMs() - 1000 * age) / HOUR_MS) * HOUR_MS
+}
+
+/** P of the key's range as the node has it on disk. */
+function horizonOfKey({ disk, config }: SimNode, key: string): number {
+  const path = `${config.dir}/REPAIR`
+  const file = disk.open(path, 'read')
+  const bytes = Buffer.alloc(disk.sizeBytes(file))
+  disk.readSync(file, bytes, 0, bytes.length, 0)
+  disk.close(file)
+  const text = bytes.toString('utf8')
+  const { ranges } = JSON.parse(text.slice(text.indexOf('\n'))) as { ranges: StoredRange[] }
+  const slot = slotOf(Buffer.from(key), 0, Buffer.byteLength(key))
+  return ranges.find(({ firstSlot, lastSlot }) => firstSlot <= slot && slot <= lastSlot)?.horizonMs ?? 0
 }
 
 async function filled(cluster: SimCluster, home: SimNode, client: SimClient): Promise<string[]> {
@@ -139,6 +159,39 @@ t.test(
     for (const key of keys) t.same(await heldBy(cluster, key), [null, null, null], key)
   },
 )
+
+t.test('P1 a member that has not said since the hour what it holds for others holds it up', async (t) => {
+  // Longer than the first half of this story takes, shorter than the whole of it.
+  const settings = { ...QUICK, 'cluster.purge-hard-age': '400000' }
+  const cluster = new SimCluster({ seed: 'purge holder', nodes: 4, settings })
+  const [first, second, third, fourth] = cluster.nodes
+  await cluster.start(first, second, third)
+  await cluster.run(NOTICED_MS)
+  const client = cluster.client(first)
+  const names = keysAt(cluster, first, second, third)
+  const keys = Array.from({ length: KEYS }, () => names.next().value)
+  for (const key of keys) await cluster.ask(client, 'SET', key, 'value')
+  const hour = await deleted(cluster, client, keys)
+  await later(cluster, 2 * HOUR_MS)
+  await repaired(cluster, first)
+  await repaired(cluster, second)
+  await cluster.run(PURGED_MS)
+  t.ok(horizonOfKey(first, keys[0]) < hour, 'it has never said anything')
+  await cluster.start(fourth)
+  await cluster.run(PURGED_MS)
+  t.ok(horizonOfKey(first, keys[0]) >= hour, 'it says that it has none')
+
+  const next = await deleted(cluster, client, [keys[0]])
+  fourth.crash('keep-all')
+  // What it said last gets round before the clocks go on.
+  await cluster.run(10_000)
+  await later(cluster, 2 * HOUR_MS)
+  await repaired(cluster, first)
+  await cluster.run(PURGED_MS)
+  t.ok(horizonOfKey(first, keys[0]) < next, 'it may have taken a copy since it said so')
+  await cluster.run(400_000)
+  t.ok(horizonOfKey(first, keys[0]) >= next, 'it has failed for purge-hard-age')
+})
 
 t.test('P1 a minority never purges on age', async (t) => {
   const cluster = await SimCluster.started({ seed: 'purge minority', settings: QUICK })

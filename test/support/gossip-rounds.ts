@@ -3,7 +3,7 @@
  * start.
  */
 import { Gossip } from '../../src/membership/gossip.js'
-import type { Moment } from '../../src/membership/gossip.js'
+import type { Moment } from '../../src/membership/member-table.js'
 import { SimRandom } from '../../src/sim/sim-random.js'
 
 export const BORN_MS = 1_800_000_000_000

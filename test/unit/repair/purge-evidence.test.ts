@@ -1,18 +1,33 @@
 import t from 'tap'
 import { NEVER_DIES } from '../../../src/record/layout.js'
 import { isMajority, lastHourBefore, purgeHorizon } from '../../../src/repair/purge-evidence.js'
-import type { PurgeEvidence, ReplicaEvidence } from '../../../src/repair/purge-evidence.js'
+import type { MemberEvidence, PurgeEvidence, ReplicaEvidence } from '../../../src/repair/purge-evidence.js'
 
 const H = 3_600_000
 const GRACE = 4 * H
 const NOW = 100 * H
 
 function exchanged(ownMs: number, sequence = 1000, theirsMs = ownMs): ReplicaEvidence {
-  return { exchange: { ownMs, theirsMs, sequence }, isLive: true, failedForMs: 0 }
+  return {
+    exchange: { ownMs, theirsMs, sequence },
+    isLive: true,
+    failedForMs: 0,
+    holdsNoneBeforeMs: Infinity,
+  }
 }
 
 function failed(forMs: number): ReplicaEvidence {
-  return { exchange: null, isLive: false, failedForMs: forMs }
+  return { exchange: null, isLive: false, failedForMs: forMs, holdsNoneBeforeMs: 0 }
+}
+
+/** A replica that has exchanged. */
+function holding(holdsNoneBeforeMs: number): ReplicaEvidence {
+  return { ...exchanged(NOW), holdsNoneBeforeMs }
+}
+
+/** A member that is no replica. */
+function other(holdsNoneBeforeMs: number, failedForMs = 0): MemberEvidence {
+  return { isLive: failedForMs === 0, failedForMs, holdsNoneBeforeMs }
 }
 
 /** Everything speaks for purging all up to the grace. */
@@ -25,7 +40,8 @@ function evidence(changes: Partial<PurgeEvidence>): PurgeEvidence {
     horizonMs: 0,
     hours: [],
     replicas: [exchanged(NOW), exchanged(NOW)],
-    oldestHandoffMs: Infinity,
+    others: [],
+    ownOldestMs: Infinity,
     ...changes,
   }
 }
@@ -54,9 +70,12 @@ t.test('P1 an hour goes when grace, exchanges with every replica and handoffs al
       { hours: [at(50 * H, 1000), at(NEVER_DIES, 9999)] },
       NOW - GRACE,
     ],
-    ['nothing newer than a hint', { oldestHandoffMs: 70 * H + 1 }, 70 * H],
-    ['nothing where hints are not known', { oldestHandoffMs: 0 }, 0],
-    ['a horizon never sinks', { horizonMs: 98 * H, oldestHandoffMs: 0 }, 98 * H],
+    ['nothing newer than an own hint', { ownOldestMs: 70 * H + 1 }, 70 * H],
+    ['nor than a replica’s', { replicas: [exchanged(NOW), holding(70 * H + 1)] }, 70 * H],
+    ['nor than a copy of another member', { others: [other(NOW), other(70 * H + 1)] }, 70 * H],
+    ['nothing where a member has not said what it holds', { others: [other(0)] }, 0],
+    ['nor where a replica has not', { replicas: [exchanged(NOW), holding(0)] }, 0],
+    ['a horizon never sinks', { horizonMs: 98 * H, others: [other(0)] }, 98 * H],
     [
       'late records below the horizon hold nothing up',
       { horizonMs: 60 * H, hours: [at(50 * H, 1001)] },
@@ -81,6 +100,14 @@ t.test('P1 a failed member is left out after purge-hard-age, by a majority only'
       NOW - GRACE,
     ],
     ['even then not by a minority', { isHeldMax: true, replicas: [failed(week), failed(week)] }, 0],
+    ['no replica, and failed for the hard age', { others: [other(0, week)] }, NOW - GRACE],
+    ['no replica, a moment less', { others: [other(0, week - 1)] }, 0],
+    [
+      'no replica, and a minority that sees it failed',
+      { replicas: [failed(0), failed(0)], horizonMs: H, others: [other(0, week)] },
+      H,
+    ],
+    ['what it held is left out with it', { others: [other(70 * H, week)] }, NOW - GRACE],
     [
       'those that are left still have to have it',
       { replicas: [exchanged(50 * H + 1), failed(week)] },
