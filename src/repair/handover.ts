@@ -205,6 +205,8 @@ export class Handover {
     for (const { entry } of this.#inFlight.splice(0, count)) this.#taken.push(entry)
     book.of(targetId).delivered += count
     this.#hasProgress = true
+    // What it refuses beside that is for a moment: a busy link that is full now and then would be left alone for longer and longer.
+    this.#retryMs = RETRY_MS_MIN
     this.#judge()
   }
 

@@ -39,6 +39,8 @@ class World {
   isStale = false
   isReplica = true
   isFull = false
+  /** So many entries more are taken. */
+  roomFor = Infinity
   flushMark = 0
   throttleBytes = 0
   covered: boolean | null = true
@@ -57,7 +59,7 @@ class World {
       isStale: () => this.isStale,
       flushMark: () => this.flushMark,
       send: (kind, _listHash, bytes, start) => {
-        if (this.isFull) return -1
+        if (this.isFull || this.roomFor-- <= 0) return -1
         this.sent.push({ kind, key: bytes.toString('latin1', start + 16, start + 18) })
         return ++this.#sequence
       },
@@ -203,6 +205,21 @@ t.test(
     t.match(other.keys, /^k1 k2 k1/, 'it is tried again')
   },
 )
+
+t.test('L4 a link that is full now and then is not left alone for longer and longer', async (t) => {
+  const world = new World('busy link')
+  world.put(...Array.from({ length: 40 }, (_, i) => hint(`k${i}`, 1000 + i)))
+  world.handover.wake()
+  let steps = 0
+  for (; world.book.held(ID) > 0 && steps < 600; steps++) {
+    world.roomFor = 1
+    world.handover.look()
+    world.run(100)
+    world.ackAll()
+    world.run(10)
+  }
+  t.ok(steps < 300, `gone after ${steps} tenths of a second`)
+})
 
 t.test('the throttle holds over time, and an entry larger than it goes alone', async (t) => {
   const world = new World('throttle')
