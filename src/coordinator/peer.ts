@@ -59,6 +59,10 @@ export class Peer implements PeerLinkUser {
   link!: PeerLink
   /** By range of the ring: where it has said that it answers for nothing (RULES P2). */
   staleBits: Uint8Array = NOTHING
+  /** The same, where this node knows that it lacks what was purged here, whether it has noticed or not. */
+  behindBits: Uint8Array = NOTHING
+  /** On this connection each of the two knows how the other one sees it: before that neither's word is taken (RULES P2). */
+  isJudged = false
   others: OtherRequests | null = null
   readonly #user: PeerUser
 
@@ -76,9 +80,13 @@ export class Peer implements PeerLinkUser {
     return this.isLive && this.link.fitness === 0
   }
 
-  /** Whether it answers for the range, as far as it has said (RULES P2). */
+  /** Whether it answers for the range, and may be believed (RULES P2). */
   serves(range: number): boolean {
-    return this.staleBits.length === 0 || !hasRangeBit(this.staleBits, range)
+    return this.isJudged && !hasRangeBit(this.staleBits, range) && !this.isBehind(range)
+  }
+
+  isBehind(range: number): boolean {
+    return hasRangeBit(this.behindBits, range)
   }
 
   /** As isFit, where nobody else is: a member that is catching up (RULES H1) included. */
@@ -200,8 +208,8 @@ export class Peer implements PeerLinkUser {
 
   onConnected(): void {
     assert(this.acks.isEmpty, 'what waited on the old connection was told that it is lost')
-    this.#user.peerChanged(this)
     this.#user.linkChanged(this, 'made')
+    this.#user.peerChanged(this)
   }
 
   onUnreachable(): void {

@@ -61,13 +61,19 @@ export class RangeStates {
   }
 
   #packed(): Uint8Array {
-    const last = this.#states.findLastIndex((state) => state !== CURRENT)
-    const bits = new Uint8Array((last + 8) >> 3)
+    const ranges: number[] = []
     this.#states.forEach((state, range) => {
-      if (state !== CURRENT) bits[range >> 3] |= 1 << (range & 7)
+      if (state !== CURRENT) ranges.push(range)
     })
-    return bits
+    return rangeBits(ranges)
   }
+}
+
+/** A bit for each of these ranges, from the low bit of the first byte on; empty for none. */
+export function rangeBits(ranges: readonly number[]): Uint8Array {
+  const bits = new Uint8Array((Math.max(-1, ...ranges) + 8) >> 3)
+  for (const range of ranges) bits[range >> 3] |= 1 << (range & 7)
+  return bits
 }
 
 /** Whether the bit of a range is set in bits as above. */

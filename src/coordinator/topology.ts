@@ -30,7 +30,7 @@ export class Topology {
     this.ring = ring
     this.self = self
     this.peers = peers
-    this.ranges = new RangeStates(ring.rangeCount, () => this.refresh(this.#selfIsFit, this.#selfIsBehind))
+    this.ranges = new RangeStates(ring.rangeCount, () => this.peersChanged())
     this.#homes = new Int16Array(ring.rangeCount).fill(NOBODY)
     this.#liveReplicas = new Uint8Array(ring.rangeCount)
   }
@@ -52,6 +52,11 @@ export class Topology {
       for (let place = 0; place < ring.replicas; place++) if (this.isLive(ring.memberAt(slot, place))) live++
       this.#liveReplicas[range] = live
     }
+  }
+
+  /** What is known of peers has changed. */
+  peersChanged(): void {
+    this.refresh(this.#selfIsFit, this.#selfIsBehind)
   }
 
   /** Where all that could be home are still catching up, or then cut off from most others, somebody has to be. */
@@ -76,7 +81,7 @@ export class Topology {
     return this.peers[member]?.isFitAtNeed ?? this.#selfIsFit
   }
 
-  /** Whether the member answers for the range as far as is known: it is not stale for it, and has been judged (RULES P2). */
+  /** Whether the member answers for the range and may be believed: it is not stale for it, and has been judged (RULES P2). */
   serves(range: number, member: number): boolean {
     return this.peers[member]?.serves(range) ?? this.ranges.isCurrent(range)
   }

@@ -82,7 +82,10 @@ export class RepairPart implements RepairView {
     const node = this.#answeringNode(bootId)
     this.#answers = new ExchangeAnswers(node)
     this.#judging = new Judging(this.#context, () => this.#rounds.rebuildSoon())
-    this.#purging = new Purging(this.#context, () => node.trees(), options.witnesses, options.settings)
+    this.#purging = new Purging(this.#context, () => node.trees(), options.witnesses, {
+      settings: options.settings,
+      purgedWithout: (member) => this.#judging.doubt(member),
+    })
     this.#rounds = new RepairRounds(this.#context, node, () => this.#judging, this.#purging)
   }
 
@@ -119,6 +122,7 @@ export class RepairPart implements RepairView {
       viewOf: (member) => this.#viewOf(member),
       remember: (member, identity) => {
         state.members.set(ring.members[member].id, identity)
+        this.#judging.introduced(member)
         return state.save()
       },
       completedWith: (member, ranges, own, theirsMs) => {
@@ -126,6 +130,7 @@ export class RepairPart implements RepairView {
           const last = { ownMs: own.wallMs, theirsMs, sequence: own.sequence }
           state.ranges[range].exchanges.set(ring.members[member].id, last)
         }
+        this.#judging.exchanged(member, ranges)
         return state.save()
       },
     }

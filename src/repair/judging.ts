@@ -5,10 +5,15 @@
  *
  *     link made -> VIEW -> stale?  floor raised, on disk -> KNOW: the other one remembers who this node is now
  *
+ * While the answers are on their way the peer is asked for nothing (Peer.isJudged): what it holds may have been purged here and never
+ * have been deleted there, or the other way round, and one read would bring it back to everybody. So on each connection both
+ * have to have looked, which the other one's KNOW says of it. Where its S shows that it is behind what was purged here, it is not
+ * believed until the two have exchanged, though it should know that itself by then.
+ *
  * The other one's memory only changes after this node's own has: a node that was wiped cannot pass for one that was not by
  * crashing in between.
  */
-import { CURRENT, STALE, UNJUDGED } from '../coordinator/range-states.js'
+import { CURRENT, STALE, UNJUDGED, rangeBits } from '../coordinator/range-states.js'
 import { BodyWriter } from './body.js'
 import * as messages from './exchange-messages.js'
 import type { Identity, RangeView, View } from './exchange-messages.js'
@@ -25,6 +30,10 @@ export class Judging {
   readonly #openSequence: number
   /** By member: it has been asked, or cannot be. */
   readonly #isHeard: boolean[]
+  /** By member: it was asked on this connection. */
+  readonly #isSeen: boolean[]
+  /** Members that are being asked. */
+  readonly #asked = new Set<number>()
 
   /** `onStale`: there is something to rebuild. */
   constructor(context: RepairContext, onStale: () => void) {
@@ -32,6 +41,7 @@ export class Judging {
     this.#onStale = onStale
     this.#openSequence = context.store.sequence
     this.#isHeard = context.peers.map((peer) => peer === null)
+    this.#isSeen = context.peers.map(() => false)
     this.#begin()
   }
 
@@ -52,14 +62,80 @@ export class Judging {
   }
 
   /** There is a link to this peer. Never rejects. */
-  async linked(peer: RepairPeer): Promise<void> {
+  linked(peer: RepairPeer): Promise<void> {
+    this.doubt(peer.member)
+    return this.#lookAt(peer)
+  }
+
+  /** The peer may not have seen what was purged here: it is not believed before it was looked at again. */
+  doubt(member: number): void {
+    this.#isSeen[member] = false
+    this.#trust(member)
+  }
+
+  /** Looks again at live peers that could not be looked at, or were found behind: called every so often. Never rejects. */
+  async lookAgain(): Promise<void> {
+    const { peers, topology } = this.#context
+    for (const peer of peers) {
+      if (peer === null || !topology.isLive(peer.member)) continue
+      const isBehind = (topology.peers[peer.member]?.behindBits.length ?? 0) > 0
+      if (isBehind || !this.#isSeen[peer.member]) await this.#lookAt(peer)
+    }
+  }
+
+  async #lookAt(peer: RepairPeer): Promise<void> {
+    if (this.#asked.has(peer.member)) return
+    this.#asked.add(peer.member)
     try {
       await this.look(peer)
     } catch (error) {
       if (!(error instanceof ExchangeError))
         this.#context.log.error('a peer’s view was not taken', { error: String(error) })
     }
+    this.#asked.delete(peer.member)
     this.unreachable(peer.member)
+  }
+
+  /** The peer has told who it is: it has judged itself by what this node remembered of it. */
+  introduced(member: number): void {
+    this.#trust(member)
+  }
+
+  /** The exchange of these ranges with the peer is complete: it has all that was purged here. */
+  exchanged(member: number, ranges: readonly number[]): void {
+    const peer = this.#context.topology.peers[member]
+    if (peer === null || peer.behindBits.length === 0) return
+    const behind = sharedRanges(this.#context, member).filter((range) => peer.isBehind(range))
+    peer.behindBits = rangeBits(behind.filter((range) => !ranges.includes(range)))
+    this.#context.topology.peersChanged()
+  }
+
+  #trust(member: number): void {
+    const { topology, state, peers } = this.#context
+    const peer = topology.peers[member]
+    const known = state.members.get(peers[member]?.id ?? '')
+    if (peer === null) return
+    const isJudged = this.#isSeen[member] && known?.bootId === peer.link.hello?.bootId
+    if (isJudged === peer.isJudged) return
+    peer.isJudged = isJudged
+    topology.peersChanged()
+  }
+
+  /** What the peer's view says of the peer itself: where its last complete exchange with this node is older than the own P. */
+  #seen(peer: RepairPeer, view: View): void {
+    const { topology, horizons } = this.#context
+    const { ring, self } = topology
+    const other = topology.peers[peer.member]
+    if (other === null) return
+    const shared = new Set(sharedRanges(this.#context, peer.member))
+    const behind = view.ranges.filter(({ range, exchangedMs }) => {
+      if (!shared.has(range)) return false
+      return isPurgedSince(exchangedMs[ring.rangeAt(range).list.indexOf(self)] ?? 0, horizons.ofRange(range))
+    })
+    other.behindBits = rangeBits(behind.map(({ range }) => range))
+    this.#isSeen[peer.member] = true
+    this.#trust(peer.member)
+    topology.peersChanged()
   }
 
   /** It is not to be waited for any more. */
@@ -83,6 +159,7 @@ export class Judging {
     const stale = view.ranges.filter((one) => shared.has(one.range) && this.#judge(peer, one, identity))
     if (stale.length > 0 || identity !== null) await state.save()
     this.unreachable(peer.member)
+    this.#seen(peer, view)
     const isKnown = view.remembered !== null && isSame(view.remembered, this.#context.identity())
     if (!isKnown) {
       const body = messages.writeIdentity(new BodyWriter(), this.#context.identity())

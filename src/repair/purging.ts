@@ -31,26 +31,27 @@ export interface PurgeSettings {
   readonly purgeHeldMaxPercent: number
 }
 
+export interface PurgingNode {
+  settings(): PurgeSettings
+  /** Some of what was purged the member is not known to have seen. */
+  purgedWithout(member: number): void
+}
+
 export class Purging {
   readonly #context: RepairContext
   readonly #trees: () => RangeTrees
   readonly #witnesses: Witnesses
-  readonly #settings: () => PurgeSettings
+  readonly #node: PurgingNode
   /** By range and member: since when all live replicas have held it failed, clock.monotonicMs(). */
   readonly #failedSinceMs = new Map<string, number>()
   #timer: Timer | null = null
   #isHeldMax = false
 
-  constructor(
-    context: RepairContext,
-    trees: () => RangeTrees,
-    witnesses: Witnesses,
-    settings: () => PurgeSettings,
-  ) {
+  constructor(context: RepairContext, trees: () => RangeTrees, witnesses: Witnesses, node: PurgingNode) {
     this.#context = context
     this.#trees = trees
     this.#witnesses = witnesses
-    this.#settings = settings
+    this.#node = node
   }
 
   start(): void {
@@ -80,7 +81,7 @@ export class Purging {
   /** Purges what may be. Rejects when the horizons cannot be saved; then nothing was. */
   async look(): Promise<void> {
     const { state, topology } = this.#context
-    this.#isHeldMax = this.#heldPercent() > this.#settings().purgeHeldMaxPercent
+    this.#isHeldMax = this.#heldPercent() > this.#node.settings().purgeHeldMaxPercent
     const raised = new Map<number, number>()
     for (const range of ownRanges(this.#context)) {
       if (!topology.ranges.isCurrent(range) || !this.#trees().isReady(range)) continue
@@ -91,6 +92,20 @@ export class Purging {
     for (const [range, horizonMs] of raised) state.ranges[range].horizonMs = horizonMs
     await state.save()
     this.apply(raised.keys())
+    for (const member of this.#leftOut(raised)) this.#node.purgedWithout(member)
+  }
+
+  /** The members whose last complete exchange of one of the ranges is older than the range's new horizon. */
+  #leftOut(raised: ReadonlyMap<number, number>): Set<number> {
+    const { state, topology } = this.#context
+    const members = new Set<number>()
+    for (const [range, horizonMs] of raised) {
+      for (const member of coReplicas(this.#context, range)) {
+        const last = state.ranges[range].exchanges.get(topology.ring.members[member].id)
+        if ((last?.theirsMs ?? 0) < horizonMs) members.add(member)
+      }
+    }
+    return members
   }
 
   /** The horizons of these ranges are on disk. */
@@ -115,7 +130,7 @@ export class Purging {
 
   #horizonOf(range: number): number {
     const { clock, state, topology } = this.#context
-    const { tombstoneGraceMs, purgeHardAgeMs } = this.#settings()
+    const { tombstoneGraceMs, purgeHardAgeMs } = this.#node.settings()
     const trees = this.#trees()
     return purgeHorizon({
       nowMs: clock.wallMs(),
@@ -181,7 +196,7 @@ export class Purging {
   /** Dead data that could not be purged, as a share of all bytes that the disk would have for data. */
   #heldPercent(): number {
     const { store, clock } = this.#context
-    const { deadBytes, diskBytes } = store.deadFacts(clock.wallMs() - this.#settings().tombstoneGraceMs)
+    const { deadBytes, diskBytes } = store.deadFacts(clock.wallMs() - this.#node.settings().tombstoneGraceMs)
     return diskBytes > 0 ? (100 * deadBytes) / diskBytes : 0
   }
 }

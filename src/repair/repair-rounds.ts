@@ -129,6 +129,7 @@ export class RepairRounds {
   readonly #tick = (): void => {
     if (this.#isStopped) return
     this.#timer = this.#context.clock.after(TICK_MS, this.#tick)
+    void this.#judging().lookAgain()
     this.#next()
   }
 
@@ -188,7 +189,9 @@ export class RepairRounds {
     const beganMs = clock.monotonicMs()
     try {
       await this.#judging().look(round.peer)
-      const ranges = round.ranges.filter((range) => topology.ranges.of(range) === CURRENT)
+      // Where the peer is behind it has to be rebuilt, and brings back what was purged here otherwise.
+      const isBehind = (range: number): boolean => topology.peers[round.peer.member]?.isBehind(range) === true
+      const ranges = round.ranges.filter((range) => topology.ranges.of(range) === CURRENT && !isBehind(range))
       const exchange = this.#exchangeWith(round.peer)
       const { notReady, failed } = await exchange.run(ranges, round.isOnDemand, (done) => {
         round.ranges = round.ranges.filter((range) => !done.includes(range))
@@ -233,6 +236,7 @@ export class RepairRounds {
       const last = { ownMs: own.wallMs, theirsMs: theirs.wallMs, sequence: own.sequence }
       state.ranges[range].exchanges.set(peer.id, last)
     }
+    this.#judging().exchanged(peer.member, ranges)
     return state.save()
   }
 

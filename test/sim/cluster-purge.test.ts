@@ -193,6 +193,44 @@ t.test('P1 a member that has not said since the hour what it holds for others ho
   t.ok(horizonOfKey(first, keys[0]) >= next, 'it has failed for purge-hard-age')
 })
 
+t.test(
+  'P2 a node that was cut off while others purged is not asked before it was judged, however links come back',
+  async (t) => {
+    const cluster = await SimCluster.started({ seed: 'purge cut off', settings: QUICK })
+    const [first, second, third] = cluster.nodes
+    const client = cluster.client(first)
+    const keys = await filled(cluster, first, client)
+    await repaired(cluster, first)
+    await repaired(cluster, second)
+    cluster.isolate(third)
+    await cluster.run(10_000)
+    const hour = await deleted(cluster, client, keys)
+    await later(cluster, 2 * HOUR_MS)
+    await repaired(cluster, first)
+    await cluster.run(PURGED_MS + 60_000)
+    for (const node of [first, second]) t.ok((await horizon(cluster, node)) >= hour)
+    second.crash('keep-all')
+    // What the third says takes long, so that it is asked before it can have been told anything.
+    cluster.network.slow(third.address, first.address, 300)
+    cluster.heal()
+    // Reads at a quorum need the third now, from the moment at which there is a link.
+    const readers = [first, third].map((node) => cluster.client(node))
+    const asked = []
+    for (let i = 0; i < 3000; i++) {
+      for (const reader of readers) asked.push(reader.send('GET', keys[i % KEYS]))
+      await cluster.run(1)
+    }
+    await cluster.run(NOTICED_MS)
+    t.equal(asked.filter(({ reply }) => reply === 'value').length, 0)
+    cluster.network.slow(third.address, first.address, null)
+    await cluster.start(second)
+    await rebuilt(cluster, third)
+    await repaired(cluster, first)
+    await repaired(cluster, third)
+    for (const key of keys) t.same(await heldBy(cluster, key), [null, null, null], key)
+  },
+)
+
 t.test('P1 a minority never purges on age', async (t) => {
   const cluster = await SimCluster.started({ seed: 'purge minority', settings: QUICK })
   const [first, second, third] = cluster.nodes
