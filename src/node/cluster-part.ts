@@ -324,6 +324,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
         holdersOf: (member) => this.gossip.holdersOf(member),
         isFailed: (member) => this.gossip.isFailed(member),
         holdsNoneBeforeMs: (member) => this.#holdsNoneBeforeMs(member),
+        clockIsInDoubt: () => this.#judged.wasInDoubt,
       },
       stampLimit: () => this.#stampLimit(),
       linkOf: (member) => {

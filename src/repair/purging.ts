@@ -23,6 +23,8 @@ export interface Witnesses {
    * said nothing since its start; Infinity of this node, when it holds none.
    */
   holdsNoneBeforeMs(member: number): number
+  /** Whether this node's clock is in doubt (RULES T5). */
+  clockIsInDoubt(): boolean
 }
 
 export interface PurgeSettings {
@@ -78,9 +80,10 @@ export class Purging {
     })
   }
 
-  /** Purges what may be. Rejects when the horizons cannot be saved; then nothing was. */
+  /** Purges what may be; nothing by a clock that is in doubt, which has run the grace in no time (RULES T5). Rejects when the horizons cannot be saved; then nothing was. */
   async look(): Promise<void> {
     const { state, topology } = this.#context
+    if (this.#witnesses.clockIsInDoubt()) return
     this.#isHeldMax = this.#heldPercent() > this.#node.settings().purgeHeldMaxPercent
     const raised = new Map<number, number>()
     for (const range of ownRanges(this.#context)) {

@@ -231,6 +231,25 @@ t.test(
   },
 )
 
+t.test('T5 a node whose clock has jumped ahead purges nothing by it before the grace has run', async (t) => {
+  const settings = { ...QUICK, 'cluster.tombstone-grace': String(2 * HOUR_MS) }
+  const cluster = await SimCluster.started({ seed: 'purge jump', settings })
+  const [first, second] = cluster.nodes
+  const client = cluster.client(first)
+  const keys = await filled(cluster, first, client)
+  const hour = await deleted(cluster, client, keys)
+  await later(cluster, HOUR_MS)
+  await repaired(cluster, first)
+  await repaired(cluster, second)
+  first.clock.jumpWall(3 * HOUR_MS)
+  await cluster.run(PURGED_MS)
+  t.ok((await horizon(cluster, first)) < hour, 'it ended an hour ago, by everybody else')
+  first.clock.jumpWall(-3 * HOUR_MS)
+  await later(cluster, 2 * HOUR_MS)
+  await cluster.run(PURGED_MS)
+  t.ok((await horizon(cluster, first)) >= hour)
+})
+
 t.test('P1 a minority never purges on age', async (t) => {
   const cluster = await SimCluster.started({ seed: 'purge minority', settings: QUICK })
   const [first, second, third] = cluster.nodes
