@@ -80,9 +80,10 @@ export class HandoffBook {
         this.maxHlc = Math.max(this.maxHlc, hlcOf(key))
       }
       const last = entries.at(-1)
-      if (last === undefined) return
+      if (last === undefined) break
       from = Buffer.concat([last.key, Buffer.alloc(1)])
     }
+    this.#store.wasRead()
   }
 
   /** Of a member, by its id; the object changes with what is done. */

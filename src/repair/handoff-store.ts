@@ -29,6 +29,8 @@ export interface HandoffStore {
   valueBytes(key: Buffer): number
   /** Entries with keys from `from` on and below `end`, ascending: at most so many, or those that pass `bytesMax` of values. */
   scan(from: Buffer, end: Buffer, entriesMax: number, bytesMax: number): readonly HandoffEntry[]
+  /** Everything that is there was read once since it was opened: it is no reason for a start to fail. */
+  wasRead(): void
   /** What was written is durable afterwards, as far as it can be. No other call may follow. */
   close(): Promise<void>
 }

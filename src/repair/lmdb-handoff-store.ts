@@ -8,8 +8,10 @@
  * undo: durable is what `flushed` says.
  *
  * A file that does not begin as LMDB's is moved aside before LMDB sees it, because an open that fails corrupts the heap of the
- * process. What it held is lost; a node that did not start for it would lose more. LMDB has no checksums: the records
- * have, and are checked by who reads them.
+ * process. One that ends too early, or whose pages are damaged, may end the process when it is opened or read: so a byte is written
+ * to a file beside it at each start, which goes when everything was read once, and when the third start in a row has ended in
+ * between, the file is moved aside too. What it held is lost; a node that did not start for it would lose more. LMDB
+ * has no checksums: the records have, and are checked by who reads them.
  */
 import { open } from 'lmdb'
 import type { RootDatabase } from 'lmdb'
@@ -19,32 +21,41 @@ import { readU32 } from '../util/bytes.js'
 import type { HandoffEntry, HandoffStore, HandoffWrite } from './handoff-store.js'
 
 const FILE_NAME = 'handoffs.lmdb'
+/** A byte for each start that has not read the file to its end. Not synced: a power cut is no sign of damage. */
+const STARTS_NAME = 'handoffs.starts'
+/** One or two of them may have been killed for another reason. */
+const STARTS_MAX = 3
 /** Behind the head of the first page. */
 const MAGIC_AT = 24
 const MAGIC = 0xbeefc0de
 
 export class LmdbHandoffStore implements HandoffStore {
   readonly #database: RootDatabase<Buffer, Buffer>
+  readonly #starts: StartCount
 
-  private constructor(database: RootDatabase<Buffer, Buffer>) {
+  private constructor(database: RootDatabase<Buffer, Buffer>, starts: StartCount) {
     this.#database = database
+    this.#starts = starts
   }
 
   /** Opens or makes the file in `directory`, which exists. Throws the disk's errors. */
   static open(directory: string, disk: Disk, log: Log): LmdbHandoffStore {
     const path = `${directory}/${FILE_NAME}`
-    if (disk.exists(path) && !isLmdb(disk, path)) {
+    const starts = new StartCount(disk, `${directory}/${STARTS_NAME}`)
+    if (disk.exists(path) && (!isLmdb(disk, path) || starts.count >= STARTS_MAX)) {
       log.error('hints and fallback copies cannot be read and are lost', { file: path })
       disk.rename(path, `${path}.damaged`)
       disk.syncDirectory(directory)
+      starts.clear()
     }
+    starts.add()
     const database = open<Buffer, Buffer>({
       path,
       encoding: 'binary',
       keyEncoding: 'binary',
       cache: false,
     })
-    return new LmdbHandoffStore(database)
+    return new LmdbHandoffStore(database, starts)
   }
 
   apply(writes: readonly HandoffWrite[], done: (error: Error | null) => void): void {
@@ -77,8 +88,47 @@ export class LmdbHandoffStore implements HandoffStore {
     return entries
   }
 
+  wasRead(): void {
+    this.#starts.clear()
+  }
+
   async close(): Promise<void> {
     await this.#database.close()
+  }
+}
+
+/** How many starts in a row have ended before the file was read, as a file of so many bytes. */
+class StartCount {
+  readonly #disk: Disk
+  readonly #path: string
+
+  constructor(disk: Disk, path: string) {
+    this.#disk = disk
+    this.#path = path
+  }
+
+  get count(): number {
+    if (!this.#disk.exists(this.#path)) return 0
+    const file = this.#disk.open(this.#path, 'read')
+    try {
+      return this.#disk.sizeBytes(file)
+    } finally {
+      this.#disk.close(file)
+    }
+  }
+
+  add(): void {
+    const { count } = this
+    const file = this.#disk.open(this.#path, 'create')
+    try {
+      this.#disk.writeSync(file, new Uint8Array(1), 0, 1, count)
+    } finally {
+      this.#disk.close(file)
+    }
+  }
+
+  clear(): void {
+    if (this.#disk.exists(this.#path)) this.#disk.unlink(this.#path)
   }
 }
 

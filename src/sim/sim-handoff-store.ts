@@ -152,6 +152,8 @@ class SimHandoffStore implements HandoffStore {
     return this.#medium.scan(from.toString('hex'), end.toString('hex'), entriesMax, bytesMax)
   }
 
+  wasRead(): void {}
+
   close(): Promise<void> {
     if (this.#underWay === 0) return Promise.resolve()
     return new Promise((resolve) => (this.#closing = resolve))

@@ -1,9 +1,12 @@
 /** What every implementation of HandoffStore promises. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { NodeDisk } from '../../src/env/node-disk.js'
+import { HINT, keyOf } from '../../src/repair/handoff-entry.js'
 import type { HandoffStore, HandoffWrite } from '../../src/repair/handoff-store.js'
 import { LmdbHandoffStore } from '../../src/repair/lmdb-handoff-store.js'
 import { SimEnv } from '../../src/sim/sim-env.js'
@@ -203,3 +206,38 @@ t.test('LmdbHandoffStore: a file that cannot be opened is moved aside, and that 
     rmSync(directory, { recursive: true })
   }
 })
+
+t.test('LmdbHandoffStore: a file that ends starts is moved aside at the third, not before', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'kindred-handoffs-'))
+  try {
+    const store = LmdbHandoffStore.open(directory, new NodeDisk(), new SimLog())
+    const target = Buffer.alloc(20, 'member')
+    const writes = Array.from({ length: 1000 }, (_, i) => {
+      return { key: keyOf(HINT, target, i, i), value: Buffer.alloc(500, 'x') }
+    })
+    t.equal(await new Promise((resolve) => store.apply(writes, resolve)), null)
+    await store.close()
+    const path = `${directory}/handoffs.lmdb`
+    const whole = readFileSync(path)
+    writeFileSync(`${directory}/handoffs.starts`, Buffer.alloc(2))
+    t.match(readHandoffs(directory), { status: 0, stdout: '0' }, 'two were ended by something else')
+    t.match(readHandoffs(directory), { status: 0, stdout: '0' })
+    t.notOk(existsSync(`${directory}/handoffs.starts`))
+
+    truncateSync(path, Math.floor(whole.length / 8192) * 4096)
+    for (let start = 1; start <= 3; start++) {
+      t.equal(readHandoffs(directory).signal, 'SIGBUS')
+      t.equal(statSync(`${directory}/handoffs.starts`).size, start)
+    }
+    t.match(readHandoffs(directory), { status: 0, stdout: '1' }, 'said once')
+    t.ok(existsSync(`${path}.damaged`))
+    t.match(readHandoffs(directory), { status: 0, stdout: '0' })
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+})
+
+function readHandoffs(directory: string): { status: number | null; signal: string | null; stdout: string } {
+  const program = fileURLToPath(new URL('../support/read-handoffs.js', import.meta.url))
+  return spawnSync(process.execPath, [program, directory], { encoding: 'utf8' })
+}
