@@ -1,13 +1,22 @@
 /**
  * This node's wall clock, and whether it can be trusted: it may differ from the clocks of live peers, and it may jump against the
- * monotonic clock, which never does. While it is in doubt the node mints nothing (RULES C1), and what has expired is
- * judged by the peers' median; before these are known, by the time that the clock would show had it not jumped (RULES T5).
+ * monotonic clock, which never does. While it is in doubt the node mints nothing (RULES C1).
+ *
+ * What has expired is judged by more than that (RULES T5), since whoever shows an expired value, or hides one before its time,
+ * breaks a promise also where it mints nothing. Two peers that agree with each other refute the own clock: their median is the
+ * time. Where all clocks that are heard of differ, of two or of more, nobody can say which one is wrong; but the node may know the
+ * time from before, when a peer confirmed its clock, or two refuted it: the monotonic clock carries that on, whatever is done to
+ * the wall clock. Only a node that has heard of nothing else since its start knows nothing: of two clocks it believes the one
+ * behind, of more the peers' median.
  */
 import type { Clock } from '../env/clock.js'
 import { judgeClock, medianOf } from './clock-judge.js'
 
 /** A wall clock that moved by more than this against the monotonic one was set, or the machine slept. */
 const JUMP_MS_MIN = 50
+
+/** What was last known of the own clock since the start. */
+type Standing = 'unknown' | 'confirmed' | 'refuted'
 
 export interface ClockEvents {
   /** The wall clock was set: what was known of peers' clocks is wrong. */
@@ -23,9 +32,12 @@ export class JudgedClock {
   readonly #events: ClockEvents
   #inDoubt = false
   #hasJumped = false
+  #standing: Standing = 'unknown'
+  /** Whether expiry is judged by the wall clock, and not by the trusted time. */
+  #expiresByWall = true
   /** Of the wall clock, against the monotonic one. */
   #wallAheadMs: number
-  /** The same of the time that expiry is judged by while the wall clock is in doubt. */
+  /** The same of the time that expiry is judged by where that is not the wall clock. */
   #trustedAheadMs: number
   #lastWallMs = 0
   #aheadMs = 0
@@ -59,7 +71,7 @@ export class JudgedClock {
   /** The time by which expiry is judged, in whole milliseconds of the wall clock. */
   expiryMs(): number {
     const wallMs = this.#look()
-    return this.#inDoubt ? Math.round(this.#clock.monotonicMs() + this.#trustedAheadMs) : wallMs
+    return this.#expiresByWall ? wallMs : Math.round(this.#clock.monotonicMs() + this.#trustedAheadMs)
   }
 
   /**
@@ -70,11 +82,21 @@ export class JudgedClock {
     if (!this.#noticeJump()) this.#wallAheadMs = this.#clock.wallMs() - this.#clock.monotonicMs()
     const offsetsMs = offsetsOf()
     const { inDoubt, aheadMs } = judgeClock(offsetsMs, this.#driftMaxMs, this.#hasJumped)
-    if (offsetsMs.some((offset) => Math.abs(offset) <= this.#driftMaxMs)) this.#hasJumped = false
+    const isConfirmed = offsetsMs.some((offset) => Math.abs(offset) <= this.#driftMaxMs)
+    if (isConfirmed) this.#hasJumped = false
     this.#aheadMs = aheadMs
+    this.#judgeExpiry(offsetsMs, isConfirmed, inDoubt)
+    this.#become(inDoubt, offsetsMs)
+  }
+
+  #judgeExpiry(offsetsMs: readonly number[], isConfirmed: boolean, inDoubt: boolean): void {
+    if (isConfirmed && !inDoubt) this.#standing = 'confirmed'
+    else if (agree(offsetsMs, this.#driftMaxMs)) this.#standing = 'refuted'
+    else if (this.#standing !== 'unknown' && offsetsMs.length > 0) return void (this.#expiresByWall = false)
+    else if (this.#standing === 'refuted') return
+    this.#expiresByWall = !inDoubt
     if (!inDoubt) this.#trustedAheadMs = this.#wallAheadMs
     else if (offsetsMs.length > 0) this.#trustedAheadMs = this.#wallAheadMs + medianOf(offsetsMs)
-    this.#become(inDoubt, offsetsMs)
   }
 
   /** Reads the wall clock; a jump is cheap to suspect, and only then looked at closely. */
@@ -91,6 +113,7 @@ export class JudgedClock {
     if (Math.abs(wallAheadMs - this.#wallAheadMs) <= JUMP_MS_MIN) return false
     this.#wallAheadMs = wallAheadMs
     this.#hasJumped = !this.#isAlone
+    this.#expiresByWall = this.#isAlone
     this.#events.jumped()
     return true
   }
@@ -100,4 +123,12 @@ export class JudgedClock {
     this.#inDoubt = inDoubt
     this.#events.doubtChanged(inDoubt, offsetsMs)
   }
+}
+
+/** Whether more than half of the peers, and two of them at least, show about the same time. */
+function agree(offsetsMs: readonly number[], driftMaxMs: number): boolean {
+  if (offsetsMs.length < 2) return false
+  const median = medianOf(offsetsMs)
+  const near = offsetsMs.filter((offset) => Math.abs(offset - median) <= driftMaxMs)
+  return near.length > 1 && 2 * near.length > offsetsMs.length
 }

@@ -17,7 +17,7 @@ import { assert } from '../util/assert.js'
 import type { Timer } from '../env/clock.js'
 import { Channel } from './channel.js'
 import type { ChannelContext, ChannelOwner } from './channel.js'
-import { ClockOffset } from './clock-offset.js'
+import { ClockOffset, ROUND_TRIP_MS_MAX } from './clock-offset.js'
 import type { CloseReason } from './close-reason.js'
 import type { Hello } from './hello.js'
 import {
@@ -226,6 +226,7 @@ export class PeerLink implements ChannelOwner {
   }
 
   ownPause(durationMs: number, nowMs: number): void {
+    if (durationMs > ROUND_TRIP_MS_MAX) this.clock.clear()
     this.#phi?.pause(durationMs, nowMs)
     this.#channel?.ownPause(durationMs, nowMs)
   }

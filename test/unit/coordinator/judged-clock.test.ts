@@ -63,6 +63,70 @@ t.test('T5 after a jump expiry goes on by the time before it, until peers say wh
   }
 })
 
+t.test('T5 of two clocks that differ, one that others have confirmed goes on to be right', async (t) => {
+  for (const wrongMs of [HOUR_MS, -HOUR_MS]) {
+    const { clock, own } = judged()
+    own.judge(() => [10, -10])
+    own.judge(() => [wrongMs])
+    t.equal(own.inDoubt, wrongMs < 0, 'C1 is as ever: the one ahead writes nothing')
+    t.equal(own.expiryMs(), clock.wall)
+    clock.pass(100)
+    t.equal(own.expiryMs(), clock.wall)
+    clock.wall += 40
+    own.judge(() => [wrongMs])
+    t.equal(own.expiryMs(), clock.wall - 40, 'by the monotonic clock: which of both drifts is not known')
+  }
+})
+
+t.test('T5 a clock that the majority has refuted is not believed when fewer of it are left', async (t) => {
+  for (const wrongMs of [HOUR_MS, -HOUR_MS]) {
+    const { clock, own } = judged()
+    own.judge(() => [-wrongMs + 10, -wrongMs - 10])
+    for (const offsets of [[-wrongMs], []]) {
+      clock.pass(100)
+      own.judge(() => offsets)
+      t.equal(own.expiryMs(), clock.wall - wrongMs)
+    }
+    own.judge(() => [0])
+    t.equal(own.expiryMs(), clock.wall, 'until one of them says that it is right')
+  }
+})
+
+t.test('T5 where all clocks differ none refutes a clock that was confirmed', async (t) => {
+  const { clock, own } = judged()
+  own.judge(() => [0, 1])
+  own.judge(() => [-HOUR_MS, -2 * HOUR_MS])
+  t.ok(own.inDoubt, 'C1 asks no more than the median')
+  t.equal(own.expiryMs(), clock.wall)
+  own.judge(() => [-2 * HOUR_MS])
+  t.equal(own.expiryMs(), clock.wall)
+})
+
+t.test('T5 a node that knows of one other clock alone believes the one behind', async (t) => {
+  const { clock, own } = judged()
+  own.judge(() => [HOUR_MS])
+  t.equal(own.expiryMs(), clock.wall)
+  own.judge(() => [-HOUR_MS])
+  t.equal(own.expiryMs(), clock.wall - HOUR_MS)
+  clock.wall += HOUR_MS
+  own.judge(() => [-2 * HOUR_MS])
+  t.equal(own.expiryMs(), clock.wall - 2 * HOUR_MS)
+})
+
+t.test('T5 what was confirmed before a jump goes on behind it, against the only other clock', async (t) => {
+  for (const wrongMs of [HOUR_MS, -HOUR_MS]) {
+    const { clock, own } = judged()
+    own.judge(() => [0])
+    clock.wall += 2000
+    own.judge(() => [])
+    clock.wall -= 2000
+    own.judge(() => [wrongMs])
+    t.ok(own.inDoubt, 'C1 is as ever')
+    clock.pass(100)
+    t.equal(own.expiryMs(), clock.wall)
+  }
+})
+
 t.test('C1 a clock that is right again is trusted again', async (t) => {
   const { clock, own, doubts } = judged()
   own.judge(() => [0, 0])

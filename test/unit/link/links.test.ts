@@ -447,6 +447,21 @@ t.test('C1 the offset of a peer’s clock is found in the middle of the round tr
   t.ok(near(-61_234), `our own jump counts at once: ${link.clock.offsetMs}`)
 })
 
+t.test('C1 a peer’s clock that is set while we stand still is not taken for what it was', async (t) => {
+  for (let seed = 0; seed < 5; seed++) {
+    const { world, a, b, link } = pair(`clock behind a pause ${seed}`)
+    b.clock.jumpWall(-60_000)
+    world.run(2000)
+    a.clock.pause()
+    world.run(60_000)
+    b.clock.setRight()
+    world.run(60_000)
+    a.clock.resume()
+    t.ok(world.until(() => link.clock.isKnown && a.clock.monotonicMs() > 122_050))
+    t.ok(Math.abs(link.clock.offsetMs) <= 4, `${link.clock.offsetMs}`)
+  }
+})
+
 t.test('H1 fitness and state travel in pings, on a busy link too', async (t) => {
   const { world, a, b, link, client } = pair(21)
   world.run(500)
