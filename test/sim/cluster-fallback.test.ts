@@ -103,6 +103,27 @@ t.test('L5 without sloppy quorum such writes fail, and nothing is applied', asyn
   for (const key of keys) t.same(await holders(cluster, key, 'x'), [])
 })
 
+for (const sloppy of ['yes', 'no']) {
+  const what = sloppy === 'yes' ? 'may miss what copies count for' : 'misses nothing acknowledged'
+  t.test(`L5 with sloppy-quorum ${sloppy} a quorum read ${what}`, async (t) => {
+    // Seed 519: one replica sees neither of the two others, but a node that is none, and sees them.
+    const settings = { ...UNEXCHANGED, 'cluster.sloppy-quorum': sloppy }
+    const cluster = await SimCluster.started({ seed: `L5 seed 519 ${sloppy}`, nodes: 4, settings })
+    const [key] = keysOf(cluster, cluster.nodes, 3, 1)
+    const [lonely, ...others] = listOf(cluster, key)
+    for (const other of others) cluster.network.partition(lonely.address, other.address)
+    await cluster.run(NOTICED_MS)
+    const reply = await cluster.ask(cluster.client(lonely), 'SET', key, 'kept')
+    t.match(reply, sloppy === 'yes' ? 'OK' : /^-NOREPLICAS/)
+    t.equal(await cluster.ask(cluster.client(others[0]), 'GET', key), null)
+    cluster.heal()
+    await cluster.run(2 * NOTICED_MS)
+    const value = sloppy === 'yes' ? 'kept' : null
+    t.equal(await cluster.ask(cluster.client(others[0]), 'GET', key), value)
+    t.equal((await holders(cluster, key, 'kept')).length, sloppy === 'yes' ? 3 : 0)
+  })
+}
+
 t.test('L5 V10 copies never count for conditional writes', async (t) => {
   const { cluster, alive, client, keys } = await half('L5 conditional')
   for (const key of keys) {

@@ -38,6 +38,20 @@ t.test('write-once: what was acknowledged is read and held', async (t) => {
   t.same(complaints(writeOnce, evidence([write, flush], { stores: gone })), [], 'FLUSHALL may take it')
 })
 
+t.test('L5 write-once: a quorum read may miss what copies count for, the end may not', async (t) => {
+  // Seed 519: with two replicas out of its reach the third made a copy on a node that is none, and the two answered a read.
+  const isSloppy = true
+  const write = operation(1, [0, 10], { kind: 'set', key: 'once:1', value: 'v1' })
+  const read = operation(2, [11, 12], { kind: 'get', key: 'once:1', reply: null })
+  const stores = [store('node-1', { 'once:1': ['v1'] }), store('node-2', { 'once:1': ['v1'] })]
+  t.same(complaints(writeOnce, evidence([write, read], { stores })), ['not seen'])
+  t.same(complaints(writeOnce, evidence([write, read], { stores, isSloppy })), [])
+  const gone = [stores[0], store('node-2', {})]
+  t.same(complaints(writeOnce, evidence([write, read], { stores: gone, isSloppy })), [
+    'node-2 does not hold it in the end',
+  ])
+})
+
 t.test('siblings: none lost, none back, none invented', async (t) => {
   const shown = (...values: string[]): SimReply => [
     ...['context', 'c', 'siblings'],
