@@ -4,6 +4,10 @@
  */
 import t from 'tap'
 import type { Test } from 'tap'
+import { differences } from '../../src/sim/checkers/convergence.js'
+import { Faults } from '../../src/sim/run/faults.js'
+import { dumpStore } from '../../src/sim/run/store-dump.js'
+import { Story } from '../../src/sim/run/story.js'
 import { SimCluster } from '../../src/sim/sim-cluster.js'
 import type { SimNode } from '../../src/sim/sim-node.js'
 import { SimRandom } from '../../src/sim/sim-random.js'
@@ -230,5 +234,44 @@ t.test(
     await useAll(t, cluster, versions, random)
     await holdsAll(t, cluster, node, versions)
     t.equal(others.length, 2)
+  },
+)
+
+/** Of what may happen or not, nothing does. */
+class NoChance extends SimRandom {
+  override chance(): boolean {
+    return false
+  }
+}
+
+t.test(
+  'W1 flipped bits in the log of a running node: it serves from memory, and its next start is filled in by the others',
+  async (t) => {
+    // Seed 758 looked at the disk of a node that had no reason to read its log again, and took its records for lost.
+    const settings = { 'storage.segment-size': '1mb', 'cluster.anti-entropy-interval': '0' }
+    const cluster = await SimCluster.started({ seed: 'flipped log', settings })
+    const [node, other] = cluster.nodes
+    const client = cluster.client(other)
+    for (let key = 0; key < 100; key++) await cluster.ask(client, 'SET', `key:${key}`, valueOf(key))
+    await cluster.run(2000)
+    const names = cluster.nodes.map(({ name }) => name)
+    const differing = async (): Promise<number> => {
+      const dumps = []
+      for (const one of cluster.nodes) dumps.push(await dumpStore(one))
+      return differences(dumps, () => names).length
+    }
+    const story = new Story(cluster.queue)
+    const options = { kinds: [], everyMs: 1000, lastsMs: 1000 }
+    const faults = new Faults(cluster, new NoChance('flips'), options, story)
+    while ((await differing()) === 0) faults.flipBits(node)
+    t.ok(node.isRunning, 'no crash has read it yet')
+    const asker = cluster.client(node)
+    for (let key = 0; key < 100; key++) t.equal(await cluster.ask(asker, 'GET', `key:${key}`), valueOf(key))
+    faults.healAll()
+    await cluster.until(() => faults.allUp)
+    await cluster.run(2000)
+    await rebuilt(t, cluster, node)
+    t.equal(await differing(), 0)
+    t.equal(story.lines.filter((line) => line.includes('crash')).length, 1)
   },
 )

@@ -35,6 +35,8 @@ const DRIFT_MAX = 0.02
 /** Two clocks that are skewed are still less than max-clock-drift apart. */
 const SKEW_MS = 200
 const FAR_MS = 250
+/** For so long others go on taking a clock for wrong that was set right: they see it by the pings of a second, if none is lost. */
+const SEEN_MS = 2000
 
 export class Faults {
   /** By kind, how many there were. */
@@ -50,6 +52,10 @@ export class Faults {
   readonly #stopping = new Set<SimNode>()
   /** Their disk has failed a call: somebody starts them anew. */
   readonly #sick = new Set<SimNode>()
+  /** Bits of their logs were flipped, which only a start reads. */
+  readonly #flipped = new Set<SimNode>()
+  /** When a wrong clock was last set right. */
+  readonly #setRightAtMs = new Map<SimNode, number>()
   /** A disk as it was at some time. */
   readonly #copies = new Map<SimNode, DiskContents>()
   /** Starts that failed although nothing was wrong any more. */
@@ -147,6 +153,7 @@ export class Faults {
       disk.flipBit(path, offset, random.below(8))
       this.#story.say(`bit-flip ${node.name} ${path} @${offset} of ${sizeBytes}`)
     }
+    if (path.endsWith('.log')) this.#flipped.add(node)
     if (random.chance(0.5)) this.#crash(node, 'keep-all', 'crash-keep-all')
   }
 
@@ -280,6 +287,7 @@ export class Faults {
     this.#stopping.delete(node)
     this.#starting.delete(node)
     this.#sick.delete(node)
+    this.#flipped.delete(node)
     node.disk.delayMsMax = USUAL_DISK_MS
   }
 
@@ -406,9 +414,12 @@ export class Faults {
     const random = this.#random
     const { clock } = node
     const others = this.#cluster.nodes.filter((one) => one !== node)
-    const isFar = ({ errorMs }: SimClock): boolean => Math.abs(errorMs) > FAR_MS
-    // Of three clocks one may be wrong.
-    if (others.some((one) => isFar(one.clock))) return
+    const nowMs = this.#cluster.queue.nowMs
+    // Of three clocks one may be wrong, and one that was is as good as wrong until all have seen that it is no more.
+    if (
+      others.some((one) => isFar(one.clock) || nowMs - (this.#setRightAtMs.get(one) ?? -Infinity) < SEEN_MS)
+    )
+      return
     this.count(kind)
     if (kind === 'clock-drift') {
       const rate = (random.fraction() - 0.5) * 2 * DRIFT_MAX
@@ -421,8 +432,13 @@ export class Faults {
     }
     this.#later(() => {
       this.#story.say(`clock of ${node.name} set right`)
-      node.clock.setRight()
+      this.#setClockRight(node)
     })
+  }
+
+  #setClockRight(node: SimNode): void {
+    if (isFar(node.clock)) this.#setRightAtMs.set(node, this.#cluster.queue.nowMs)
+    node.clock.setRight()
   }
 
   #disk(kind: 'eio-read' | 'eio-write' | 'eio-sync' | 'enospc' | 'slow-disk', node: SimNode): void {
@@ -457,11 +473,16 @@ export class Faults {
 
   #mendMachine(node: SimNode): void {
     this.#mendDisk(node)
-    node.clock.setRight()
+    this.#setClockRight(node)
     if (this.#paused.delete(node)) node.clock.resume()
-    if (this.#sick.has(node)) this.#crash(node, 'keep-all', 'crash-keep-all')
+    // Damage of a log that nobody has read since is there until it is, and the disk has less than the node.
+    if (this.#sick.has(node) || this.#flipped.has(node)) this.#crash(node, 'keep-all', 'crash-keep-all')
     this.#startIfDown(node)
   }
 }
 
 const EIO_OPERATION = { 'eio-read': 'read', 'eio-write': 'write', 'eio-sync': 'sync' } as const
+
+function isFar({ errorMs }: SimClock): boolean {
+  return Math.abs(errorMs) > FAR_MS
+}
