@@ -142,9 +142,9 @@ export class KeyedRequests implements Runner {
     if (!operations.hasRoom(1)) return this.#refuse(TOO_MANY_WAIT)
     const { replies } = connection
     if (replies.count > 0) {
-      if (routing.keys > 1 && replies.mustWait(isWrite)) return NOT_YET
+      if (routing.keys > 1 && replies.mustWait(isWrite, connection.readLevel)) return NOT_YET
       const keyHash = this.#keyspace.announced.keyHashOf(bytes, offsets[2 * first], offsets[2 * first + 1])
-      const where = replies.whereIs(keyHash, isWrite, effect === 'blind-write')
+      const where = replies.whereIs(keyHash, isWrite, effect === 'blind-write', connection.readLevel)
       if (where !== FREE_KEY && where !== target) return NOT_YET
     }
     if (target !== topology.self) {

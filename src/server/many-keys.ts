@@ -79,7 +79,7 @@ export class ManyKeyRequests {
     const { count } = parts
     const { split, isWrite } = command
     assert(split !== null, 'the command is one that is split')
-    if (connection.replies.mustWait(isWrite)) return NOT_YET
+    if (connection.replies.mustWait(isWrite, connection.readLevel)) return NOT_YET
     if (!operations.hasRoom(count + 1)) return this.#refuse(TOO_MANY_WAIT)
     const nowMs = this.#clock.monotonicMs()
     const whole = operations.take(connection.replies, QUEUED, nowMs)
@@ -87,6 +87,7 @@ export class ManyKeyRequests {
     whole.isWrite = isWrite
     whole.isSplit = true
     whole.protocol = connection.protocol
+    whole.readLevel = connection.readLevel
     const bytesMax = REPLY_LONGEST_VALUES_MAX * request.node.settings.protoMaxBulkLenBytes
     const reply = new SplitReply(operations, whole, count, split, bytesMax)
     connection.replies.push(whole)
@@ -105,7 +106,7 @@ export class ManyKeyRequests {
     const request = this.#request
     const operations = this.#operations
     const { isWrite } = command
-    if (connection.replies.mustWait(isWrite)) return NOT_YET
+    if (connection.replies.mustWait(isWrite, connection.readLevel)) return NOT_YET
     if (!operations.hasRoom(1 + SUB_REQUESTS_MAX)) return this.#refuse(TOO_MANY_WAIT)
     let replaces = command.name === 'rename'
     if (command.name === 'copy') {
@@ -118,6 +119,7 @@ export class ManyKeyRequests {
     whole.isWrite = isWrite
     whole.isSplit = true
     whole.protocol = connection.protocol
+    whole.readLevel = connection.readLevel
     connection.replies.push(whole)
     const requests = new SubRequests({
       clock: this.#clock,

@@ -78,15 +78,15 @@ export class ReplyQueue implements ReplySink {
 
   /**
    * Where a further request for this key may go although others are under way: FREE_KEY where it likes, the member that all
-   * others were forwarded to, or BUSY_KEY. Reads do not mind reads; a write that was appended here is seen by whatever comes
+   * others were forwarded to, or BUSY_KEY. Reads do not mind reads at their level; a write that was appended here is seen by whatever comes
    * next. Of what was forwarded only blind writes follow each other by themselves, because the home appends them as they come:
    * a read may be answered from what a later write has left, and a proposal that is refused comes again later.
    */
-  whereIs(keyHash: number, isWrite: boolean, isBlind: boolean): number {
+  whereIs(keyHash: number, isWrite: boolean, isBlind: boolean, readLevel: number): number {
     let where = FREE_KEY
     for (let operation = this.#front; operation !== null; operation = operation.next) {
       const { state } = operation
-      if (state === SETTLED || state === WRITING || (!isWrite && !operation.isWrite)) continue
+      if (state === SETTLED || state === WRITING || !minds(operation, isWrite, readLevel)) continue
       const hasOneKey = !operation.isSplit && operation.keyFirst === operation.keyLast
       if (hasOneKey && operation.keyHash !== keyHash) continue
       if (state !== FORWARDED || !isBlind || !operation.isBlind) return BUSY_KEY
@@ -97,10 +97,10 @@ export class ReplyQueue implements ReplySink {
   }
 
   /** Whether a request on any keys has to wait for one that is under way. */
-  mustWait(isWrite: boolean): boolean {
+  mustWait(isWrite: boolean, readLevel: number): boolean {
     for (let operation = this.#front; operation !== null; operation = operation.next) {
       const { state } = operation
-      if (state !== SETTLED && state !== WRITING && (isWrite || operation.isWrite)) return true
+      if (state !== SETTLED && state !== WRITING && minds(operation, isWrite, readLevel)) return true
     }
     return false
   }
@@ -166,4 +166,12 @@ export class ReplyQueue implements ReplySink {
     this.#setAside = 0
     this.count = 0
   }
+}
+
+/**
+ * Whether it matters in which order the operation and a request behind it are looked up. Two reads at one level ask the same
+ * replicas; of two at different levels the later one may have been answered by some replica before the earlier one was.
+ */
+function minds(operation: Operation, isWrite: boolean, readLevel: number): boolean {
+  return isWrite || operation.isWrite || operation.readLevel !== readLevel
 }

@@ -58,6 +58,28 @@ t.test('the reply of a command that waits by itself comes in its turn', async (t
   }
 })
 
+t.test('R3 of two reads of a key the later one sees nothing older, whatever their levels', async (t) => {
+  const cluster = await SimCluster.started({ seed: 'two levels' })
+  const [home, other, reader] = cluster.nodes
+  // The reader asks the home first, and the other one where it needs both, or does not hear of the home for long.
+  const key = keyAt(cluster, home, other, reader)
+  await cluster.ask(cluster.client(home), 'SET', key, 'old')
+  await cluster.run(100)
+  cluster.network.block(home.address, reader.address)
+  const client = cluster.client(reader)
+  const reads = client.pipeline([
+    ['GET', key],
+    ['KV.QUORUM', 'ALL', 'GET', key],
+  ])
+  // The second read asks the other one before, and the first one does after it has the newer value.
+  await cluster.run(10)
+  const writer = cluster.client(home)
+  t.equal(await cluster.ask(writer, 'SET', key, 'new'), 'OK')
+  await cluster.until(() => reads[0].isDone)
+  cluster.network.heal(home.address, reader.address)
+  t.same(await cluster.replies(reads), ['new', 'new'])
+})
+
 t.test('R3 a command on the whole keyspace is a barrier at any level', async (t) => {
   const cluster = await SimCluster.started({ seed: 'barrier' })
   const [first, second] = cluster.nodes
