@@ -16,6 +16,16 @@ import { DISPLACED_FOREVER, DISPLACED_NOTHING } from './log/segment-format.js'
 import { assertPartitions } from './partitions.js'
 import type { Partitions } from './partitions.js'
 
+/** What is counted of one partition. */
+export interface PartitionCounts {
+  /** Live keys that never die. */
+  readonly lasting: number
+  /** Those that die, by second. */
+  readonly bySecond: ReadonlyMap<number, number>
+}
+
+const NO_DEATHS: ReadonlyMap<number, number> = new Map()
+
 export class LiveCounts {
   readonly #version: string
   readonly #partitionOf: Uint16Array
@@ -77,6 +87,36 @@ export class LiveCounts {
     else bySecond.set(second, deaths - 1)
     this.#live[partition]--
     this.#expiring[partition]--
+  }
+
+  /** As it is now: it does not change with what is counted later. */
+  partition(partition: number): PartitionCounts {
+    return {
+      lasting: this.#live[partition] - this.#expiring[partition],
+      bySecond: new Map(this.#bySecond[partition]),
+    }
+  }
+
+  /**
+   * The keys of a partition were counted one by one, as of when it was `before`: that is what holds from now on, and what came and
+   * went meanwhile.
+   */
+  counted(partition: number, before: PartitionCounts, counted: PartitionCounts): void {
+    const now = this.partition(partition)
+    const bySecond = this.#bySecond[partition]
+    bySecond.clear()
+    this.#expiring[partition] = 0
+    for (const second of new Set([...now.bySecond.keys(), ...counted.bySecond.keys()])) {
+      const [ofNow = 0, ofBefore = 0, ofCounted = 0] = [now, before, counted].map((one) =>
+        one.bySecond.get(second),
+      )
+      const deaths = ofNow - ofBefore + ofCounted
+      if (deaths <= 0 || second < this.#horizon) continue
+      bySecond.set(second, deaths)
+      this.#expiring[partition] += deaths
+    }
+    const lasting = Math.max(0, now.lasting - before.lasting + counted.lasting)
+    this.#live[partition] = lasting + this.#expiring[partition]
   }
 
   /** FLUSHALL. */
@@ -155,6 +195,17 @@ export class LiveCounts {
       }
     }
   }
+}
+
+/** One partition of a snapshot. */
+export function partitionOf({ live, pairs, seconds, deaths }: KeyCounts, partition: number): PartitionCounts {
+  const start = sum(pairs.subarray(0, partition))
+  if (pairs[partition] === 0) return { lasting: live[partition], bySecond: NO_DEATHS }
+  const end = start + pairs[partition]
+  const bySecond = new Map(
+    Array.from(seconds.subarray(start, end), (second, i) => [second, deaths[start + i]]),
+  )
+  return { lasting: live[partition] - sum(deaths.subarray(start, end)), bySecond }
 }
 
 function sum(numbers: Float64Array | Uint32Array): number {

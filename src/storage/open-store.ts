@@ -73,6 +73,8 @@ export interface LoadedStore {
   /** Recovered logs, oldest first, sealed and synced. */
   readonly segments: readonly SealedSegment[]
   readonly counts: LiveCounts
+  /** False when they were made of the tables, below floors too, of which a start knows nothing. */
+  readonly countsHaveFloors: boolean
   /** Null where none are kept. */
   readonly trees: LoadedTrees | null
   /** Of the newest entry. */
@@ -115,7 +117,7 @@ export async function loadStore(
       const isGivenUp = options.discards?.has(tableFileName(facts.fileNumber)) === true
       if (isGivenUp) damage.blocks.push(...damagedBlocks(env, directory, facts).map(({ error }) => error))
     }
-    const counts = await loadCounts(env, options, state, damage)
+    const { counts, haveFloors: countsHaveFloors } = await loadCounts(env, options, state, damage)
     const replay = new Replay(state.flushMark, counts)
     for (const { table } of tables.all) {
       replay.maxHlc = Math.max(replay.maxHlc, table.summary.maxHlc)
@@ -127,7 +129,8 @@ export async function loadStore(
     if (cutOff.length > 0) cutDamage(env, directory, state, cutOff, known)
     const trees = loadTrees(env, options, state, segments.length > 0, replay.flushMark)
     const { blocks } = damage
-    return { state, tables, cache, segments, trees, damagedBlocks: blocks, ...replay.result() }
+    const result = replay.result()
+    return { state, tables, cache, segments, trees, countsHaveFloors, damagedBlocks: blocks, ...result }
   } catch (error) {
     for (const { table } of tables.all) table.retire(false)
     throw error
@@ -178,16 +181,16 @@ async function loadCounts(
   options: StoreOptions,
   state: ManifestState,
   damage: StartDamage,
-): Promise<LiveCounts> {
+): Promise<{ readonly counts: LiveCounts; readonly haveFloors: boolean }> {
   const { directory, partitions = ONE_PARTITION } = options
   const counts = new LiveCounts(partitions)
-  if (state.tables.length === 0 && state.countsFile === 0) return counts
+  if (state.tables.length === 0 && state.countsFile === 0) return { counts, haveFloors: true }
   // The counts know nothing of what is missing.
   const isKnown = damage.lostTables.length === 0 && state.countsFile !== 0
   const stored = isKnown ? readStoredCounts(env, directory, state) : null
   if (stored !== null && counts.matches(stored)) {
     counts.restore(stored)
-    return counts
+    return { counts, haveFloors: true }
   }
   if (stored !== null) {
     const from = stored.version
@@ -198,7 +201,7 @@ async function loadCounts(
     if (!damage.mayLose(error.file.slice(directory.length + 1))) throw error
     damage.blocks.push(error)
   })
-  return counts
+  return { counts, haveFloors: false }
 }
 
 /** Null when the file is damaged or gone, which is said in the log. */

@@ -65,7 +65,12 @@ export async function recountKeys(
   }
 }
 
-function countEntry(counts: LiveCounts, { token, bytes, record }: MergeSource, flushMark: number): void {
+/** Adds a key by its newest entry, if that is a value with a dot above the flush mark. */
+export function countEntry(
+  counts: LiveCounts,
+  { token, bytes, record }: Pick<MergeSource, 'token' | 'bytes' | 'record'>,
+  flushMark: number,
+): void {
   if (siblingCount(bytes, record) === 0) return
   const winner = siblingsStart(bytes, record)
   if (siblingKind(bytes, winner) !== KIND_VALUE || siblingHlc(bytes, winner) <= flushMark) return

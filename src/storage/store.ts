@@ -53,7 +53,6 @@ import type { PurgeRange } from './purge-ranges.js'
 import { NO_SCRUB } from './scrub.js'
 import type { ScrubSettings } from './scrub.js'
 import type { StoreEnv, StoreEvents, StoreOptions } from './store-options.js'
-import { ONE_PARTITION } from './partitions.js'
 import { Shortcuts } from './shortcuts.js'
 import { NoRoomYet, StoreError } from './store-error.js'
 import type { Table } from './table/table.js'
@@ -181,12 +180,12 @@ export class Store {
     this.#drop = null
   }
 
-  #keepTrees({ trees: loaded }: LoadedStore): void {
+  #keepTrees({ trees: loaded, countsHaveFloors }: LoadedStore): void {
     this.#trees = loaded?.trees ?? null
     if (loaded === null) return
-    const { directory, partitions = ONE_PARTITION } = this.#options
-    this.#treeKeeper = new TreeKeeper(this.#env, directory, partitions, loaded.trees, {
+    this.#treeKeeper = new TreeKeeper(this.#env, this.#options, loaded.trees, countsHaveFloors, {
       tables: () => this.#tables.all,
+      counts: () => this.#counts,
       segments: () => [this.#active, ...this.#sealed.map(({ segment }) => segment)],
       inMemoryFrom: () => (this.#older.at(-1) ?? this.#active).header.firstSequence,
       eachAboveInMemory: (mark, visit) => this.#eachAboveInMemory(mark, visit),
@@ -305,6 +304,10 @@ export class Store {
   /**
    * From now on entries up to this sequence count as absent in these slots, whole ranges where trees are kept. See floors.ts. To
    * be called for every range after a start, with 0 where there is no floor, because saved trees may know of another.
+   *
+   * `counts` go on counting what lies below, until the trees of a range have been counted above its floor, in a worker: then they are
+   * exact again (RULES R5). Until then they are too high by what lives below and has not been written above: DBSIZE shows that only
+   * where this node is home, which it is not while the range is rebuilt.
    */
   raiseFloor(slots: SlotRange, sequence: number): void {
     if (sequence > 0) {

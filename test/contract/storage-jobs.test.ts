@@ -26,7 +26,14 @@ const HALVES = partitionsFrom('two halves', [0, 8192])
 const FLOORS = Float64Array.of(4000, 4000)
 
 function countTreesJob(directory: string): CountTreesJob {
-  const nothing = { newer: [], older: [], segments: [], flushMark: 0, floors: new Float64Array(2) }
+  const nothing = {
+    newer: [],
+    older: [],
+    segments: [],
+    flushMark: 0,
+    floors: new Float64Array(2),
+    countsKeys: true,
+  }
   return { directory, partitions: HALVES, ranges: [0, 1], ...nothing }
 }
 
@@ -124,11 +131,20 @@ for (const [name, make] of Object.entries(implementations)) {
         ]
         t.same(rootsOf(parts), rootsOf([all]))
         t.equal(keysOf([all]), 2000)
+        t.equal(
+          all.counts?.live.reduce((sum, live) => sum + live, 0),
+          2000,
+        )
         const [half] = [await jobs.countTrees({ ...job, ranges: [1], newer: [...older, ...newer], segments })]
         t.same(rootsOf([half])[1], rootsOf([all])[1])
         t.ok(half.entriesRead < 1500, 'a range by itself is not read with the others')
         const above = await jobs.countTrees({ ...job, newer: [...older, ...newer], segments, floors: FLOORS })
         t.equal(keysOf([above]), 10, 'P2 entries up to the floor count as absent')
+        t.equal(
+          above.counts?.live.reduce((sum, live) => sum + live, 0),
+          10,
+        )
+        t.equal((await jobs.countTrees({ ...job, newer: older, countsKeys: false })).counts, null)
         const nothing = await jobs.countTrees(job)
         t.equal(keysOf([nothing]), 0)
       }),

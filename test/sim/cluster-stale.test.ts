@@ -91,6 +91,7 @@ t.test('P2 an older copy of a directory that was put back is told from the direc
   t.ok(third.log.of(STALE_EVENT).some(({ facts }) => facts['reason'] === 'restored'))
   t.same(await heldBy(cluster, key), ['new', 'new', 'new'])
   t.same(await heldBy(cluster, gone), [null, null, null])
+  for (const node of cluster.nodes) t.equal(await cluster.ask(cluster.client(node), 'DBSIZE'), 1, 'R5')
 
   await cluster.stop(third)
   await cluster.start(third)

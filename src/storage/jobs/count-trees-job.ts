@@ -4,6 +4,8 @@
  * newest one that the *older* tables hold. So the job makes trees from nothing (everything is newer), and brings
  * saved ones up to date (older is what they were saved of, newer what came after).
  *
+ * On the way live keys are counted, where the counts of a node are in doubt: they are those of the newer inputs' newest entries.
+ *
  * Inputs do not change while it runs. The newer ones are merged as by a compaction, table by table in large reads; of the
  * older ones only blocks are read that may hold a key of the newer. Both by token, so each is passed over once.
  */
@@ -19,7 +21,9 @@ import { PACE_STEP_BYTES } from '../compaction/pace.js'
 import type { Pace } from '../compaction/pace.js'
 import { ENTRY_HEADER_BYTES, EntryRef, entrySequence } from '../entry.js'
 import { pathOf, tableFileName } from '../file-names.js'
+import { LiveCounts } from '../live-counts.js'
 import type { ManifestTable } from '../manifest.js'
+import { countEntry } from '../recount-keys.js'
 import { Table } from '../table/table.js'
 import { COLD, FOUND } from '../table/table-lookup.js'
 import { RangeTrees } from '../trees/range-trees.js'
@@ -45,6 +49,7 @@ class TreeCount {
   readonly #job: CountTreesJob
   readonly #pace: Pace
   readonly #trees: RangeTrees
+  readonly #counts: LiveCounts | null
   readonly #segments: readonly SegmentEntries[]
   readonly #hash = new KeyHash()
   #entriesRead = 0
@@ -56,6 +61,7 @@ class TreeCount {
     this.#pace = pace
     this.#trees = new RangeTrees(new TreeRanges(job.partitions))
     this.#trees.flush(job.flushMark)
+    this.#counts = job.countsKeys ? new LiveCounts(job.partitions) : null
     this.#segments = job.segments.map(({ arena, records }) => new SegmentEntries(Buffer.from(arena), records))
   }
 
@@ -63,7 +69,7 @@ class TreeCount {
     const trees = this.#trees.encode(0)
     assert(trees !== null, 'what is counted here is known')
     sealTrees(trees)
-    return { trees, entriesRead: this.#entriesRead }
+    return { trees, counts: this.#counts?.snapshot() ?? null, entriesRead: this.#entriesRead }
   }
 
   range(range: number): void {
@@ -94,9 +100,11 @@ class TreeCount {
     this.#step(newest, end, heap)
   }
 
-  #count({ token, bytes, record }: CountedEntries, older: OlderTables): void {
+  #count(entry: CountedEntries, older: OlderTables): void {
+    const { token, bytes, record } = entry
     const floor = this.#job.floors[this.#trees.ranges.ofSlot[slotOfToken(token)]]
     if (entrySequence(bytes, record) <= floor) return
+    if (this.#counts !== null) countEntry(this.#counts, entry, this.#job.flushMark)
     const start = keyStart(record)
     const end = start + keyLength(bytes, record)
     this.#hash.of(bytes, start, end)

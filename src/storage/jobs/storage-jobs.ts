@@ -138,6 +138,8 @@ export interface CountTreesJob {
   readonly flushMark: number
   /** By range: entries up to this sequence count as absent. */
   readonly floors: Float64Array
+  /** The live keys of the newer inputs are counted as well. */
+  readonly countsKeys: boolean
 }
 
 /** A segment, or what it was at some moment: arenas are only appended to. */
@@ -150,6 +152,8 @@ export interface CountedSegment {
 export interface CountTreesResult {
   /** To be added to what is known: sealed bytes, see trees/trees-file.ts. */
   readonly trees: Uint8Array
+  /** Of the ranges that were asked for; null when keys were not to be counted. */
+  readonly counts: KeyCounts | null
   readonly entriesRead: number
 }
 

@@ -5,6 +5,8 @@
  * index says then. From that moment on every append changes the trees as always, and when the job has ended its sums are
  * added. So writes never wait, and nothing is counted twice or not at all.
  *
+ * Where a floor has risen, the same job counts the live keys of the range as well: what lies below was counted as it came.
+ *
  * The tables of a job stay open, and their files in place, until it has ended, though a compaction may have replaced
  * them; memory of its segments is not reused.
  */
@@ -13,8 +15,12 @@ import type { SlotRange } from '../../ring/slot-range.js'
 import { CorruptionError } from '../corruption-error.js'
 import type { CountedSegment, CountTreesJob } from '../jobs/storage-jobs.js'
 import type { Segment } from '../log/segment.js'
-import type { StoreEnv } from '../store-options.js'
+import type { StoreEnv, StoreOptions } from '../store-options.js'
 import type { Floors } from '../floors.js'
+import type { KeyCounts } from '../counts-file.js'
+import { partitionOf } from '../live-counts.js'
+import type { LiveCounts, PartitionCounts } from '../live-counts.js'
+import { ONE_PARTITION } from '../partitions.js'
 import type { Partitions } from '../partitions.js'
 import type { PurgeRange } from '../purge-ranges.js'
 import type { LiveTable } from '../table-set.js'
@@ -30,6 +36,8 @@ export interface CountedStore {
   tables(): readonly LiveTable[]
   /** Those that no table holds yet, the active one included. */
   segments(): readonly Segment[]
+  /** By the same ranges. */
+  counts(): LiveCounts
   /** No entry with this sequence or a higher one is in tables only. */
   inMemoryFrom(): number
   /** Newest entries of keys that are in memory and hold something stamped above `mark`. */
@@ -43,6 +51,14 @@ export interface SavedBase {
   readonly sequence: number
   /** Of which ranges. */
   readonly ranges: readonly number[]
+}
+
+/** What a job works on, as it was when the job began. */
+interface CountedRange {
+  readonly range: number
+  readonly resets: number
+  /** Null when its keys are not to be counted. */
+  readonly keys: PartitionCounts | null
 }
 
 export interface TreeKeeperFacts extends TreeFacts {
@@ -59,22 +75,30 @@ export class TreeKeeper {
   readonly #partitions: Partitions
   readonly #trees: RangeTrees
   readonly #store: CountedStore
+  /** Ranges whose live keys are to be counted. */
+  readonly #wantsKeys = new Set<number>()
+  /** Ranges whose live keys a start has counted, without knowing their floors. */
+  readonly #floorless: Set<number>
   #running = false
   #stopped = false
   #retry: Timer | null = null
   #rebuiltRanges = 0
   #lastError = ''
 
+  /** `haveFloors`: whether the counts of live keys passed over what lies below floors. */
   constructor(
     env: StoreEnv,
-    directory: string,
-    partitions: Partitions,
+    { directory, partitions = ONE_PARTITION }: Pick<StoreOptions, 'directory' | 'partitions'>,
     trees: RangeTrees,
+    haveFloors: boolean,
     store: CountedStore,
   ) {
     this.#env = env
     this.#directory = directory
     this.#partitions = partitions
+    this.#floorless = new Set(
+      haveFloors ? [] : Array.from({ length: trees.ranges.count }, (_, range) => range),
+    )
     this.#trees = trees
     this.#store = store
   }
@@ -108,7 +132,9 @@ export class TreeKeeper {
   setFloor({ firstSlot, lastSlot }: SlotRange, floor: number): void {
     const { ranges, floors } = this.#trees
     for (let range = ranges.ofSlot[firstSlot]; range <= ranges.ofSlot[lastSlot]; range++) {
-      if (floors[range] === floor) continue
+      const isFloorless = this.#floorless.delete(range) && floor > 0
+      if (floors[range] === floor && !isFloorless) continue
+      this.#wantsKeys.add(range)
       this.#trees.reset(range, floor)
     }
     this.#next()
@@ -140,6 +166,8 @@ export class TreeKeeper {
   flush(mark: number): void {
     const trees = this.#trees
     trees.flush(mark)
+    // They have begun anew too, with what is above the mark and above the floors.
+    this.#wantsKeys.clear()
     const inMemoryFrom = this.#store.inMemoryFrom()
     const isInTables = ({ table: { summary } }: LiveTable): boolean =>
       summary.maxHlc > mark && summary.minSequence < inMemoryFrom
@@ -173,7 +201,10 @@ export class TreeKeeper {
 
   #run(ranges: readonly number[], newer: readonly LiveTable[], older: readonly LiveTable[]): void {
     const trees = this.#trees
-    const resets = ranges.map((range) => trees.resetsOf(range))
+    const counted = ranges.map((range): CountedRange => {
+      const keys = this.#wantsKeys.has(range) ? this.#store.counts().partition(range) : null
+      return { range, resets: trees.resetsOf(range), keys }
+    })
     const segments = this.#store.segments().filter((segment) => segment.keyCount > 0)
     const tables = [...newer, ...older]
     for (const { table } of tables) table.hold()
@@ -187,6 +218,7 @@ export class TreeKeeper {
       segments: segments.map(countedSegment),
       flushMark: trees.flushMark,
       floors: trees.floors.slice(),
+      countsKeys: counted.some(({ keys }) => keys !== null),
     }
     this.#running = true
     const ended = (): void => {
@@ -195,10 +227,10 @@ export class TreeKeeper {
       for (const segment of segments) segment.memory.holds--
     }
     this.#env.jobs.countTrees(job).then(
-      ({ trees: bytes }) => {
+      ({ trees: bytes, counts }) => {
         ended()
         if (this.#stopped) return
-        this.#add(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), ranges, resets)
+        this.#add(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), counts, counted)
         this.#next()
         const { facts } = this.#trees
         if (facts.readyRanges === facts.ranges) this.#store.onCounted()
@@ -211,14 +243,17 @@ export class TreeKeeper {
   }
 
   /** A range that began anew meanwhile is counted again. */
-  #add(bytes: Buffer, ranges: readonly number[], resets: readonly number[]): void {
-    const counted = decodeTrees(bytes, 'what a worker has counted')
-    ranges.forEach((range, i) => {
-      const { hours } = counted.ranges[range]
-      if (hours === null || this.#trees.resetsOf(range) !== resets[i]) return
+  #add(bytes: Buffer, counts: KeyCounts | null, counted: readonly CountedRange[]): void {
+    const trees = decodeTrees(bytes, 'what a worker has counted')
+    for (const { range, resets, keys } of counted) {
+      const { hours } = trees.ranges[range]
+      if (hours === null || this.#trees.resetsOf(range) !== resets) continue
       this.#trees.merge(range, hours)
       this.#trees.makeReady(range)
-    })
+      if (keys === null || counts === null) continue
+      this.#store.counts().counted(range, keys, partitionOf(counts, range))
+      this.#wantsKeys.delete(range)
+    }
   }
 
   /** What was loaded may lack what the job should have added: everything that is not ready is counted from nothing then. */

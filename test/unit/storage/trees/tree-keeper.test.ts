@@ -243,6 +243,48 @@ t.test('P2 entries up to a floor count as absent once a range was counted above 
   t.equal(await life.difference(), null, 'a floor that nobody knows of is none')
 })
 
+t.test('R5 what lives below a floor is counted until the trees are, and never again', async (t) => {
+  for (let seed = 0; seed < 2; seed++) {
+    const life = quietLife(seed)
+    const { machine } = life
+    const gate = held()
+    machine.wrapJobs = gate.wrap
+    await machine.start()
+    await life.live(150)
+    const isCounted = async (what: string): Promise<void> => {
+      const shown = await machine.scan(100)
+      t.equal(machine.store.counts.total(machine.nowMs), shown.size, `${what}, seed ${seed}`)
+    }
+    await isCounted('all keys')
+    const wholeRing = { firstSlot: 0, lastSlot: 16_383 }
+    const floor = machine.store.sequence
+    machine.store.raiseFloor(wholeRing, floor)
+    t.equal((await machine.scan(100)).size, 0)
+    t.ok(machine.store.counts.total(machine.nowMs) > 0)
+    await life.live(60)
+    gate.open()
+    await life.ready()
+    await isCounted('what came above the floor while it was counted')
+    await life.live(60)
+    await isCounted('and after')
+
+    await machine.until(() => machine.store.facts().segments === 1, 'counts and trees are saved')
+    await machine.stop()
+    await machine.start()
+    machine.store.raiseFloor(wholeRing, floor)
+    await isCounted('after a start')
+    await machine.stop()
+    for (const name of machine.env.disk.list(DIRECTORY)) {
+      if (name.endsWith('.counts')) machine.env.disk.unlink(`${DIRECTORY}/${name}`)
+    }
+    await machine.start()
+    machine.store.raiseFloor(wholeRing, floor)
+    await life.ready()
+    await isCounted('when a start had to count what is in the tables')
+    await machine.stop()
+  }
+})
+
 t.test('damage ends a count, which is tried again until it succeeds', async (t) => {
   const life = new TreeLife(107)
   const { machine } = life
