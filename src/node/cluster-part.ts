@@ -251,6 +251,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       witness: (hlc) => this.witness(hlc),
       gossipOldest: (bytes) => this.gossip.setOwn('OLDEST_HANDOFF', bytes),
       isStale: (slot) => !this.topology.ranges.isCurrent(ring.rangeOfSlot[slot]),
+      exchangedAtMs: (member) => this.repair?.exchangedAtMs(member) ?? 0,
       fitnessChanged: () => this.#refresh(),
     })
     this.keyspace = this.topology.isAlone ? null : this.#wholeKeyspace(env.random)

@@ -59,6 +59,8 @@ export interface HandoffWorld {
   isStale(slot: number): boolean
   /** All others are told of the oldest record that is held (RULES P1): its HLC as u53, no bytes for none. */
   gossipOldest(bytes: Uint8Array): void
+  /** All ranges shared with the member were exchanged completely, none begun before this time, milliseconds since 1970; 0 when not. */
+  exchangedAtMs(member: number): number
   /** This node may be home now, or may not. */
   fitnessChanged(): void
 }
@@ -149,20 +151,22 @@ export class HandoffPart implements MissedWrites {
   /** Live or not, fit or not, or its pings say something new. */
   peerChanged(peer: Peer): void {
     const { member } = peer
-    const nowMs = this.#world.clock.monotonicMs()
-    if (peer.isLive !== this.#live.has(member)) this.#liveChanged(peer, nowMs)
+    const { clock } = this.#world
+    if (peer.isLive !== this.#live.has(member)) this.#liveChanged(peer)
     const state = decodePingState(peer.link.pingState)
-    if (state !== null) this.#catchUp.peerHolds(member, state.handoffsForYou, nowMs)
+    if (state !== null)
+      this.#catchUp.peerHolds(member, state.handoffsForYou, clock.monotonicMs(), clock.wallMs())
     if (this.#isReady(peer)) this.#handovers[member]?.look()
     this.#judge()
   }
 
-  #liveChanged(peer: Peer, nowMs: number): void {
+  #liveChanged(peer: Peer): void {
     const { member } = peer
+    const { clock } = this.#world
     if (peer.isLive) {
       this.#live.add(member)
       this.#hinter.memberBack(member)
-      this.#catchUp.peerLive(member, nowMs)
+      this.#catchUp.peerLive(member, clock.monotonicMs(), clock.wallMs())
       this.#handovers[member]?.wake()
     } else {
       this.#live.delete(member)
@@ -216,9 +220,16 @@ export class HandoffPart implements MissedWrites {
     const { clock, peers } = this.#world
     this.#timer = clock.after(LOOK_MS, this.#look)
     for (const peer of peers) if (peer !== null && this.#isReady(peer)) this.#handovers[peer.member]?.look()
+    this.#lookAtExchanges()
     this.#judge()
     this.#tellOldest()
     if (clock.monotonicMs() >= this.#sweepAtMs || this.#world.store.flushMark > this.#sweptMark) this.#sweep()
+  }
+
+  #lookAtExchanges(): void {
+    const { clock, settings } = this.#world
+    for (const member of this.#catchUp.waitedFor(clock.monotonicMs(), settings().catchUpMaxMs))
+      this.#catchUp.peerExchanged(member, this.#world.exchangedAtMs(member))
   }
 
   #tellOldest(): void {

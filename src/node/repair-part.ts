@@ -205,6 +205,18 @@ export class RepairPart implements RepairView {
     return this.#context.state.save()
   }
 
+  /** All ranges that the member has too were exchanged with it completely, none begun before this time, milliseconds since 1970; 0 when not. */
+  exchangedAtMs(member: number): number {
+    const { state, topology } = this.#context
+    const { id } = topology.ring.members[member]
+    const beganMs = sharedRanges(this.#context, member).map((range) => {
+      const last = state.ranges[range].exchanges.get(id)
+      // Without the other's time it was taken over from a third one.
+      return last === undefined || last.theirsMs === 0 ? 0 : last.ownMs
+    })
+    return beganMs.length === 0 ? 0 : Math.min(...beganMs)
+  }
+
   // What commands show.
 
   /** KV.REPAIR: has the ranges of these slots exchanged that this node holds. */

@@ -1,7 +1,7 @@
 /** RULES H1: a node that has missed writes leaves its keys to others until it has them. */
 import t from 'tap'
 import { SimCluster } from '../../src/sim/sim-cluster.js'
-import { NOTICED_MS, UNEXCHANGED, clientsOf, fact, keyAt, keysAt } from './cluster-world.js'
+import { NOTICED_MS, UNEXCHANGED, clientsOf, fact, heldBy, keyAt, keysAt } from './cluster-world.js'
 
 t.test('H1 a node that comes back is no home before it has what it missed', async (t) => {
   // So slowly that there is time to look.
@@ -63,6 +63,29 @@ t.test(
     t.ok((await fact(cluster, home, 'cluster_handoffs_for_this_node')) > 0)
   },
 )
+
+t.test('H1 one complete exchange ends catching up, whatever is still held', async (t) => {
+  const settings = { 'cluster.hinted-handoff-throttle': '1000' }
+  const cluster = await SimCluster.started({ seed: 'H1 exchange', settings })
+  const [home, second] = cluster.nodes
+  const keys = keysAt(cluster, home, second)
+  home.crash('lose-all')
+  await cluster.run(NOTICED_MS)
+  const key = keys.next().value
+  for (let i = 0; i < 50; i++) {
+    const name = i === 0 ? key : keys.next().value
+    t.equal(await cluster.ask(cluster.client(second), 'SET', name, 'x'.repeat(10_000)), 'OK')
+  }
+  await cluster.run(1000)
+  await cluster.start(home)
+  await cluster.run(1000)
+  t.equal(await fact(cluster, home, 'cluster_catching_up'), 1)
+  // A link is followed by an exchange within 5 s; catch-up-max is a minute.
+  await cluster.run(15_000)
+  t.equal(await fact(cluster, home, 'cluster_catching_up'), 0)
+  t.ok((await fact(cluster, home, 'cluster_handoffs_for_this_node')) > 0)
+  t.same(await heldBy(cluster, key), Array(3).fill('x'.repeat(10_000)))
+})
 
 t.test('H1 when all start at once nobody waits for anybody', async (t) => {
   for (let seed = 1; seed <= 10; seed++) {
