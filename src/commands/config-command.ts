@@ -54,15 +54,23 @@ const set: Handler = (request) => {
 function applyAll(request: Request): Outcome {
   const { argc, reply, node } = request
   const before: { name: string; value: string }[] = []
+  const takeBack = (): void => {
+    for (const taken of before.reverse()) node.settings.set(taken.name, taken.value)
+  }
   for (let i = 2; i < argc; i += 2) {
     const name = textOf(request, i).toLowerCase()
     const value = node.settings.get(name) ?? ''
     const reason = node.settings.set(name, textOf(request, i + 1))
     if (reason !== null) {
-      for (const taken of before.reverse()) node.settings.set(taken.name, taken.value)
+      takeBack()
       return refuseValue(request, i, reason)
     }
     before.push({ name, value })
+  }
+  const contradiction = node.settings.contradiction()
+  if (contradiction !== null) {
+    takeBack()
+    return refuseValue(request, argc - 2, contradiction)
   }
   reply.ok()
   return DONE

@@ -62,6 +62,8 @@ export interface RuntimeSettings {
   get(name: string): string | undefined
   /** Null when done; else the reason as Redis words it, without the 'ERR CONFIG SET failed …' prefix. */
   set(name: string, value: string): string | null
+  /** Which of the settings as they are now contradict each other; null for none: asked when all of one CONFIG SET are set. */
+  contradiction(): string | null
   /** Typed views that handlers need. */
   readonly requirePass: string
   readonly enableDebugCommand: boolean

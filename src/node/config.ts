@@ -59,10 +59,15 @@ export function loadConfig(sources: readonly (readonly Setting[])[], from: Confi
   if (problems.length > 0) return { kind: 'refused', problems }
   completePorts(values)
   const config = buildConfig(values, from, lists)
-  const contradictions = [...contradictionsIn(config), ...clusterProblems(config)]
+  const contradictions = contradictionsOf(config)
   return contradictions.length > 0
     ? { kind: 'refused', problems: contradictions }
     : { kind: 'config', config }
+}
+
+/** Sentences about settings that are allowed each by itself and contradict each other. */
+export function contradictionsOf(config: NodeConfig): string[] {
+  return [...contradictionsIn(config), ...clusterProblems(config)]
 }
 
 interface ReadValues {

@@ -5,7 +5,7 @@
  * consistent whole and needs no notification. Those who must act at once (the log level) pass an `onChange`.
  */
 import type { RuntimeSettings } from '../commands/node-services.js'
-import { buildConfig, valuesOf } from './config.js'
+import { buildConfig, contradictionsOf, valuesOf } from './config.js'
 import { KNOBS, knobByName, knobName } from './config-schema.js'
 import { FIXED_SETTINGS } from './fixed-settings.js'
 import { formatKnob, parseKnob } from './knob-type.js'
@@ -66,6 +66,10 @@ export class NodeSettings implements RuntimeSettings {
     this.#apply(key, parsed.value)
     this.#onChange(key, this.#current)
     return null
+  }
+
+  contradiction(): string | null {
+    return contradictionsOf(this.#current).at(0) ?? null
   }
 
   /** The port that was bound, when the configured one was 0. */

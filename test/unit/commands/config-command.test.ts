@@ -62,6 +62,17 @@ t.test('a value that the node refuses takes back those set before it', async (t)
   )
 })
 
+t.test('values that contradict each other are refused together, whatever their order', async (t) => {
+  const client = new NodeClient()
+  const { settings } = client.node
+  t.equal(
+    await client.text('CONFIG', 'SET', 'timeout', '10001'),
+    "-ERR CONFIG SET failed (possibly related to argument 'timeout') - timeout: more than maxclients\r\n",
+  )
+  t.equal(settings.get('timeout'), '0')
+  t.match(await client.text('CONFIG', 'SET', 'timeout', '10001', 'maxclients', '20000'), /^.OK/)
+})
+
 t.test('CONFIG GET * tells every setting once, in the order of names', async (t) => {
   const client = new NodeClient()
   const flat = (await client.value('CONFIG', 'GET', '*', 'max*')) as readonly string[]

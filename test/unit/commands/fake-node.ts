@@ -87,6 +87,13 @@ export class FakeSettings implements RuntimeSettings {
     return null
   }
 
+  /** A timeout for more clients than there may be. */
+  contradiction(): string | null {
+    return Number(this.get('timeout')) > Number(this.get('maxclients'))
+      ? 'timeout: more than maxclients'
+      : null
+  }
+
   get requirePass(): string {
     return this.get('requirepass') ?? ''
   }

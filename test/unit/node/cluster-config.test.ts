@@ -311,6 +311,19 @@ t.test('what gives up a promise is allowed, and said', (t) => {
   t.end()
 })
 
+t.test('settings of a running cluster may contradict each other no more than those in its file', (t) => {
+  const node = new NodeSettings(configOf(THREE))
+  t.equal(node.contradiction(), null)
+  t.equal(node.set('max-hint-window', '86400000'), null)
+  t.match(
+    node.contradiction(),
+    /^cluster.tombstone-grace: 14400000, allowed: more than cluster.max-hint-window/,
+  )
+  t.equal(node.set('tombstone-grace', '86400001'), null)
+  t.equal(node.contradiction(), null)
+  t.end()
+})
+
 t.test('CONFIG GET shows the settings of the cluster, and CONFIG SET changes those that may change', (t) => {
   const node = new NodeSettings(
     configOf(THREE, { cluster: ["  policies: [{ prefix: 'a', conflicts: lww }]"] }),
