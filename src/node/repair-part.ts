@@ -225,9 +225,10 @@ export class RepairPart implements RepairView {
     const asked = ring.ranges().flatMap((one, range) => {
       return one.firstSlot <= lastSlot && one.lastSlot >= firstSlot ? [range] : []
     })
-    const held = asked.filter((range) => ownRanges(this.#context).includes(range))
+    const own = new Set(ownRanges(this.#context))
+    const held = asked.filter((range) => own.has(range))
     this.#rounds.demand(held.filter((range) => coReplicas(this.#context, range).length > 0))
-    const notHeld = joined(asked.filter((range) => !held.includes(range)).map((range) => ring.rangeAt(range)))
+    const notHeld = joined(asked.filter((range) => !own.has(range)).map((range) => ring.rangeAt(range)))
     return {
       ranges: held.length,
       notHeld: notHeld.map((one) => ({

@@ -52,7 +52,9 @@ export class RepairRounds {
   #rounds = 0
   #failedRounds = 0
   #lastDurationMs = 0
-  #demanded: Round[] = []
+  /** At most two for each peer: one that is being done, and one that waits. */
+  readonly #demanded: Round[] = []
+  #running: Round | null = null
   /** By member: clock.monotonicMs() of the next background round, and what an earlier one has left. */
   readonly #dueAtMs: number[]
   readonly #left: (readonly number[] | null)[]
@@ -115,13 +117,17 @@ export class RepairRounds {
     this.#rebuildAtMs = 0
   }
 
-  /** Exchanges these ranges with everyone who has them, as soon as may be. */
+  /** Exchanges these ranges with everyone who has them, as soon as may be. What waits for the same peer goes with it. */
   demand(ranges: readonly number[]): void {
     const { topology, peers } = this.#context
+    const demanded = new Set(ranges)
     for (const peer of peers) {
       if (peer === null || !topology.isLive(peer.member)) continue
-      const shared = sharedRanges(this.#context, peer.member).filter((range) => ranges.includes(range))
-      if (shared.length > 0) this.#demanded.push({ peer, ranges: shared, isOnDemand: true })
+      const shared = sharedRanges(this.#context, peer.member).filter((range) => demanded.has(range))
+      if (shared.length === 0) continue
+      const waiting = this.#demanded.find((round) => round.peer === peer && round !== this.#running)
+      if (waiting === undefined) this.#demanded.push({ peer, ranges: shared, isOnDemand: true })
+      else waiting.ranges = [...new Set([...waiting.ranges, ...shared])]
     }
     this.#next()
   }
@@ -156,7 +162,9 @@ export class RepairRounds {
     const round = this.#demanded.at(0)
     if (round === undefined) return null
     return async () => {
+      this.#running = round
       await this.#run(round)
+      this.#running = null
       // What could not be done is said in the counts, and left to the background.
       this.#demanded.shift()
     }

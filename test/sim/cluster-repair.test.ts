@@ -65,6 +65,19 @@ t.test('what only the asked node has goes to the others, merged with what they h
   }
 })
 
+t.test('KV.REPAIR that is asked for again and again does not queue up', async (t) => {
+  const cluster = await SimCluster.started({ seed: 'repair again', settings: ON_DEMAND })
+  const [first] = cluster.nodes
+  const client = cluster.client(first)
+  const ranges = await repairFact(cluster, first, 'ranges')
+  const asked = Array.from({ length: 50 }, () => client.send('KV.REPAIR'))
+  await cluster.replies(asked)
+  const demanded = await repairFact(cluster, first, 'demanded_ranges')
+  t.ok(demanded <= 4 * ranges, `${demanded} exchanges: one that is done and one that waits for each peer`)
+  await repaired(cluster, first)
+  t.equal(await repairFact(cluster, first, 'demanded_ranges'), 0)
+})
+
 t.test('KV.REPAIR of some slots leaves the others, and says what is not held', async (t) => {
   const cluster = await SimCluster.started({ seed: 'repair slots', nodes: 5, settings: ON_DEMAND })
   const [first] = cluster.nodes
