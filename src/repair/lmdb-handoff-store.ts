@@ -28,6 +28,8 @@ const STARTS_MAX = 3
 /** Behind the head of the first page. */
 const MAGIC_AT = 24
 const MAGIC = 0xbeefc0de
+/** What clients have written is nobody else's to read, here as in all other files. (The option is not in lmdb's types.) */
+const OWNER_ONLY = { permissionsMode: 0o600 }
 
 export class LmdbHandoffStore implements HandoffStore {
   readonly #database: RootDatabase<Buffer, Buffer>
@@ -54,6 +56,7 @@ export class LmdbHandoffStore implements HandoffStore {
       encoding: 'binary',
       keyEncoding: 'binary',
       cache: false,
+      ...OWNER_ONLY,
     })
     return new LmdbHandoffStore(database, starts)
   }

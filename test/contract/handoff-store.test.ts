@@ -1,6 +1,15 @@
 /** What every implementation of HandoffStore promises. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -190,6 +199,15 @@ t.test('SimHandoffStore: a disk that fails or is full says so', async (t) => {
   }
   t.same(errors, ['ENOSPC', 'EIO', undefined])
   t.equal(medium.durableCount, 1)
+})
+
+t.test('LmdbHandoffStore: nobody but the owner may read what is held', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'kindred-handoffs-'))
+  const store = LmdbHandoffStore.open(directory, new NodeDisk(), new SimLog())
+  await store.close()
+  const modes = readdirSync(directory).map((name) => statSync(join(directory, name)).mode & 0o777)
+  t.same(modes, [0o600, 0o600])
+  rmSync(directory, { recursive: true })
 })
 
 t.test('LmdbHandoffStore: a file that cannot be opened is moved aside, and that is said', async (t) => {
