@@ -12,7 +12,6 @@ import type { Log } from '../env/log.js'
 import type { Network } from '../env/network.js'
 import type { Random } from '../env/random.js'
 import { BatchGlance } from '../coordinator/batch-glance.js'
-import type { Level } from '../coordinator/consistency.js'
 import { Coordinator } from '../coordinator/coordinator.js'
 import { CoordinatorCounters } from '../coordinator/coordinator-counters.js'
 import { JudgedClock } from '../coordinator/judged-clock.js'
@@ -27,16 +26,6 @@ import {
   HINT,
   PROPOSAL,
   READ,
-  REASON_DAMAGED,
-  REASON_FLUSHED,
-  REASON_MALFORMED,
-  REASON_NOT_COVERED,
-  REASON_NO_ROOM,
-  REASON_PLACEMENT,
-  REASON_STALE,
-  REASON_PURGED,
-  REASON_STAMPED_AHEAD,
-  REASON_STOPPING,
   RECORD,
 } from '../coordinator/messages.js'
 import type { OperationTable } from '../coordinator/operation.js'
@@ -66,19 +55,9 @@ import { RepairPart } from './repair-part.js'
 import type { RepairPartOptions } from './repair-part.js'
 import { HandoffPart } from './handoff-part.js'
 import type { ClusterConfig } from './node-config.js'
-import type {
-  ClusterCounters,
-  ClusterMember,
-  ClusterView,
-  GossipFacts,
-  HandoffFacts,
-  HandoffTotals,
-  LinkFacts,
-  MemberState,
-  Unfitness,
-} from '../commands/cluster-view.js'
 import { GossipPart } from './gossip-part.js'
 import { linkSettings } from './link-settings.js'
+import { SeenCluster } from './seen-cluster.js'
 import { encodePeerState, judgePeer } from './peer-state.js'
 import { decodePingState, NO_STALE_RANGES, PingStateEncoder, STALE_BYTES_MAX } from './ping-state.js'
 
@@ -88,7 +67,7 @@ const HOMES_MOVE_PINGS = 2.5
 const DRAIN_STEP_MS = 10
 const U53_BYTES = 7
 
-export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
+export class ClusterPart implements LinkNode, IncomingLinkUser {
   readonly nodeId: string
   readonly bootId: number
   readonly ring: Ring
@@ -106,6 +85,8 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   /** Null when there is no other member. */
   readonly keyspace: WholeKeyspace | null
   readonly answers: OwnAnswers
+  readonly handoffs: HandoffPart
+  readonly policies: KeyPolicies
   readonly #marks: FlushMarks
   readonly #pingState = new PingStateEncoder()
   readonly #counts = new CoordinatorCounters()
@@ -113,11 +94,9 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   readonly #log: Log
   readonly #store: Store
   readonly #keyspace: LocalKeyspace
-  readonly handoffs: HandoffPart
   readonly #settings: () => ClusterConfig
-  readonly policies: KeyPolicies
-  /** With the addresses that they announce, as far as they have been heard from. */
-  members: readonly ClusterMember[]
+  /** For the commands that show it. */
+  readonly seen: SeenCluster
   readonly #helloState: Buffer
   readonly #peers: (Peer | null)[]
   readonly #glance: BatchGlance
@@ -167,11 +146,6 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       directoryId: options.directoryId,
       announceAddress: options.announceAddress,
     })
-    this.members = ring.members.map(({ id }) => {
-      const member = config.members.find((one) => one.id === id)
-      assert(member !== undefined, 'the ring is that of the configured members')
-      return id === this.nodeId ? { ...member, address: options.announceAddress } : member
-    })
     const self = ring.indexOf(this.nodeId)
     assert(self !== -1, 'a node is a member of its own list')
     const user = this.#peerUser()
@@ -186,7 +160,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       announceAddress: options.announceAddress,
     })
     this.gossip.onChanged((member, name) => {
-      if (name === 'ADDRESS') this.#takeAddress(member)
+      if (name === 'ADDRESS') this.seen.takeAddress(member)
     })
     const policyOf: PolicyOf = (bytes, start, end) => policies.of(bytes, start, end).conflicts
     keyspace.usePolicies(policyOf)
@@ -256,6 +230,31 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     })
     this.keyspace = this.topology.isAlone ? null : this.#wholeKeyspace(env.random)
     this.links = new Links(env, this, linkSettings(config, options.secret), this)
+    this.seen = this.#seenCluster(options.announceAddress)
+  }
+
+  #seenCluster(announceAddress: string): SeenCluster {
+    const { members } = this.config
+    const listed = this.ring.members.map(({ id }) => {
+      const member = members.find((one) => one.id === id)
+      assert(member !== undefined, 'the ring is that of the configured members')
+      return id === this.nodeId ? { ...member, address: announceAddress } : member
+    })
+    return new SeenCluster(listed, {
+      clock: this.#clock,
+      topology: this.topology,
+      peers: this.#peers,
+      links: this.links,
+      gossip: this.gossip,
+      handoffs: this.handoffs,
+      coordinator: this.coordinator,
+      merger: this.merger,
+      replica: this.replica,
+      counts: this.#counts,
+      repair: this.repair,
+      settings: () => this.config,
+      fitness: () => this.fitness(),
+    })
   }
 
   /** Opens the peer port and begins to dial. Rejects with EADDRINUSE and the like. */
@@ -340,7 +339,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
   #holdsNoneBeforeMs(member: number): number {
     const state = this.gossip.stateOf(member, 'OLDEST_HANDOFF')
     if (state === null) return 0
-    const saidAtMs = member === this.self ? Infinity : this.gossip.saidAtMs(member)
+    const saidAtMs = member === this.topology.self ? Infinity : this.gossip.saidAtMs(member)
     return state.length < U53_BYTES ? saidAtMs : Math.min(saidAtMs, hlcToWallMs(readU53(state, 0)))
   }
 
@@ -356,140 +355,6 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
       clockInDoubt: () => this.#judged.wasInDoubt,
       isFailed: (member) => this.gossip.isFailed(member),
     })
-  }
-
-  // What commands may see.
-
-  get self(): number {
-    return this.topology.self
-  }
-
-  stateOf(member: number): MemberState {
-    const peer = this.#peers[member]
-    if (peer === null) return 'up'
-    return peer.link.isOpen ? peer.link.state : 'down'
-  }
-
-  isFailed(member: number): boolean {
-    return this.gossip.isFailed(member)
-  }
-
-  holdersOf(member: number): readonly number[] {
-    return this.gossip.holdersOf(member)
-  }
-
-  gossipOf(member: number): GossipFacts | null {
-    return this.gossip.factsOf(member)
-  }
-
-  unfitnessOf(member: number): readonly Unfitness[] {
-    const flags = this.#peers[member]?.link.fitness ?? this.fitness()
-    const names: Unfitness[] = []
-    if ((flags & CLOCK_IN_DOUBT) !== 0) names.push('clock')
-    if ((flags & LOG_NOT_WRITABLE) !== 0) names.push('log')
-    if ((flags & DISK_FULL) !== 0) names.push('disk')
-    if ((flags & CATCHING_UP) !== 0) names.push('catching-up')
-    if ((flags & ISOLATED) !== 0) names.push('isolated')
-    return names
-  }
-
-  handoffsOf(member: number): HandoffFacts {
-    return this.handoffs.factsOf(member)
-  }
-
-  get handoffTotals(): HandoffTotals {
-    return this.handoffs.totals
-  }
-
-  homeOf(slot: number): number {
-    return this.topology.homeOf(slot)
-  }
-
-  namedHomeOf(slot: number): number {
-    return this.coordinator.namedHomeOf(slot, this.config.readLevel, this.config.writeLevel)
-  }
-
-  /** Where cluster clients find a member. */
-  smartAddress(member: number): { readonly address: string; readonly port: number } {
-    const { address, smartPort } = this.members[member]
-    return { address, port: smartPort }
-  }
-
-  #takeAddress(member: number): void {
-    const address = this.gossip.addressOf(member)
-    if (address === null) return
-    this.members = this.members.map((one, index) => (index === member ? { ...one, address } : one))
-  }
-
-  linksOf(member: number): readonly LinkFacts[] {
-    const peer = this.#peers[member]
-    if (peer === null) return []
-    const { link } = peer
-    const facts: LinkFacts[] = [
-      {
-        direction: 'to',
-        isConnected: link.isOpen,
-        createdAtMs: this.#wall(link.connectedAtMs),
-        pingSentAtMs: this.#wall(link.pingSentAtMs),
-        heardAtMs: this.#wall(link.heardAtMs),
-        sendBufferUsedBytes: link.unacknowledgedBytes,
-        sendBufferAllocatedBytes: link.unsentBytes,
-        clockOffsetMs: link.clock.isKnown ? link.clock.offsetMs : NaN,
-        roundTripMs: link.clock.isKnown ? link.clock.roundTripMs : NaN,
-      },
-    ]
-    for (const incoming of this.links.incoming) {
-      if (incoming.hello?.nodeId !== this.members[member].id) continue
-      facts.push({
-        direction: 'from',
-        isConnected: incoming.isOpen,
-        createdAtMs: this.#wall(incoming.channel.startedAtMs),
-        pingSentAtMs: 0,
-        heardAtMs: this.#wall(incoming.channel.lastHeardMs),
-        sendBufferUsedBytes: incoming.unsentBytes,
-        sendBufferAllocatedBytes: incoming.unsentBytes,
-        clockOffsetMs: NaN,
-        roundTripMs: NaN,
-      })
-    }
-    return facts
-  }
-
-  /** The wall clock at a time of the monotonic one; 0 stays 0. */
-  #wall(monotonicMs: number): number {
-    if (monotonicMs === 0) return 0
-    return Math.round(this.#clock.wallMs() - this.#clock.monotonicMs() + monotonicMs)
-  }
-
-  get counters(): ClusterCounters {
-    const counts = this.#counts
-    return {
-      siblingMerges: this.merger.conflicts,
-      longVectorsReceived: this.merger.longVectors,
-      readMismatches: counts.readMismatches,
-      readRepairs: counts.readRepairs,
-      speculativeReads: counts.speculativeReads,
-      forwardedRequests: counts.forwardedRequests,
-      receivedRequests: counts.receivedRequests,
-      proposals: counts.proposals,
-      proposalRetries: counts.proposalRetries,
-      uncertainWrites: counts.uncertainWrites,
-      noReplicas: counts.noReplicas,
-      clockRefusals: counts.clockRefusals,
-      fallbackCopies: counts.fallbackCopies,
-      refusedByPeers: named(counts.refusedByPeers),
-      refusedToPeers: named(new Map([...this.replica.refusals.entries()].filter(([, count]) => count > 0))),
-      linksClosed: this.links.closeCounts,
-      gossip: this.gossip.counters,
-    }
-  }
-
-  get readLevel(): Level {
-    return this.config.readLevel
-  }
-
-  get writeLevel(): Level {
-    return this.config.writeLevel
   }
 
   /** Asked before every write. */
@@ -676,21 +541,4 @@ export class ClusterPart implements LinkNode, IncomingLinkUser, ClusterView {
     this.#judged.judge(() => this.#clockOffsets())
     this.#refresh()
   }
-}
-
-const REASON_NAMES: ReadonlyMap<number, string> = new Map([
-  [REASON_PLACEMENT, 'placement'],
-  [REASON_NOT_COVERED, 'not-covered'],
-  [REASON_STAMPED_AHEAD, 'stamped-ahead'],
-  [REASON_FLUSHED, 'flushed'],
-  [REASON_NO_ROOM, 'no-room'],
-  [REASON_MALFORMED, 'malformed'],
-  [REASON_STOPPING, 'stopping'],
-  [REASON_STALE, 'stale'],
-  [REASON_DAMAGED, 'damaged'],
-  [REASON_PURGED, 'purged'],
-])
-
-function named(byReason: ReadonlyMap<number, number>): ReadonlyMap<string, number> {
-  return new Map([...byReason].map(([reason, count]) => [REASON_NAMES.get(reason) ?? String(reason), count]))
 }

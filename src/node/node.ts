@@ -192,7 +192,7 @@ class Node implements RunningNode {
         policies: cluster.policies,
         settings: () => cluster.config,
         clockInDoubt: () => cluster.inDoubt,
-        smartAddress: (member) => cluster.smartAddress(member),
+        smartAddress: (member) => cluster.seen.smartAddress(member),
         admits: (bytes) => this.#store.admit(bytes) !== WRITE_LATER,
         unexpected: (error) => this.#unexpected(error),
       })
@@ -335,7 +335,7 @@ class Node implements RunningNode {
       clock,
       random,
       settings: this.#settings,
-      cluster: this.#cluster,
+      cluster: this.#cluster?.seen ?? null,
       clusterKeyspace: this.#cluster?.keyspace ?? null,
       clients: () => this.#server.connections(),
       clientCount: () => this.#server.count,
