@@ -1,6 +1,7 @@
 /**
  * This node's wall clock, and whether it can be trusted: it may differ from the clocks of live peers, and it may jump against the
- * monotonic clock, which never does. While it is in doubt the node mints nothing (RULES C1).
+ * monotonic clock, which never does. While it is in doubt the node mints nothing (RULES C1), nor
+ * while it has just found peers and does not know their clocks yet: what it minted under a wrong clock then would stay with it.
  *
  * What has expired is judged by more than that (RULES T5), since whoever shows an expired value, or hides one before its time,
  * breaks a promise also where it mints nothing. Two peers that agree with each other refute the own clock: their median is the
@@ -32,6 +33,9 @@ export class JudgedClock {
   readonly #events: ClockEvents
   #inDoubt = false
   #hasJumped = false
+  /** There are peers, and no clock but the own has been heard of since the start. */
+  #isUnheard = false
+  #hasHeard = false
   #standing: Standing = 'unknown'
   /** Whether expiry is judged by the wall clock, and not by the trusted time. */
   #expiresByWall = true
@@ -54,13 +58,13 @@ export class JudgedClock {
 
   /** As of the last judgement. */
   get wasInDoubt(): boolean {
-    return this.#inDoubt
+    return this.#inDoubt || this.#isUnheard
   }
 
   /** Asked before every write: a clock that was set since the last judgement must not mint a single stamp (RULES C1). */
   get inDoubt(): boolean {
     this.#look()
-    return this.#inDoubt
+    return this.wasInDoubt
   }
 
   /** How far foreign clocks are believed to be ahead, 0 or more (RULES C2). */
@@ -77,10 +81,13 @@ export class JudgedClock {
   /**
    * @param offsetsOf answers how far the clocks of live peers are ahead of this one, as far as they are known; asked when a jump
    *   has been noticed, after which they have to be measured anew.
+   * @param hasPeers whether any peer is live.
    */
-  judge(offsetsOf: () => readonly number[]): void {
+  judge(offsetsOf: () => readonly number[], hasPeers = true): void {
     if (!this.#noticeJump()) this.#wallAheadMs = this.#clock.wallMs() - this.#clock.monotonicMs()
     const offsetsMs = offsetsOf()
+    if (offsetsMs.length > 0) this.#hasHeard = true
+    this.#isUnheard = hasPeers && !this.#hasHeard
     const { inDoubt, aheadMs } = judgeClock(offsetsMs, this.#driftMaxMs, this.#hasJumped)
     const isConfirmed = offsetsMs.some((offset) => Math.abs(offset) <= this.#driftMaxMs)
     if (isConfirmed) this.#hasJumped = false

@@ -506,7 +506,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser {
     if (state !== null) this.#marks.take(state.flushMark)
     peer.staleBits = state?.staleBits ?? NO_STALE_RANGES
     this.handoffs.peerChanged(peer)
-    this.#refresh()
+    this.#judgeClock()
   }
 
   #refresh(): void {
@@ -538,7 +538,12 @@ export class ClusterPart implements LinkNode, IncomingLinkUser {
 
   readonly #judge = (): void => {
     this.#timer = this.#clock.after(JUDGE_EVERY_MS, this.#judge)
-    this.#judged.judge(() => this.#clockOffsets())
+    this.#judgeClock()
+  }
+
+  #judgeClock(): void {
+    const hasPeers = this.#peers.some((peer) => peer?.isLive === true)
+    this.#judged.judge(() => this.#clockOffsets(), hasPeers)
     this.#refresh()
   }
 }

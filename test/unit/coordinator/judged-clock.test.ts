@@ -153,6 +153,20 @@ t.test('C1 a jump that peers confirm is none to doubt', async (t) => {
   t.equal(own.expiryMs(), clock.wall)
 })
 
+t.test('C1 a node that has found peers mints nothing before it knows a clock of theirs', async (t) => {
+  const { own, doubts } = judged()
+  own.judge(() => [], false)
+  t.notOk(own.inDoubt, 'alone it goes on')
+  own.judge(() => [], true)
+  t.ok(own.inDoubt)
+  t.ok(own.wasInDoubt)
+  own.judge(() => [3], true)
+  t.notOk(own.inDoubt)
+  own.judge(() => [], true)
+  t.notOk(own.inDoubt, 'only since the start')
+  t.same(doubts, [], 'nobody need be told')
+})
+
 t.test('C1 what was known of peers before a jump confirms nothing', async (t) => {
   const { clock, own, doubts } = judged()
   const offsets = [0, 0]
