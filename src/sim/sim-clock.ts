@@ -38,6 +38,10 @@ export class SimClock implements Clock {
     return this.#wallOffsetMs - START_WALL_MS + this.#driftedMs
   }
 
+  get isPaused(): boolean {
+    return this.#deferred !== null
+  }
+
   wallMs(): number {
     return Math.floor(this.#wallOffsetMs + this.#driftedMs + this.#queue.nowMs)
   }

@@ -23,6 +23,8 @@ export interface Evidence {
    * over, and only the end has to have everything.
    */
   readonly isSloppy: boolean
+  /** Operations that were answered while one clock was wrong and some node could not know which: see ClockWatch. */
+  readonly timeless: ReadonlySet<Operation>
   /** What the nodes' logs have that must never be there. */
   readonly complaints: readonly string[]
   /** What nodes did not give back when they were stopped. */

@@ -76,19 +76,20 @@ interface Expiry {
 }
 
 const NEVER: Expiry = { earliestMs: Infinity, latestMs: Infinity }
+const ANY_TIME: Expiry = { earliestMs: 0, latestMs: Infinity }
 
 function* expiryProblems(
   operations: readonly Operation[],
   flushes: readonly Operation[],
-  { stampMs, isSloppy }: Evidence,
+  { stampMs, isSloppy, timeless }: Evidence,
 ): Iterable<string> {
   const write = operations.find(({ kind }) => kind === 'set')
   if (write === undefined || !mayHaveWritten(write)) return
   const changes = operations.filter(({ kind }) => kind === 'expire' || kind === 'persist')
   const slackMs = stampMs + ROUNDING_MS
   for (const read of operations) {
-    if (read.kind !== 'get' || read.level === 'ONE' || !isAcknowledged(read)) continue
-    const { earliestMs, latestMs } = expiryAt(read, write, changes)
+    if (read.kind !== 'get' || read.level === 'ONE' || !isAcknowledged(read) || timeless.has(read)) continue
+    const { earliestMs, latestMs } = expiryAt(read, write, changes, timeless)
     if (read.reply !== null && read.startMs > latestMs + slackMs) {
       yield `expired and back: ${described(read)}, gone by ${latestMs.toFixed(1)}`
     }
@@ -101,7 +102,13 @@ function* expiryProblems(
 }
 
 /** Over everything that may have set it by the time of the read. */
-function expiryAt(read: Operation, write: Operation, changes: readonly Operation[]): Expiry {
+function expiryAt(
+  read: Operation,
+  write: Operation,
+  changes: readonly Operation[],
+  timeless: ReadonlySet<Operation>,
+): Expiry {
+  const setBy = (change: Operation): Expiry => (timeless.has(change) ? ANY_TIME : timeSetBy(change))
   let expiry = setBy(write)
   for (const change of changes) {
     if (change.startMs > read.endMs) break
@@ -112,7 +119,7 @@ function expiryAt(read: Operation, write: Operation, changes: readonly Operation
   return expiry
 }
 
-function setBy(write: Operation): Expiry {
+function timeSetBy(write: Operation): Expiry {
   if (write.kind === 'persist' || write.ttlMs === 0) return NEVER
   return {
     earliestMs: write.startMs + write.ttlMs,

@@ -87,6 +87,12 @@ export class Faults {
     this.#schedule()
   }
 
+  /** Whether its clock is wrong, or was so shortly ago that others may not have seen it be right. */
+  isClockWrong(node: SimNode): boolean {
+    const rightSinceMs = this.#setRightAtMs.get(node) ?? -Infinity
+    return isFar(node.clock) || this.#cluster.queue.nowMs - rightSinceMs < SEEN_MS
+  }
+
   /** No more faults; those that last are mended in their time. */
   end(): void {
     this.#isOn = false
@@ -414,12 +420,8 @@ export class Faults {
     const random = this.#random
     const { clock } = node
     const others = this.#cluster.nodes.filter((one) => one !== node)
-    const nowMs = this.#cluster.queue.nowMs
     // Of three clocks one may be wrong, and one that was is as good as wrong until all have seen that it is no more.
-    if (
-      others.some((one) => isFar(one.clock) || nowMs - (this.#setRightAtMs.get(one) ?? -Infinity) < SEEN_MS)
-    )
-      return
+    if (others.some((one) => this.isClockWrong(one))) return
     this.count(kind)
     if (kind === 'clock-drift') {
       const rate = (random.fraction() - 0.5) * 2 * DRIFT_MAX

@@ -238,6 +238,18 @@ const PROFILES: Readonly<Record<string, Profile>> = {
     workload: { flushChance: 0, thinkMsMax: 20, families: ['once', 'once', 'del', 'ttl', 'sib'] },
     stampMs: STAMP_MS,
   },
+  /** Of three clocks one is wrong, nodes come back meanwhile, and not everybody hears everybody. */
+  clocks: {
+    nodes: 3,
+    faults: {
+      kinds: ['clock-jump', 'clock-jump', 'crash-keep-all', 'partition-partial', 'partition-one-way'],
+      everyMs: 300,
+      lastsMs: 1200,
+    },
+    interludes: ['sleep'],
+    workload: { families: ['ttl', 'ttl', 'del', 'once'], thinkMsMax: 40, otherLevels: 0, flushChance: 0 },
+    stampMs: WRONG_CLOCK_STAMP_MS,
+  },
   cold: {
     nodes: 3,
     faults: {

@@ -23,6 +23,7 @@ import { SimCluster } from '../sim-cluster.js'
 import type { SimNode } from '../sim-node.js'
 import { SimRandom } from '../sim-random.js'
 import { Workload } from '../workload/workload.js'
+import { ClockWatch } from './clock-watch.js'
 import { mayLose } from './fault-model.js'
 import type { FaultKind } from './fault-model.js'
 import { Faults } from './faults.js'
@@ -82,6 +83,7 @@ export class Simulation {
   readonly #random: SimRandom
   readonly #ring: Ring
   readonly #replies = new OperationTrace()
+  readonly #timeless = new Set<Operation>()
   readonly #stuck: string[] = []
   readonly #complaints: string[] = []
   readonly #leaks: string[] = []
@@ -92,8 +94,12 @@ export class Simulation {
     this.#random = random
     this.story = new Story(cluster.queue)
     this.workload = new Workload(cluster, random.fork('workload'), options.workload)
-    this.workload.onAnswered = (operation) => this.#replies.add(described(operation))
     this.faults = new Faults(cluster, random.fork('faults'), options.faults, this.story)
+    const clocks = new ClockWatch(cluster, (node) => this.faults.isClockWrong(node))
+    this.workload.onAnswered = (operation) => {
+      this.#replies.add(described(operation))
+      if (!clocks.isTimeKnown()) this.#timeless.add(operation)
+    }
     const { dir, cluster: members } = cluster.nodes[0].config
     if (members === null) throw new Error('simulated nodes are clustered')
     this.#ring = placedMembers(cluster.nodes[0].disk, dir, members)
@@ -349,6 +355,7 @@ export class Simulation {
       disksFailed: hasDiskFaults(this.#options),
       clocksWrong: hasClockFaults(this.#options),
       isSloppy: hasFallbacks(this.#options),
+      timeless: this.#timeless,
       nodesStopped: this.#options.faults.kinds.includes('stop'),
       complaints: this.#complaints,
       leaks: this.#leaks,

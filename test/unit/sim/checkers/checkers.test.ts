@@ -125,6 +125,14 @@ t.test('resurrection: deleted, expired and flushed values stay away, and none go
   t.same(check(short, read('ttl:1', 900, 'v2'), read('ttl:1', 1200, null)), [])
   t.same(check(short, read('ttl:1', 1200, 'v2')), ['expired and back'])
   t.same(check(short, read('ttl:1', 900, null)), ['gone before its time'])
+  const unknowing = (...operations: Parameters<typeof evidence>[0]) =>
+    complaints(resurrection, evidence(operations, { timeless: new Set(operations.slice(1)) }))
+  t.same(unknowing(short, read('ttl:1', 1200, 'v2')), [], 'T5 nobody could know what time it is')
+  t.same(unknowing(short, read('ttl:1', 900, null)), [])
+  const anyTime = evidence([short, read('ttl:1', 900, null), read('ttl:1', 1200, 'v2')], {
+    timeless: new Set([short]),
+  })
+  t.same(complaints(resurrection, anyTime), [], 'T5 nor when it was written')
   const longer = operation(5, [500, 505], { kind: 'expire', key: 'ttl:1', ttlMs: 1000, reply: 1 })
   t.same(check(short, longer, read('ttl:1', 1400, 'v2')), [])
   t.same(check(short, longer, read('ttl:1', 1400, null)), ['gone before its time'])

@@ -39,6 +39,7 @@ export function evidence(operations: readonly Operation[], more: Partial<Evidenc
     replicasOf: () => ['node-1', 'node-2'],
     stampMs: 2,
     ...{ disksFailed: false, clocksWrong: false, nodesStopped: false, isSloppy: false },
+    timeless: new Set(),
     ...{ complaints: [], leaks: [], stuck: [] },
     ...more,
   }
