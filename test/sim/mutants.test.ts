@@ -2,12 +2,13 @@
  * Broken variants of the product have to be caught, or the simulator looks in the wrong places. A few of them run here, and all of
  * them are made; `npm run sim -- --mutants` runs all.
  */
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { MUTANTS } from '../../src/sim/mutants/all-mutants.js'
+import type { Mutant } from '../../src/sim/mutants/mutant.js'
 import { patch, runMutant } from '../support/mutant-runner.js'
 
 const QUICK = new Set(['quorum-of-one', 'winner-repaired', 'ack-before-sync'])
@@ -21,11 +22,23 @@ t.test('every variant changes the text that it names', async (t) => {
       for (const { file } of mutant.edits) cpSync(join(dist, file), join(folder, 'dist/src', file))
       patch(folder, mutant)
       t.pass(mutant.name)
-      t.throws(() => patch(folder, mutant), /its text stands/, 'a text that is gone is an error')
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
   }
+})
+
+t.test('a variant whose text is not there, or not once, is an error and not a sound product', (t) => {
+  const folder = t.testdir({ dist: { src: { 'some.js': 'one two two' } } })
+  const replacing = (find: string): Mutant => ({
+    ...{ name: 'made-up', what: 'nothing', profile: 'partitions' },
+    edits: [{ file: 'some.js', find, replace: 'three' }],
+  })
+  t.throws(() => patch(folder, replacing('three')), /made-up: its text stands 0 times in some.js/)
+  t.throws(() => patch(folder, replacing('two')), /made-up: its text stands 2 times in some.js/)
+  patch(folder, replacing('one'))
+  t.equal(readFileSync(join(folder, 'dist/src/some.js'), 'utf8'), 'three two two')
+  t.end()
 })
 
 for (const mutant of MUTANTS.filter(({ name }) => QUICK.has(name))) {

@@ -8,6 +8,9 @@ const ACTOR_KEPT: MutantEdit = {
     'new LocalKeyspace(this.#store, clock, { next53: () => 1000 + Number(config.cluster.node.slice(5)) },',
 }
 
+const CUT = (context: string, siblings: string): string =>
+  `${context}.filter((entry, _, all) => ${siblings}.some(({ actor }) => actor === entry.actor) || all.filter(({ hlc }) => hlc > entry.hlc).length < 10)`
+
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'quorum-of-one',
@@ -71,17 +74,21 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'vectors-cut',
-    what: 'contexts keep their ten newest entries only (V7)',
+    what: 'contexts keep their ten newest entries only, and those of the siblings (V7)',
     edits: [
       {
-        file: 'record/version-vector.js',
-        find: 'return joined.concat(a.slice(i), b.slice(j));',
-        replace:
-          'const whole = joined.concat(a.slice(i), b.slice(j)); return whole.toSorted((x, y) => y.hlc - x.hlc).slice(0, 10).sort((x, y) => x.actor - y.actor);',
+        file: 'record/merge.js',
+        find: 'context: joinVectors(a.context, b.context),',
+        replace: `context: ${CUT('joinVectors(a.context, b.context)', 'siblings')},`,
+      },
+      {
+        file: 'record/resolve.js',
+        find: 'return { key, context, siblings: rank([sibling, ...unseen]) };',
+        replace: `return { key, context: ${CUT('context', '[sibling, ...unseen]')}, siblings: rank([sibling, ...unseen]) };`,
       },
     ],
     profile: 'restarts',
-    seconds: 20,
+    seconds: 15,
   },
   {
     name: 'winner-repaired',
@@ -175,6 +182,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     profile: 'cold',
+    seconds: 20,
   },
   {
     name: 'gates-open',
@@ -213,13 +221,14 @@ export const MUTANTS: readonly Mutant[] = [
         replace: '',
       },
     ],
-    profile: 'partitions',
+    profile: 'reads',
+    seconds: 40,
   },
   {
     name: 'exchange-marks-only',
     what: 'an exchange is noted as complete without having merged anything (P1)',
     edits: [{ file: 'repair/exchange.js', find: 'await this.#mend(one);', replace: '' }],
-    profile: 'damage',
+    profile: 'exchanges',
   },
   {
     name: 'stale-by-absence',

@@ -25,12 +25,14 @@ export const FAULT_KINDS = [
   'pause',
   /** One node is cut off from all. */
   'partition-whole',
+  /** The same, for long, and never two at once: the others go on. */
+  'away',
   /** Two nodes do not reach each other. */
   'partition-partial',
   /** Two halves that only one node reaches both of. */
   'partition-bridge',
   'partition-one-way',
-  /** A link that comes and goes. */
+  /** A link that comes and goes, each time with what was under way on it. */
   'flapping',
   /** Nothing moves on one way for a moment. */
   'stall',
@@ -45,6 +47,8 @@ export const FAULT_KINDS = [
   'eio-sync',
   'enospc',
   'slow-disk',
+  /** Nothing comes back that is read, while writes go on; then it all does. */
+  'reads-hang',
   'bit-flip',
   'wipe',
   'restore',

@@ -30,6 +30,8 @@ const USUAL_DISK_MS = 2
 const HANGING_DISK_MS = 2000
 const HANGS_MS = 100
 const FLAPS = 8
+/** So many times as long as other faults somebody is away. */
+const AWAY = 6
 const JUMPS_MS = [-3_600_000, -5000, -400, 300, 2000, 60_000, 3_600_000]
 const DRIFT_MAX = 0.02
 /** Two clocks that are skewed are still less than max-clock-drift apart. */
@@ -56,6 +58,8 @@ export class Faults {
   readonly #flipped = new Set<SimNode>()
   /** When a wrong clock was last set right. */
   readonly #setRightAtMs = new Map<SimNode, number>()
+  /** Who is cut off for long. */
+  #away: SimNode | null = null
   /** A disk as it was at some time. */
   readonly #copies = new Map<SimNode, DiskContents>()
   /** Starts that failed although nothing was wrong any more. */
@@ -103,6 +107,7 @@ export class Faults {
   healAll(): void {
     this.end()
     this.#story.say('heal all')
+    this.#away = null
     const { network, nodes } = this.#cluster
     this.#cluster.heal()
     for (const node of nodes) {
@@ -228,6 +233,8 @@ export class Faults {
         return this.#pause(node)
       case 'partition-whole':
         return this.#cut(kind, [node], nodes, true)
+      case 'away':
+        return this.#leave(node)
       case 'partition-partial':
         return this.#cut(kind, [node], [other], true)
       case 'partition-one-way':
@@ -253,6 +260,8 @@ export class Faults {
       case 'enospc':
       case 'slow-disk':
         return this.#disk(kind, node)
+      case 'reads-hang':
+        return this.#hangReads(node)
       case 'bit-flip':
       case 'wipe':
       case 'restore':
@@ -360,6 +369,7 @@ export class Faults {
     to: readonly SimNode[],
     bothWays: boolean,
     meanMs = this.#options.lastsMsOf?.[kind] ?? this.#options.lastsMs,
+    mended: () => void = () => {},
   ): void {
     this.count(kind)
     const { network } = this.#cluster
@@ -374,7 +384,17 @@ export class Faults {
     this.#later(() => {
       this.#story.say(`mend ${kind} ${names(from)}`)
       for (const [one, other] of pairs) network.heal(one.address, other.address)
+      mended()
     }, meanMs)
+  }
+
+  #leave(node: SimNode): void {
+    if (this.#away !== null) return
+    this.#away = node
+    const { lastsMs, lastsMsOf } = this.#options
+    this.#cut('away', [node], this.#cluster.nodes, true, lastsMsOf?.away ?? AWAY * lastsMs, () => {
+      if (this.#away === node) this.#away = null
+    })
   }
 
   #bridge(bridge: SimNode): void {
@@ -387,10 +407,14 @@ export class Faults {
     this.count('flapping')
     this.#story.say(`flapping ${node.name} <> ${other.name}`)
     const { network, queue } = this.#cluster
+    let atMs = 0
     for (let i = 0; i < FLAPS; i++) {
-      queue.schedule(i * this.#options.lastsMs * 0.1, () => {
-        if (i % 2 === 0 && this.#isOn) network.partition(node.address, other.address)
-        else network.heal(node.address, other.address)
+      atMs += this.#random.fraction() * this.#options.lastsMs * 0.2
+      queue.schedule(atMs, () => {
+        if (i % 2 === 0 && this.#isOn) {
+          network.break(node.address, other.address)
+          network.partition(node.address, other.address)
+        } else network.heal(node.address, other.address)
       })
     }
   }
@@ -463,11 +487,25 @@ export class Faults {
     })
   }
 
+  #hangReads(node: SimNode): void {
+    if (this.#down.has(node)) return
+    this.count('reads-hang')
+    this.#story.say(`what ${node.name} reads from its disk hangs`)
+    const { disk } = node
+    disk.stallReads()
+    this.#later(() => {
+      if (node.disk !== disk) return
+      disk.resumeReads()
+      this.#story.say(`reads of ${node.name} go on`)
+    })
+  }
+
   // Mending.
 
   #mendDisk(node: SimNode): void {
     const { disk } = node
     disk.clearFaults()
+    disk.resumeReads()
     disk.setCapacity(Infinity)
     disk.delayMsMax = USUAL_DISK_MS
     this.#story.say(`disk of ${node.name} mended`)

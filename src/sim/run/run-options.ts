@@ -41,12 +41,12 @@ const WRONG_CLOCK_STAMP_MS = 1500
 const GROUPS: readonly (readonly FaultKind[])[] = [
   ['crash-lose-all', 'crash-random', 'crash-keep-all', 'crash-hanging', 'stop'],
   ['pause', 'pause'],
-  ['partition-whole', 'partition-whole', 'partition-partial', 'partition-bridge', 'partition-one-way'],
+  ['partition-whole', 'away', 'partition-partial', 'partition-bridge', 'partition-one-way'],
   ['flapping', 'break', 'client-break'],
   ['stall', 'stall', 'delay'],
   ['clock-skew', 'clock-drift', 'clock-jump'],
   ['eio-read', 'eio-write', 'eio-sync', 'enospc'],
-  ['slow-disk'],
+  ['slow-disk', 'reads-hang'],
 ]
 /** Each is one in several runs: they cost a safety phase its quiet. */
 const INTERLUDES: readonly FaultKind[] = ['wipe', 'restore', 'bit-flip', 'blackout', 'sleep']
@@ -140,12 +140,13 @@ const PROFILES: Readonly<Record<string, Profile>> = {
     },
     stampMs: STAMP_MS,
   },
+  /** Hints alone bring what was missed. */
   hints: {
     nodes: 3,
     faults: {
-      kinds: ['partition-whole', 'partition-partial', 'break', 'pause'],
+      kinds: ['delay', 'delay', 'flapping', 'flapping', 'partition-whole', 'partition-partial', 'pause'],
       everyMs: 700,
-      lastsMs: 2000,
+      lastsMs: 1500,
     },
     interludes: [],
     exchanges: false,
@@ -153,14 +154,52 @@ const PROFILES: Readonly<Record<string, Profile>> = {
     settings: { ...SCRUBBED, 'cluster.anti-entropy-interval': '0' },
     stampMs: STAMP_MS,
   },
+  /** Exchanges alone do. */
+  exchanges: {
+    nodes: 3,
+    faults: {
+      kinds: ['break', 'partition-whole', 'partition-partial', 'pause', 'crash-keep-all', 'crash-lose-all'],
+      everyMs: 1000,
+      lastsMs: 800,
+    },
+    interludes: [],
+    workload: { flushChance: 0, thinkMsMax: 40, families: ['once', 'once', 'del', 'ttl', 'sib'] },
+    settings: {
+      ...SCRUBBED,
+      'cluster.anti-entropy-interval': '3000',
+      'cluster.hinted-handoff-enabled': 'no',
+    },
+    stampMs: STAMP_MS,
+  },
+  /** Nobody but readers does, and the end. */
+  reads: {
+    nodes: 3,
+    faults: {
+      kinds: ['partition-whole', 'partition-whole', 'partition-whole', 'partition-one-way'],
+      everyMs: 1500,
+      lastsMs: 1500,
+    },
+    interludes: [],
+    workload: {
+      ...{ clients: 5, smartClients: 0, thinkMsMax: 250, otherLevels: 0.6, epochs: 1, flushChance: 0 },
+      families: ['once', 'once', 'reg'],
+    },
+    settings: {
+      ...SCRUBBED,
+      'cluster.anti-entropy-interval': '0',
+      'cluster.hinted-handoff-enabled': 'no',
+    },
+    stampMs: STAMP_MS,
+  },
+  /** One node is away with what the others have deleted, for longer than deletions are kept. */
   age: {
     nodes: 3,
     faults: {
-      kinds: ['partition-whole'],
-      everyMs: 1500,
-      lastsMs: 1000,
+      kinds: ['away', 'delay'],
+      everyMs: 800,
+      lastsMs: 500,
       // Until everything is healed.
-      lastsMsOf: { 'partition-whole': 1e9 },
+      lastsMsOf: { away: 1e9 },
     },
     interludes: ['sleep', 'sleep', 'sleep'],
     workload: { flushChance: 0, thinkMsMax: 60, otherLevels: 0, families: ['del', 'del', 'ttl', 'once'] },
@@ -206,13 +245,15 @@ const PROFILES: Readonly<Record<string, Profile>> = {
   restarts: {
     nodes: 3,
     faults: {
-      kinds: ['crash-keep-all', 'crash-keep-all', 'crash-keep-all', 'crash-keep-all', 'partition-whole'],
-      everyMs: 200,
+      kinds: ['crash-keep-all', 'crash-keep-all', 'crash-keep-all', 'crash-keep-all', 'away'],
+      everyMs: 350,
       lastsMs: 50,
-      lastsMsOf: { 'partition-whole': 5000 },
+      // Until everything is healed.
+      lastsMsOf: { away: 1e9 },
     },
     interludes: [],
-    workload: { families: ['sib'], epochs: 100, thinkMsMax: 40, flushChance: 0, smartClients: 0 },
+    diskDelayMsMax: 1,
+    workload: { clients: 3, families: ['sib'], epochs: 100, thinkMsMax: 60, flushChance: 0, smartClients: 0 },
     stampMs: STAMP_MS,
   },
   flush: {
@@ -250,19 +291,21 @@ const PROFILES: Readonly<Record<string, Profile>> = {
     workload: { families: ['ttl', 'ttl', 'del', 'once'], thinkMsMax: 40, otherLevels: 0, flushChance: 0 },
     stampMs: WRONG_CLOCK_STAMP_MS,
   },
+  /** Older records have left memory and are read slowly; links do not live for long; hints alone bring what was missed. */
   cold: {
     nodes: 3,
-    faults: {
-      kinds: ['crash-hanging', 'crash-hanging', 'crash-keep-all', 'partition-whole'],
-      everyMs: 400,
-      lastsMs: 500,
-    },
+    faults: { kinds: ['reads-hang', 'reads-hang', 'break', 'break', 'break'], everyMs: 150, lastsMs: 600 },
     interludes: [],
+    exchanges: false,
     hasTinyStorage: true,
     readsEagerly: false,
-    diskDelayMsMax: 8,
-    workload: { families: ['del', 'del', 'once'], thinkMsMax: 20, otherLevels: 0, flushChance: 0 },
-    settings: { ...SCRUBBED, 'cluster.anti-entropy-interval': '0' },
+    diskDelayMsMax: 2,
+    workload: {
+      ...{ clients: 6, thinkMsMax: 60, otherLevels: 0, flushChance: 0 },
+      families: ['del', 'del', 'once'],
+    },
+    // Hints are made of what is still in memory, once nobody waits for it any more.
+    settings: { ...SCRUBBED, 'cluster.anti-entropy-interval': '0', 'cluster.write-timeout': '400' },
     stampMs: STAMP_MS,
   },
 }

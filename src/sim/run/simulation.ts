@@ -57,12 +57,16 @@ const STOPPED_WITHIN_MS = 30_000
 const AFTER_STOP_MS = 15_000
 const RETRY_START_MS = 500
 const LOOK_AGAIN_MS = 300
+/** To look at the disks costs more than what happens meanwhile. */
+const LOOK_AGAIN_MS_MAX = 10_000
 /** Lines of INFO's section repair. */
 const NOT_CURRENT = ['repair_unjudged_ranges', 'repair_stale_ranges']
 const DEMANDED = ['repair_demanded_ranges']
 const DIFFERING = ['repair_ranges_differing']
 /** And of its section cluster. */
 const HELD_FOR_OTHERS = ['cluster_hints', 'cluster_fallback_copies']
+/** What was too much to be made hints of is left to exchanges. */
+const PASSED_OVER = ['cluster_hints_passed_over']
 const POSSIBLE_LOSSES = ['cluster_handoffs_possible_losses']
 const READS_AT_A_TIME = 50
 const MINUTE_MS = 60_000
@@ -231,15 +235,17 @@ export class Simulation {
   async #converged(): Promise<boolean> {
     const { cluster } = this
     const endMs = cluster.queue.nowMs + CONVERGED_WITHIN_MS
-    while (cluster.queue.nowMs < endMs) {
+    for (let lookAgainMs = LOOK_AGAIN_MS; cluster.queue.nowMs < endMs;) {
       if (
         (await this.#sum('repair', NOT_CURRENT)) === 0 &&
         (await this.#sum('cluster', HELD_FOR_OTHERS)) === 0
       ) {
-        if (this.#options.exchanges) await this.#repaired(endMs)
+        if (this.#options.exchanges || (await this.#sum('cluster', PASSED_OVER)) > 0)
+          await this.#repaired(endMs)
         if (differences(await this.#dumps(), this.#replicasOf).length === 0) return true
+        lookAgainMs = Math.min(2 * lookAgainMs, LOOK_AGAIN_MS_MAX)
       }
-      await cluster.run(LOOK_AGAIN_MS)
+      await cluster.run(lookAgainMs)
     }
     return false
   }

@@ -177,7 +177,7 @@ export class KeyFamilies {
     const random = this.#random
     const family = 'del'
     if (random.chance(0.4)) return this.#read(family, [this.#recent(family)])
-    const due = this.#toDelete.length > 0 && random.chance(0.5) ? this.#toDelete.shift() : undefined
+    const due = random.chance(0.45) ? this.#oneToDelete() : undefined
     if (due !== undefined) {
       const command = random.pick(['DEL', 'DEL', 'DELEX', 'UNLINK'])
       return { commands: [single({ kind: 'del', family, key: due }, [command, due])] }
@@ -186,6 +186,14 @@ export class KeyFamilies {
     const value = this.#value()
     this.#toDelete.push(key)
     return { commands: [single({ kind: 'set', family, key, value }, ['SET', key, value])] }
+  }
+
+  /** The oldest, or any: what was written long ago has left memory, or has gone to a window of its own. */
+  #oneToDelete(): string | undefined {
+    const random = this.#random
+    if (this.#toDelete.length === 0) return undefined
+    const at = random.chance(0.5) ? 0 : random.below(this.#toDelete.length)
+    return this.#toDelete.splice(at, 1)[0]
   }
 
   #expiry(): Plan {

@@ -8,6 +8,7 @@ import { sessions } from '../../../../src/sim/checkers/sessions.js'
 import { siblings } from '../../../../src/sim/checkers/siblings.js'
 import { tidiness } from '../../../../src/sim/checkers/tidiness.js'
 import { writeOnce } from '../../../../src/sim/checkers/write-once.js'
+import type { Operation } from '../../../../src/sim/run/history.js'
 import type { SimReply } from '../../../../src/sim/sim-client.js'
 import { complaints, evidence, operation, store } from './histories.js'
 
@@ -48,6 +49,26 @@ t.test('L5 write-once: a quorum read may miss what copies count for, the end may
   t.same(complaints(writeOnce, evidence([write, read], { stores, isSloppy })), [])
   const gone = [stores[0], store('node-2', {})]
   t.same(complaints(writeOnce, evidence([write, read], { stores: gone, isSloppy })), [
+    'node-2 does not hold it in the end',
+  ])
+})
+
+t.test('write-once: what a read at a quorum has shown stays, whatever was said of its write', async (t) => {
+  const write = operation(1, [0, 10], { kind: 'set', key: 'once:1', value: 'v1', reply: UNKNOWN })
+  const stores = [store('node-1', { 'once:1': ['v1'] }), store('node-2', { 'once:1': ['v1'] })]
+  const read = (startMs: number, reply: SimReply, more = {}) =>
+    operation(startMs, [startMs, startMs + 1], { kind: 'get', key: 'once:1', reply, ...more })
+  const check = (...operations: readonly Operation[]) =>
+    complaints(writeOnce, evidence(operations, { stores }))
+  const nowhere = { stores: [store('node-1', {}), store('node-2', {})] }
+  t.same(check(write, read(20, null), read(30, 'v1')), [])
+  t.same(check(write, read(20, 'v1'), read(30, null)), ['not seen'])
+  t.same(check({ ...write, level: 'ONE', reply: 'OK' }, read(20, 'v1'), read(30, null)), ['not seen'])
+  t.same(check(write, read(20, 'v1', { level: 'ONE' }), read(30, null)), [], 'one replica has shown it')
+  t.same(check(write, read(20, 'v1'), read(30, null, { level: 'ONE' })), [], 'one replica was asked')
+  t.same(complaints(writeOnce, evidence([write], nowhere)), [])
+  t.same(complaints(writeOnce, evidence([write, read(20, 'v1')], nowhere)), [
+    'node-1 does not hold it in the end',
     'node-2 does not hold it in the end',
   ])
 })
