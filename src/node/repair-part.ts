@@ -114,7 +114,7 @@ export class RepairPart implements RepairView {
       whenSynced: () => store.whenSynced(),
       spend: (bytes) => throttle.spend(bytes),
       completed: () => Promise.resolve(),
-      isCurrent: (range) => topology.ranges.isCurrent(range),
+      isSource: (range) => topology.ranges.isCurrent(range) || this.#rounds.isWaiting(range),
       isShared: (range, member) => {
         const { list } = ring.rangeAt(range)
         return list.includes(member) && list.includes(topology.self)

@@ -24,8 +24,8 @@ export interface AnsweringNode extends ExchangeNode {
   readonly rangeCount: number
   /** The range that a token lies in. */
   rangeOf(token: number): number
-  /** Whether this node may answer for the range (RULES P2). */
-  isCurrent(range: number): boolean
+  /** Whether others may take the range from this node (RULES P2). */
+  isSource(range: number): boolean
   /** What is known of a member, and this node's horizons in the ranges that both have. */
   viewOf(member: number): View
   /** Resolves once the member's identity is remembered durably. */
@@ -152,7 +152,7 @@ export class ExchangeAnswers {
     const trees = this.#node.trees()
     const horizonMs = this.#node.horizonMs(range)
     const root = { low: 0, high: 0 }
-    if (!this.#node.isCurrent(range)) return { range, state: messages.RANGE_STALE, horizonMs, ...root }
+    if (!this.#node.isSource(range)) return { range, state: messages.RANGE_STALE, horizonMs, ...root }
     if (!trees.isReady(range)) return { range, state: messages.RANGE_NOT_READY, horizonMs, ...root }
     trees.rootAbove(range, Math.max(horizonMs, theirsMs), root)
     return { range, state: messages.RANGE_OK, horizonMs, ...root }
@@ -237,7 +237,7 @@ export class ExchangeAnswers {
   /** The question is sound, and can be answered from the trees. */
   #demand(body: BodyReader, range: number): void {
     if (!body.isSound) throw new Refusal(messages.MALFORMED)
-    if (!this.#node.isCurrent(range) || !this.#node.trees().isReady(range))
+    if (!this.#node.isSource(range) || !this.#node.trees().isReady(range))
       throw new Refusal(messages.NOT_READY)
   }
 
@@ -251,7 +251,7 @@ export class ExchangeAnswers {
   #demandServed(member: number, from: number): void {
     const range = this.#node.rangeOf(from)
     if (!this.#node.isShared(range, member)) throw new Refusal(messages.OUTDATED)
-    if (!this.#node.isCurrent(range)) throw new Refusal(messages.NOT_READY)
+    if (!this.#node.isSource(range)) throw new Refusal(messages.NOT_READY)
   }
 }
 

@@ -18,6 +18,8 @@ import { BodyWriter } from './body.js'
 import * as messages from './exchange-messages.js'
 import type { Identity, RangeView, View } from './exchange-messages.js'
 import { ExchangeError } from './exchange-peer.js'
+import { bothCover } from './repair-state.js'
+import type { RangeRecord } from './repair-state.js'
 import { coReplicas, ownRanges, sharedRanges } from './repair-context.js'
 import type { RepairContext, RepairPeer } from './repair-context.js'
 import { isPurgedSince, judgeIdentity } from './staleness.js'
@@ -195,6 +197,7 @@ export class Judging {
     if (record.staleReason === null)
       log.warn('a range is stale: it is rebuilt from its replicas', { range, reason })
     record.staleReason = reason
+    record.coveredBy = bothCover(record.coveredBy, this.#coverOf(record, reason, floor))
     if (reason === 'restored') record.exchanges.clear()
     if (floor > record.floor) {
       record.floor = floor
@@ -202,6 +205,15 @@ export class Judging {
       this.#raiseFloor(range, floor)
     }
     topology.ranges.set([range], STALE)
+  }
+
+  /** Who has all that this makes missing here; null when nothing is. */
+  #coverOf(record: RangeRecord, reason: StaleReason, floor: number): readonly string[] | null {
+    const { exchanges } = record
+    // Of what this directory does not know of, or has forgotten, nobody can say who has it.
+    if (reason === 'restored' || (reason === 'wiped' && exchanges.size === 0)) return []
+    if (floor <= record.floor) return null
+    return [...exchanges].flatMap(([id, last]) => (last.theirsMs > 0 && last.sequence >= floor ? [id] : []))
   }
 
   #raiseFloor(range: number, sequence: number): void {

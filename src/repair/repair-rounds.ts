@@ -17,6 +17,7 @@ import { coReplicas, sharedRanges } from './repair-context.js'
 import type { RepairContext, RepairPeer } from './repair-context.js'
 import type { Judging } from './judging.js'
 import type { Purging } from './purging.js'
+import { isEnough } from './staleness.js'
 
 const TICK_MS = 500
 const RETRY_MS = 2000
@@ -61,7 +62,12 @@ export class RepairRounds {
   #rebuildAtMs = 0
   /** Ranges of which more became stale while the running rebuild was at work. */
   readonly #begunAnew = new Set<number>()
+  /** By range: who has given all that it has, and above which floor, since the range became stale. */
+  readonly #given = new Map<number, Map<string, number>>()
+  /** Stale ranges of which too few have given (isEnough), and above which floor. */
+  #waiting: ReadonlyMap<number, number> = new Map()
   #saidNoSource = false
+  #saidTooFew = false
   #rebuildRanges = 0
   #rebuildRangesDone = 0
   #isRunning = false
@@ -111,9 +117,15 @@ export class RepairRounds {
     this.#rebuildAtMs = 0
   }
 
+  /** The range is stale, and has all that could be had: who lacks it too may take it from here. */
+  isWaiting(range: number): boolean {
+    return this.#waiting.get(range) === this.#context.state.ranges[range].floor && !this.#begunAnew.has(range)
+  }
+
   /** More of the range is missing than was known: what is being rebuilt of it is not all of it. */
   rebuildAnew(range: number): void {
     this.#begunAnew.add(range)
+    this.#given.delete(range)
     this.#rebuildAtMs = 0
   }
 
@@ -263,7 +275,7 @@ export class RepairRounds {
     return stale.length === 0 ? null : () => this.#rebuild(stale)
   }
 
-  /** Exchanges the stale ranges with every live source; those that all of a range's have given are current again. */
+  /** Exchanges the stale ranges with every live source; those that all of a range's have given, and enough, are current again. */
   async #rebuild(stale: readonly number[]): Promise<void> {
     const { clock, log } = this.#context
     this.#begunAnew.clear()
@@ -286,12 +298,18 @@ export class RepairRounds {
     this.#rebuildRanges = 0
     this.#rebuildRangesDone = 0
     if (this.#isStopped) return
-    const isDone = (range: number): boolean =>
-      views.has(range) && !failed.has(range) && !this.#begunAnew.has(range)
-    const rebuilt = stale.filter(isDone)
+    const given = stale.filter(
+      (range) => views.has(range) && !failed.has(range) && !this.#begunAnew.has(range),
+    )
+    const rebuilt = given.filter((range) => this.#haveEnoughGiven(range))
+    const waiting = given.filter((range) => !rebuilt.includes(range))
+    this.#waiting = new Map(waiting.map((range) => [range, this.#context.state.ranges[range].floor]))
     await this.#finish(rebuilt, views)
     if (rebuilt.length > 0) log.info('stale ranges were rebuilt', { ranges: rebuilt.length })
-    this.#sayWaiting(stale.filter((range) => !views.has(range)))
+    this.#sayWaiting(
+      stale.filter((range) => !views.has(range)),
+      waiting,
+    )
     const retryMs = this.#begunAnew.size > 0 ? 0 : RETRY_MS
     if (rebuilt.length < stale.length) this.#rebuildAtMs = clock.monotonicMs() + retryMs
     this.#lastDurationMs = clock.monotonicMs() - beganMs
@@ -314,36 +332,63 @@ export class RepairRounds {
     failed: Set<number>,
   ): Promise<readonly (readonly [number, View])[]> {
     await this.#judging().look(peer)
+    const { state } = this.#context
+    const floors = new Map(ranges.map((range) => [range, state.ranges[range].floor]))
     const result = await this.#exchangeWith(peer).run(ranges, true, (done) => {
       this.#rebuildRangesDone += done.length
     })
+    for (const range of result.completed) {
+      const given = this.#given.get(range) ?? new Map<string, number>()
+      this.#given.set(range, given.set(peer.id, floors.get(range) ?? 0))
+    }
     for (const range of result.failed) failed.add(range)
     const view = await this.#judging().look(peer)
     return result.completed.map((range) => [range, view])
   }
 
-  #sayWaiting(ranges: readonly number[]): void {
-    if (ranges.length > 0 && !this.#saidNoSource) {
+  /** RULES P2; what was given above another floor than that of now does not count. */
+  #haveEnoughGiven(range: number): boolean {
+    const { state, topology } = this.#context
+    const { floor, coveredBy } = state.ranges[range]
+    const given = [...(this.#given.get(range) ?? [])].flatMap(([id, above]) => (above === floor ? [id] : []))
+    return isEnough(new Set(given), coveredBy, topology.ring.rangeAt(range).list.length)
+  }
+
+  #sayWaiting(noSource: readonly number[], tooFew: readonly number[]): void {
+    const { log } = this.#context
+    if (noSource.length > 0 && !this.#saidNoSource) {
       const text = 'no replica of stale ranges can be copied from: they wait, and nothing is dropped'
-      this.#context.log.warn(text, { ranges: ranges.length })
+      log.warn(text, { ranges: noSource.length })
     }
-    this.#saidNoSource = ranges.length > 0
+    if (tooFew.length > 0 && !this.#saidTooFew) {
+      const text =
+        'stale ranges wait for more replicas: what this node has lost, one that is down may have alone'
+      log.warn(text, { ranges: tooFew.length })
+    }
+    this.#saidNoSource = noSource.length > 0
+    this.#saidTooFew = tooFew.length > 0
   }
 
   /** What the sources know of further replicas holds here from now on, and so does their purge horizon. */
   async #finish(ranges: readonly number[], views: ReadonlyMap<number, readonly View[]>): Promise<void> {
     const { state, topology } = this.#context
     if (ranges.length === 0) return
+    const covers = ranges.map((range) => state.ranges[range].coveredBy)
     for (const range of ranges) {
       const record = state.ranges[range]
       for (const view of views.get(range) ?? []) this.#takeOver(range, view)
       record.staleReason = null
+      record.coveredBy = null
       record.isFloorFinal = true
+      this.#given.delete(range)
     }
     try {
       await state.save()
     } catch {
-      for (const range of ranges) state.ranges[range].staleReason = 'purged'
+      ranges.forEach((range, i) => {
+        state.ranges[range].staleReason = 'purged'
+        state.ranges[range].coveredBy = covers[i]
+      })
       return
     }
     this.#purging.apply(ranges)

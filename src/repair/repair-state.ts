@@ -45,6 +45,11 @@ export interface RangeRecord {
   /** Own entries up to this sequence count as absent; final once the range was rebuilt above it. */
   floor: number
   isFloorFinal: boolean
+  /**
+   * Null when nothing of what was acknowledged here is missing here. Otherwise it is, lost or below the floor, and these nodes, by
+   * id, had all of it when it went (staleness.ts has what follows).
+   */
+  coveredBy: readonly string[] | null
   /** By node id. */
   readonly exchanges: Map<string, LastExchange>
 }
@@ -56,6 +61,8 @@ interface StoredRange {
   readonly staleReason: StaleReason | null
   readonly floor: number
   readonly isFloorFinal: boolean
+  /** Not there when null. */
+  readonly coveredBy?: readonly string[]
   readonly exchanges: readonly (LastExchange & { readonly node: string })[]
 }
 
@@ -145,13 +152,14 @@ export class RepairState {
       ring: this.#ring.version,
       members: [...this.members].map(([node, identity]) => ({ node, ...identity })),
       ranges: this.#ring.ranges().flatMap(({ firstSlot, lastSlot }, range) => {
-        const { exchanges, ...facts } = this.ranges[range]
+        const { exchanges, coveredBy, ...facts } = this.ranges[range]
         if (exchanges.size === 0 && facts.horizonMs === 0 && facts.staleReason === null && facts.floor === 0)
           return []
         return {
           firstSlot,
           lastSlot,
           ...facts,
+          ...(coveredBy === null ? {} : { coveredBy }),
           exchanges: [...exchanges].map(([node, last]) => ({ node, ...last })),
         }
       }),
@@ -169,7 +177,14 @@ export class RepairState {
 }
 
 function emptyRange(): RangeRecord {
-  return { horizonMs: 0, staleReason: null, floor: 0, isFloorFinal: false, exchanges: new Map() }
+  return {
+    horizonMs: 0,
+    staleReason: null,
+    floor: 0,
+    isFloorFinal: false,
+    coveredBy: null,
+    exchanges: new Map(),
+  }
 }
 
 function joinInto(range: RangeRecord, stored: StoredRange, isFirst: boolean): void {
@@ -177,6 +192,7 @@ function joinInto(range: RangeRecord, stored: StoredRange, isFirst: boolean): vo
   range.staleReason ??= stored.staleReason
   range.isFloorFinal = (isFirst || range.isFloorFinal) && stored.isFloorFinal
   range.floor = Math.max(range.floor, stored.floor)
+  range.coveredBy = bothCover(range.coveredBy, stored.coveredBy ?? null)
   const others = new Map(stored.exchanges.map(({ node, ...last }) => [node, last]))
   if (isFirst) for (const [node, last] of others) range.exchanges.set(node, last)
   for (const [node, { ownMs }] of range.exchanges) {
@@ -184,6 +200,15 @@ function joinInto(range: RangeRecord, stored: StoredRange, isFirst: boolean): vo
     if (other === undefined) range.exchanges.delete(node)
     else if (other.ownMs < ownMs) range.exchanges.set(node, other)
   }
+}
+
+/** Who has all that is missing, where two things are. Null for nothing. */
+export function bothCover(
+  a: readonly string[] | null,
+  b: readonly string[] | null,
+): readonly string[] | null {
+  if (a === null || b === null) return a ?? b
+  return a.filter((id) => b.includes(id))
 }
 
 function parse(body: Buffer, path: string): StoredState {
@@ -213,6 +238,7 @@ function isRange(json: unknown): boolean {
   const hasNumbers = ['firstSlot', 'lastSlot', 'horizonMs', 'floor'].every((name) => isCount(json[name]))
   const isKnown = staleReason === null || STALE_REASONS.includes(staleReason as StaleReason)
   if (!hasNumbers || !isKnown || !Array.isArray(exchanges)) return false
+  if (json['coveredBy'] !== undefined && !isTexts(json['coveredBy'])) return false
   return exchanges.every((one) => {
     return (
       isObject(one) &&
@@ -224,6 +250,10 @@ function isRange(json: unknown): boolean {
 
 function isObject(json: unknown): json is Record<string, unknown> {
   return typeof json === 'object' && json !== null && !Array.isArray(json)
+}
+
+function isTexts(json: unknown): boolean {
+  return Array.isArray(json) && json.every(isText)
 }
 
 function isText(json: unknown): boolean {

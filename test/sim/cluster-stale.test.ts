@@ -106,3 +106,57 @@ t.test('P2 an older copy of a directory that was put back is told from the direc
   await repaired(cluster, third)
   t.same(await heldBy(cluster, gone), [null, null, null])
 })
+
+t.test('P2 an older copy does not count before one has given that must know what it has lost', async (t) => {
+  const cluster = await SimCluster.started({ seed: 'restored alone', settings: ON_DEMAND })
+  const [first, second, third] = cluster.nodes
+  const key = keyAt(cluster, third, first, second)
+  t.equal(await cluster.ask(cluster.client(first), 'SET', key, 'old'), 'OK')
+  await cluster.run(500)
+  await cluster.stop(third)
+  const old = copyOf(third)
+  await cluster.start(third)
+  await cluster.run(1000)
+  first.crash('keep-all')
+  await cluster.run(NOTICED_MS)
+  t.equal(await cluster.ask(cluster.client(second), 'SET', key, 'new'), 'OK')
+  await cluster.stop(third)
+  second.crash('keep-all')
+  putBack(third, old)
+  await cluster.start(first, third)
+  await cluster.run(10_000)
+  t.ok((await repairFact(cluster, third, 'stale_ranges')) > 0, 'the first has not seen all')
+  for (const node of [first, third]) {
+    t.match(String(await cluster.ask(cluster.client(node), 'GET', key)), /^-NOREPLICAS/)
+    t.match(String(await cluster.ask(cluster.client(node), 'APPEND', key, '!')), /^-NOREPLICAS/)
+  }
+  t.equal(third.log.of('stale ranges were rebuilt').length, 0)
+  await cluster.start(second)
+  await rebuilt(cluster, third)
+  await repaired(cluster, first)
+  t.same(await heldBy(cluster, key), ['new', 'new', 'new'])
+  t.equal(await cluster.ask(cluster.client(first), 'APPEND', key, '!'), 4)
+})
+
+t.test(
+  'P2 two directories that are lost at once are rebuilt from the third, and from each other',
+  async (t) => {
+    const cluster = await SimCluster.started({ seed: 'wiped twice', settings: ON_DEMAND })
+    const [first, second, third] = cluster.nodes
+    const keys = keysAt(cluster, third, first, second)
+    const names = Array.from({ length: KEYS }, () => keys.next().value)
+    for (const key of names) t.equal(await cluster.ask(cluster.client(first), 'SET', key, 'kept'), 'OK')
+    await cluster.run(1000)
+    for (const node of [second, third]) {
+      node.crash('keep-all')
+      putBack(node)
+    }
+    await cluster.run(NOTICED_MS)
+    await cluster.start(second)
+    await cluster.run(10_000)
+    t.ok((await repairFact(cluster, second, 'stale_ranges')) > 0, 'the third may have more')
+    await cluster.start(third)
+    for (const node of [second, third]) await rebuilt(cluster, node)
+    for (const key of names) t.same(await heldBy(cluster, key), ['kept', 'kept', 'kept'])
+  },
+)

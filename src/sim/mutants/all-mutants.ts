@@ -267,7 +267,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'repair/purge-evidence.js',
-        find: 'limits.push(exchange?.ownMs ?? 0, exchange?.theirsMs ?? 0);\n        sequence = Math.min(sequence, exchange?.sequence ?? 0);',
+        find: 'limits.push(exchange?.ownMs ?? 0, exchange?.theirsMs ?? 0, holdsNoneBeforeMs);\n        sequence = Math.min(sequence, exchange?.sequence ?? 0);',
         replace: '',
       },
     ],

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Identity } from '../../../src/repair/exchange-messages.js'
-import { isPurgedSince, judgeIdentity } from '../../../src/repair/staleness.js'
+import { isEnough, isPurgedSince, judgeIdentity } from '../../../src/repair/staleness.js'
 
 const HOUR_MS = 3_600_000
 
@@ -37,3 +37,22 @@ t.test(
     t.end()
   },
 )
+
+t.test('P2 what is missing here is asked of so many that one of them must have it', (t) => {
+  const cases: readonly [string, readonly string[], readonly string[] | null, number, boolean][] = [
+    ['nobody has given', [], null, 3, false],
+    ['nothing is missing', ['a'], null, 3, true],
+    ['one of three has acknowledged it, at the least', ['a'], [], 3, false],
+    ['both others', ['a', 'b'], [], 3, true],
+    ['who is known to have had it', ['a'], ['a'], 3, true],
+    ['another one than that', ['b'], ['a'], 3, false],
+    ['of two both take every write', ['a'], [], 2, true],
+    ['of four three do', ['a'], [], 4, false],
+    ['two others of four', ['a', 'b'], [], 4, true],
+    ['two others of five', ['a', 'b'], [], 5, false],
+    ['three others of five', ['a', 'b', 'c'], [], 5, true],
+  ]
+  for (const [what, given, coveredBy, replicas, expected] of cases)
+    t.equal(isEnough(new Set(given), coveredBy, replicas), expected, what)
+  t.end()
+})
