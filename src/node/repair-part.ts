@@ -27,7 +27,7 @@ import { RecordIntake } from '../repair/record-intake.js'
 import { coReplicas, ownRanges, sharedRanges } from '../repair/repair-context.js'
 import type { RepairContext, RepairPeer, RepairSettings } from '../repair/repair-context.js'
 import { RepairRounds } from '../repair/repair-rounds.js'
-import { RepairState } from '../repair/repair-state.js'
+import { RepairState, seenUntilMs } from '../repair/repair-state.js'
 import type { StaleReason } from '../repair/staleness.js'
 import { Throttle } from '../repair/throttle.js'
 import { joined, tokensOf } from '../ring/slot-range.js'
@@ -145,7 +145,7 @@ export class RepairPart implements RepairView {
         range,
         horizonMs: horizons.ofRange(range),
         exchangedMs: ring.rangeAt(range).list.map((other) => {
-          return state.ranges[range].exchanges.get(ring.members[other].id)?.ownMs ?? 0
+          return seenUntilMs(state.ranges[range].exchanges.get(ring.members[other].id))
         }),
       })),
     }

@@ -24,6 +24,7 @@ import { coReplicas, ownRanges, sharedRanges } from './repair-context.js'
 import type { RepairContext, RepairPeer } from './repair-context.js'
 import { isPurgedSince, judgeIdentity } from './staleness.js'
 import type { StaleReason } from './staleness.js'
+import { seenUntilMs } from './repair-state.js'
 
 export class Judging {
   readonly #context: RepairContext
@@ -174,7 +175,7 @@ export class Judging {
   /** Whether the range is stale towards the peer; then it is noted. */
   #judge(peer: RepairPeer, { range, horizonMs }: RangeView, identity: 'wiped' | 'restored' | null): boolean {
     const { state } = this.#context
-    const exchangedMs = state.ranges[range].exchanges.get(peer.id)?.ownMs ?? 0
+    const exchangedMs = seenUntilMs(state.ranges[range].exchanges.get(peer.id))
     const reason = identity ?? (isPurgedSince(exchangedMs, horizonMs) ? 'purged' : null)
     if (reason === null) return false
     this.markStale(range, reason, this.#floorFor(range, reason, peer.id))

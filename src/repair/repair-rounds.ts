@@ -17,6 +17,7 @@ import { coReplicas, sharedRanges } from './repair-context.js'
 import type { RepairContext, RepairPeer } from './repair-context.js'
 import type { Judging } from './judging.js'
 import type { Purging } from './purging.js'
+import { seenUntilMs } from './repair-state.js'
 import { isEnough } from './staleness.js'
 
 const TICK_MS = 500
@@ -407,8 +408,7 @@ export class RepairRounds {
       const theirsMs = seen.exchangedMs[list.indexOf(member)] ?? 0
       const own = record.exchanges.get(id)
       // It says what has been seen, and is no evidence for purging: this node has not exchanged with that one.
-      if (theirsMs > (own?.ownMs ?? 0))
-        record.exchanges.set(id, { ownMs: theirsMs, theirsMs: 0, sequence: 0 })
+      if (theirsMs > seenUntilMs(own)) record.exchanges.set(id, { ownMs: theirsMs, theirsMs: 0, sequence: 0 })
     }
   }
 }

@@ -29,12 +29,21 @@ const FILE: CheckedFormat = { word: 'kindred-repair', name: 'a repair state', fo
 /** Changes within so long are written together. */
 const SAVE_AFTER_MS = 20
 
-/** The last complete exchange with a co-replica. Times are the start of it, by each side's clock, milliseconds since 1970. */
+/** The last complete exchange with a co-replica; `theirsMs` is 0 where it was taken over from a source. Times are the start of it, by each side's clock, milliseconds since 1970. */
 export interface LastExchange {
   readonly ownMs: number
   readonly theirsMs: number
   /** Newest own entry then. */
   readonly sequence: number
+}
+
+/**
+ * S: up to when this node has seen what the co-replica had deleted; 0 for never. By the clock that was behind: one that was wrong
+ * and far ahead must not make a node look fresh for ever. No purge is later than that, for its evidence asks both clocks (RULES P1).
+ */
+export function seenUntilMs(last: LastExchange | undefined): number {
+  if (last === undefined) return 0
+  return last.theirsMs === 0 ? last.ownMs : Math.min(last.ownMs, last.theirsMs)
 }
 
 export interface RangeRecord {

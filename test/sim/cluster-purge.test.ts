@@ -250,6 +250,29 @@ t.test('T5 a node whose clock has jumped ahead purges nothing by it before the g
   t.ok((await horizon(cluster, first)) >= hour)
 })
 
+t.test('P2 a node that exchanged while its clock was far ahead is found stale all the same', async (t) => {
+  const cluster = await SimCluster.started({ seed: 'purge ahead', settings: QUICK })
+  const [first, second, third] = cluster.nodes
+  const client = cluster.client(first)
+  const keys = await filled(cluster, first, client)
+  third.clock.jumpWall(100 * HOUR_MS)
+  await repaired(cluster, first)
+  await repaired(cluster, third)
+  third.crash('keep-all')
+  third.clock.jumpWall(-100 * HOUR_MS)
+  await cluster.run(10_000)
+  const hour = await deleted(cluster, client, keys)
+  await later(cluster, 2 * HOUR_MS)
+  await repaired(cluster, first)
+  await cluster.run(PURGED_MS + 60_000)
+  for (const node of [first, second]) t.ok((await horizon(cluster, node)) >= hour)
+  await cluster.start(third)
+  await rebuilt(cluster, third)
+  t.ok(third.log.of(STALE_EVENT).some(({ facts }) => facts['reason'] === 'purged'))
+  for (const node of [first, third]) await repaired(cluster, node)
+  for (const key of keys) t.same(await heldBy(cluster, key), [null, null, null], key)
+})
+
 t.test('P1 a minority never purges on age', async (t) => {
   const cluster = await SimCluster.started({ seed: 'purge minority', settings: QUICK })
   const [first, second, third] = cluster.nodes
