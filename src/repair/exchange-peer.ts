@@ -12,12 +12,14 @@ import { DONE, EXCHANGE_HEAD_BYTES } from './exchange-messages.js'
 
 /** Merging a full PUSH onto a slow disk takes its time. */
 const ANSWER_MS_MAX = 30_000
+/** Status of a question that the link took for none of that time: a record beyond what it holds waits until it is idle. */
+export const LINK_FULL = -2
 /** How often a link that has its fill is tried again. */
 const FULL_EVERY_MS = 20
 
 /** What the exchange of a range ends with when it could not be finished; it is begun again later. */
 export class ExchangeError extends Error {
-  /** Status of the answer; -1 when none came. */
+  /** Status of the answer; -1 when none came, LINK_FULL when the question was not sent. */
   readonly status: number
 
   constructor(message: string, status = -1) {
@@ -53,8 +55,11 @@ export class ExchangePeer {
   async ask(what: number, body: Buffer): Promise<BodyReader> {
     const request = (this.#request = (this.#request + 1) >>> 0)
     const link = this.#link()
+    const sinceMs = this.#clock.monotonicMs()
     while (!this.#send(request, what, body)) {
       if (!link.isOpen) throw new ExchangeError('there is no link')
+      if (this.#clock.monotonicMs() - sinceMs >= ANSWER_MS_MAX)
+        throw new ExchangeError('the link has no room for it', LINK_FULL)
       await new Promise<void>((resolve) => this.#clock.after(FULL_EVERY_MS, resolve))
     }
     this.questions++

@@ -22,7 +22,7 @@ import { BodyWriter } from './body.js'
 import type { BodyReader } from './body.js'
 import * as messages from './exchange-messages.js'
 import type { Begun, BegunRange, KeyDigests } from './exchange-messages.js'
-import { ExchangeError } from './exchange-peer.js'
+import { ExchangeError, LINK_FULL } from './exchange-peer.js'
 import type { Asking } from './exchange-peer.js'
 import type { RangeContent } from './range-content.js'
 import type { RangeTrees } from './range-trees-view.js'
@@ -345,7 +345,7 @@ export class Exchange {
 /** Whether other ranges may do better. */
 function isOfOneRange(error: unknown): boolean {
   if (error instanceof ExchangeError)
-    return [messages.REFUSED, messages.UNREADABLE, messages.NOT_READY].includes(error.status)
+    return [messages.REFUSED, messages.UNREADABLE, messages.NOT_READY, LINK_FULL].includes(error.status)
   return error instanceof RecordsRefused || error instanceof CorruptionError
 }
 
