@@ -223,6 +223,7 @@ export class ClusterPart implements LinkNode, IncomingLinkUser {
       settings: () => this.config,
       stampLimit: () => this.#stampLimit(),
       witness: (hlc) => this.witness(hlc),
+      restoredHlc: () => this.repair?.restoredHlc ?? 0,
       gossipOldest: (bytes) => this.gossip.setOwn('OLDEST_HANDOFF', bytes),
       isStale: (slot) => !this.topology.ranges.isCurrent(ring.rangeOfSlot[slot]),
       exchangedAtMs: (member) => this.repair?.exchangedAtMs(member) ?? 0,

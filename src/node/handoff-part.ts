@@ -15,6 +15,7 @@ import type { RecordMerger } from '../coordinator/record-merger.js'
 import type { Replica, ReplicaLink } from '../coordinator/replica.js'
 import { CLOCK_IN_DOUBT, DISK_FULL, LOG_NOT_WRITABLE, STOPPING } from '../link/ping.js'
 import { absorbs } from '../record/containment.js'
+import { maxHlc } from '../record/death.js'
 import { hlcToWallMs, wallMsToHlc } from '../record/hlc.js'
 import { keyLength, keyStart } from '../record/layout.js'
 import { CatchUp } from '../repair/catch-up.js'
@@ -57,6 +58,8 @@ export interface HandoffWorld {
   witness(hlc: number): void
   /** Whether this node is stale for the slot's range, or not judged yet (RULES P2). */
   isStale(slot: number): boolean
+  /** Copies up to this stamp are of an older copy of the directory that was put back; 0 for none. */
+  restoredHlc(): number
   /** All others are told of the oldest record that is held (RULES P1): its HLC as u53, no bytes for none. */
   gossipOldest(bytes: Uint8Array): void
   /** All ranges shared with the member were exchanged completely, none begun before this time, milliseconds since 1970; 0 when not. */
@@ -296,7 +299,7 @@ export class HandoffPart implements MissedWrites {
       isStale: (slot) => this.#world.isStale(slot),
       flushMark: () => store.flushMark,
       send: (kind, listHash, bytes, start, end) =>
-        kind === COPY
+        kind === COPY && this.#isPurgeHeldFor(peer, maxHlc(bytes, start))
           ? peer.sendRecord(listHash, bytes, start, end)
           : peer.sendHint(listHash, bytes, start, end),
       covers: (bytes, record, done) => this.#covers(bytes, record, null, done),
@@ -304,6 +307,15 @@ export class HandoffPart implements MissedWrites {
     })
     peer.others = handover
     return handover
+  }
+
+  /**
+   * Whether purging has waited for a copy of this stamp (RULES L5), so that it may come however old it is. Not for one of an older
+   * copy of the directory, which the others did not know of: that one is refused where it is older than what was purged, as a hint
+   * is. Whether it is one is known once the peer was looked at.
+   */
+  #isPurgeHeldFor(peer: Peer, hlc: number): boolean {
+    return peer.isJudged && hlc > this.#world.restoredHlc()
   }
 
   /** Whether the own record of the key, which may have to be read from the disk, covers the one at bytes[record]. */

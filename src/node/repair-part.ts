@@ -73,7 +73,9 @@ export class RepairPart implements RepairView {
       return { member, id, questions: new ExchangePeer(env.clock, () => options.linkOf(member)) }
     })
     const identity = (): Identity => ({ directoryId, startCounter: state.startCounter, bootId })
-    this.#context = { ...env, store, topology, horizons, state, identity, peers, settings: options.settings }
+    const { settings, keyspace } = options
+    const stamp = (): number => keyspace.stamp
+    this.#context = { ...env, store, topology, horizons, state, stamp, identity, peers, settings }
     this.#intake = new RecordIntake(store, options.merger, env.clock, {
       isPlacedHere: (slot) => topology.ownPlace(slot) !== -1,
       stampLimit: options.stampLimit,
@@ -159,6 +161,11 @@ export class RepairPart implements RepairView {
   /** A minority holds as many dead data as it may: it is not to be home (RULES P1). */
   get refusesWrites(): boolean {
     return this.#purging.refusesWrites
+  }
+
+  /** Copies up to this stamp are older than this directory's place among the others: they may have been brought, and purged, since. */
+  get restoredHlc(): number {
+    return this.#context.state.restoredHlc
   }
 
   stop(): void {

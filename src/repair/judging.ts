@@ -157,6 +157,7 @@ export class Judging {
     const identity = judgeIdentity(own, view.remembered)
     if (identity === 'restored') {
       state.startCounter = Math.max(state.startCounter, view.remembered?.startCounter ?? 0) + 1
+      state.restoredHlc = this.#context.stamp()
     }
     const shared = new Set(sharedRanges(this.#context, peer.member))
     const stale = view.ranges.filter((one) => shared.has(one.range) && this.#judge(peer, one, identity))

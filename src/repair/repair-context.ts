@@ -31,6 +31,8 @@ export interface RepairContext {
   readonly topology: Topology
   readonly horizons: PurgeHorizons
   readonly state: RepairState
+  /** At least every stamp that this node has seen. */
+  readonly stamp: () => number
   /** Of this start. */
   readonly identity: () => Identity
   /** By member; null for this node. */

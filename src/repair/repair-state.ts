@@ -3,7 +3,7 @@
  * whether the range is stale and from which own sequence on entries count, and per co-replica the last complete exchange (S);
  * per member, who it was (RULES P1, P2). And how often this directory was started, which tells an old copy from the directory.
  *
- *     REPAIR := a line as checked-file.ts has it, then JSON: { startCounter, ring, members, ranges }
+ *     REPAIR := a line as checked-file.ts has it, then JSON: { startCounter, restoredHlc, ring, members, ranges }
  *
  * Ranges are kept with their slots, so that a ring which divides them otherwise finds what it may believe: of all that overlaps a
  * range the highest horizon and floor, the oldest exchange, and staleness if any was.
@@ -77,6 +77,8 @@ interface StoredRange {
 
 interface StoredState {
   readonly startCounter: number
+  /** Missing in files of before it was kept. */
+  readonly restoredHlc?: number
   readonly members: readonly (Identity & { readonly node: string })[]
   readonly ranges: readonly StoredRange[]
 }
@@ -87,6 +89,8 @@ export class RepairState {
   /** By node id: who the member was when it was last heard. */
   readonly members = new Map<string, Identity>()
   startCounter = 0
+  /** What this directory held for others up to this stamp is of an older copy of it that was put back; 0: it never was. */
+  restoredHlc = 0
   readonly #ring: Ring
   readonly #disk: Disk
   readonly #clock: Clock
@@ -158,6 +162,7 @@ export class RepairState {
   #stored(): StoredState & { readonly ring: string } {
     return {
       startCounter: this.startCounter,
+      restoredHlc: this.restoredHlc,
       ring: this.#ring.version,
       members: [...this.members].map(([node, identity]) => ({ node, ...identity })),
       ranges: this.#ring.ranges().flatMap(({ firstSlot, lastSlot }, range) => {
@@ -175,8 +180,9 @@ export class RepairState {
     }
   }
 
-  #restore({ startCounter, members, ranges }: StoredState): void {
+  #restore({ startCounter, restoredHlc = 0, members, ranges }: StoredState): void {
     this.startCounter = startCounter
+    this.restoredHlc = restoredHlc
     for (const { node, ...identity } of members) this.members.set(node, identity)
     this.#ring.ranges().forEach(({ firstSlot, lastSlot }, range) => {
       const overlapping = ranges.filter((one) => one.firstSlot <= lastSlot && one.lastSlot >= firstSlot)
@@ -233,7 +239,8 @@ function parse(body: Buffer, path: string): StoredState {
 
 function isState(json: unknown): json is StoredState {
   if (!isObject(json) || !isCount(json['startCounter'])) return false
-  const { members, ranges } = json
+  const { members, ranges, restoredHlc = 0 } = json
+  if (!isCount(restoredHlc)) return false
   if (!Array.isArray(members) || !Array.isArray(ranges)) return false
   const areMembers = members.every(
     (one) => isObject(one) && isText(one['node']) && isText(one['directoryId']),
