@@ -158,3 +158,31 @@ t.test(
     }
   },
 )
+
+t.test('an exchange keeps to anti-entropy-rate, at every moment', async (t) => {
+  // The disks of this cluster alone would let through four times as much.
+  const rate = 20_000
+  const settings = { ...ON_DEMAND, 'cluster.anti-entropy-rate': String(rate) }
+  const cluster = await SimCluster.started({ seed: 'rate', settings })
+  const [first, second, third] = cluster.nodes
+  const keys = keysAt(cluster, first, second, third)
+  cluster.isolate(third)
+  await cluster.run(NOTICED_MS)
+  const names = Array.from({ length: 50 }, () => keys.next().value)
+  for (const key of names) await cluster.ask(cluster.client(first), 'SET', key, 'x'.repeat(10_000))
+  cluster.heal()
+  await cluster.run(NOTICED_MS)
+  const before = await repairFact(cluster, third, 'bytes')
+  const beganMs = cluster.queue.nowMs
+  await cluster.ask(cluster.client(third), 'KV.REPAIR')
+  let bytes = 0
+  while ((await repairFact(cluster, third, 'demanded_ranges')) > 0) {
+    await cluster.run(500)
+    bytes = (await repairFact(cluster, third, 'bytes')) - before
+    // Each answer is paid for when it has come: one of records may be ahead.
+    const allowed = (rate * (cluster.queue.nowMs - beganMs)) / 1000 + 150_000
+    if (bytes > allowed) t.fail(`${bytes} bytes where ${allowed} were allowed`)
+  }
+  t.ok(bytes > 50 * 10_000, `${bytes} bytes: all that it lacked`)
+  for (const key of names.slice(0, 5)) t.same(await heldBy(cluster, key), Array(3).fill('x'.repeat(10_000)))
+})

@@ -160,3 +160,31 @@ t.test(
     for (const key of names) t.same(await heldBy(cluster, key), ['kept', 'kept', 'kept'])
   },
 )
+
+t.test('a rebuild that a crash interrupts, wherever, goes on where it was and loses nothing', async (t) => {
+  const settings = { ...ON_DEMAND, 'cluster.anti-entropy-rate': '100000' }
+  const cluster = await SimCluster.started({ seed: 'rebuilt in pieces', settings })
+  const [first, second, third] = cluster.nodes
+  const keys = keysAt(cluster, third, first, second)
+  const names = Array.from({ length: 100 }, () => keys.next().value)
+  for (const key of names) {
+    t.equal(await cluster.ask(cluster.client(first), 'SET', key, `${key} ${'x'.repeat(5000)}`), 'OK')
+  }
+  await cluster.run(1000)
+  third.crash('keep-all')
+  putBack(third)
+  await cluster.start(third)
+  let pulled = 0
+  for (const afterMs of [2500, 4100, 3300, 5200]) {
+    await cluster.run(afterMs)
+    t.ok((await repairFact(cluster, third, 'stale_ranges')) > 0, 'it is in the middle of it')
+    pulled += await repairFact(cluster, third, 'keys_pulled')
+    third.crash('lose-all')
+    await cluster.start(third)
+  }
+  await rebuilt(cluster, third)
+  const last = await repairFact(cluster, third, 'keys_pulled')
+  t.ok(pulled >= KEYS, `${pulled} keys came before the last crash`)
+  t.ok(pulled + last < names.length + KEYS, `${last} were left: what came before stays`)
+  for (const key of names) t.same(await heldBy(cluster, key), Array(3).fill(`${key} ${'x'.repeat(5000)}`))
+})
