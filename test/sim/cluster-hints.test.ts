@@ -17,6 +17,7 @@ import {
   listOf,
   siblings,
 } from './cluster-world.js'
+import { repaired } from './repair-world.js'
 
 const DELIVERED_MS = 60_000
 
@@ -354,3 +355,31 @@ t.test('L4 at the cap what enough replicas have is left to repair, and no client
   t.ok((await total(cluster, 'cluster_hints_dropped')) > 150)
   t.equal(await total(cluster, 'cluster_handoffs_possible_losses'), 0)
 })
+
+t.test(
+  'L4 writes that left memory before a hint was written are counted, and exchanges bring them',
+  async (t) => {
+    // As seed 20100 of the profile hints had it: everything of seven seconds at once, into segments of 64 KB.
+    const settings = { ...UNEXCHANGED, 'storage.segment-size': '1mb', 'storage.segments-max': '2' }
+    const cluster = await SimCluster.started({ seed: 'L4 passed over', settings })
+    const [home, away] = cluster.nodes
+    const clients = [cluster.client(home), cluster.client(home), cluster.client(home)]
+    const big = 'x'.repeat(250_000)
+    away.crash('keep-all')
+    const requests = clients.flatMap((client, i) =>
+      Array.from({ length: 20 }, (_, j) => client.send('SET', `big:${i}:${j}`, `${big}${j}`)),
+    )
+    const values = new Map<string, string>()
+    for (const request of requests) {
+      if ((await cluster.reply(request)) === 'OK')
+        values.set(String(request.args[1]), String(request.args[2]))
+    }
+    await cluster.start(away)
+    await cluster.run(3 * NOTICED_MS)
+    t.equal(await total(cluster, 'cluster_hints'), 0)
+    t.ok((await total(cluster, 'cluster_hints_passed_over')) > 0)
+    t.ok((await lackedBy(cluster, away, values)).length > 0)
+    await repaired(cluster, away)
+    t.same(await lackedBy(cluster, away, values), [])
+  },
+)

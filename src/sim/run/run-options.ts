@@ -24,7 +24,7 @@ export interface RunOptions {
   readonly hasTinyStorage: boolean
   /** Of all nodes, by path. */
   readonly settings: Readonly<Record<string, string>>
-  /** In the end replicas exchange; otherwise hints alone have to bring everything. */
+  /** In the end replicas exchange; otherwise hints alone have to bring everything that they were written of. */
   readonly exchanges: boolean
   /** How far clocks may be apart: see Evidence. */
   readonly stampMs: number

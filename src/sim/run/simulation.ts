@@ -65,7 +65,7 @@ const DEMANDED = ['repair_demanded_ranges']
 const DIFFERING = ['repair_ranges_differing']
 /** And of its section cluster. */
 const HELD_FOR_OTHERS = ['cluster_hints', 'cluster_fallback_copies']
-/** What was too much to be made hints of is left to exchanges. */
+/** Own entries that had left memory before a hint was written of them: exchanges have to bring them. */
 const PASSED_OVER = ['cluster_hints_passed_over']
 const POSSIBLE_LOSSES = ['cluster_handoffs_possible_losses']
 const READS_AT_A_TIME = 50
@@ -211,7 +211,7 @@ export class Simulation {
       if (operation.endMs === Infinity) this.#stuck.push(`never answered: ${described(operation)}`)
     }
     if (!(await this.#converged())) this.#stuck.push('replicas still differ at the deadline')
-    else if (this.#options.exchanges) await this.#treesAgree()
+    else if (await this.#needsExchanges()) await this.#treesAgree()
     const losses = await this.#sum('cluster', POSSIBLE_LOSSES)
     if (losses > 0) this.#stuck.push(`${losses} possible losses are counted`)
     await this.#readAll()
@@ -240,14 +240,17 @@ export class Simulation {
         (await this.#sum('repair', NOT_CURRENT)) === 0 &&
         (await this.#sum('cluster', HELD_FOR_OTHERS)) === 0
       ) {
-        if (this.#options.exchanges || (await this.#sum('cluster', PASSED_OVER)) > 0)
-          await this.#repaired(endMs)
+        if (await this.#needsExchanges()) await this.#repaired(endMs)
         if (differences(await this.#dumps(), this.#replicasOf).length === 0) return true
         lookAgainMs = Math.min(2 * lookAgainMs, LOOK_AGAIN_MS_MAX)
       }
       await cluster.run(lookAgainMs)
     }
     return false
+  }
+
+  async #needsExchanges(): Promise<boolean> {
+    return this.#options.exchanges || (await this.#sum('cluster', PASSED_OVER)) > 0
   }
 
   /** KV.REPAIR on every node, until it is done. */
