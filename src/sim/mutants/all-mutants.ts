@@ -88,7 +88,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     profile: 'restarts',
-    seconds: 15,
+    seconds: 30,
   },
   {
     name: 'winner-repaired',
@@ -222,7 +222,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     profile: 'reads',
-    seconds: 40,
+    seconds: 20,
   },
   {
     name: 'exchange-marks-only',

@@ -177,12 +177,12 @@ const PROFILES: Readonly<Record<string, Profile>> = {
     faults: {
       kinds: ['partition-whole', 'partition-whole', 'partition-whole', 'partition-one-way'],
       everyMs: 1500,
-      lastsMs: 1500,
+      lastsMs: 2000,
     },
     interludes: [],
     workload: {
-      ...{ clients: 5, smartClients: 0, thinkMsMax: 250, otherLevels: 0.6, epochs: 1, flushChance: 0 },
-      families: ['once', 'once', 'reg'],
+      ...{ clients: 6, smartClients: 0, thinkMsMax: 80, otherLevels: 0.6, epochs: 100, flushChance: 0 },
+      families: ['sib', 'sib', 'once'],
     },
     settings: {
       ...SCRUBBED,

@@ -170,7 +170,8 @@ export class KeyFamilies {
   #resolve(key: string, { context, seen }: Look): Plan {
     const value = this.#value()
     const draft: Draft = { kind: 'resolve', family: 'sib', key, value, seen }
-    return { commands: [single(draft, ['KV.SIBLINGS', key, 'RESOLVE', context, 'VALUE', value])] }
+    const args = ['KV.SIBLINGS', key, 'RESOLVE', context, 'VALUE', value]
+    return { commands: [single(draft, args, this.#level())] }
   }
 
   #deletion(): Plan {
