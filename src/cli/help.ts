@@ -31,11 +31,11 @@ A password is taken from the environment variable REDISCLI_AUTH, as redis-cli do
 
 const INSPECT = `Usage: kindred inspect [options] <file>...
 
-Prints what is in a log segment (*.log), a sorted table (*.table), a file of key counts (*.counts) or a MANIFEST, and
-checks it on the way. Of a log it says where it ends and why; any other file that is damaged, or cannot be read, makes
+Prints what is in a log segment (*.log), a sorted table (*.table), a file of key counts (*.counts), of Merkle trees (*.trees) or a
+MANIFEST, and checks it on the way. Of a log it says where it ends and why; any other file that is damaged, or cannot be read, makes
 it end with 1.
 
-  -e, --entries  also a line for every entry`
+  -e, --entries  also a line for every entry; of trees, for every hour of death`
 
 const RESTAMP = `Usage: kindred restamp [options] <data directory>
 

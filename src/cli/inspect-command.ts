@@ -5,7 +5,7 @@ import type { Disk } from '../env/disk.js'
 import { NodeDisk } from '../env/node-disk.js'
 import { inspectLog } from '../storage/log/inspect-log.js'
 import { inspectTable } from '../storage/table/inspect-table.js'
-import { manifestLines, countsLines } from './manifest-lines.js'
+import { countsLines, manifestLines, treesLines } from './manifest-lines.js'
 import type { Output } from './output.js'
 import { printHelp } from './help.js'
 
@@ -51,7 +51,7 @@ function inspectFile(path: string, options: InspectOptions, output: Output): boo
   const inspector = inspectorFor(path)
   if (inspector === undefined) {
     output.error(
-      `kindred: ${path}: not a file of a data directory (*.log, *.table, *.counts or MANIFEST, by its name)`,
+      `kindred: ${path}: not a file of a data directory (*.log, *.table, *.counts, *.trees or MANIFEST, by its name)`,
     )
     return false
   }
@@ -69,6 +69,7 @@ const INSPECTORS: readonly (readonly [RegExp, Inspector])[] = [
   [/\.log$/, inspectLog],
   [/\.table$/, inspectTable],
   [/\.counts$/, countsLines],
+  [/\.trees$/, treesLines],
   [/^MANIFEST/, manifestLines],
 ]
 

@@ -1,4 +1,4 @@
-/** A manifest and a counts file as text, for `kindred inspect`. Reading checks them: what is printed is sound. */
+/** A manifest, a counts file and a file of trees as text, for `kindred inspect`. Reading checks them: what is printed is sound. */
 import type { Disk } from '../env/disk.js'
 import { hlcToWallMs } from '../record/hlc.js'
 import { slotOfToken } from '../ring/token.js'
@@ -6,6 +6,10 @@ import { readCounts } from '../storage/counts-file.js'
 import type { KeyCounts } from '../storage/counts-file.js'
 import { decodeManifest } from '../storage/manifest.js'
 import type { ManifestState, ManifestTable } from '../storage/manifest.js'
+import type { HourTree } from '../storage/trees/hour-tree.js'
+import { HOUR_MS, NEVER_HOUR } from '../storage/trees/record-share.js'
+import { readTrees } from '../storage/trees/trees-file.js'
+import type { SavedRange } from '../storage/trees/trees-file.js'
 import { textTable } from './text-table.js'
 
 /** A manifest is read whole; one this long would name half a million tables. */
@@ -30,6 +34,43 @@ export function countsLines(disk: Disk, path: string, options: { readonly entrie
   if (version !== '') lines.push(`parts    ${live.length} of ring ${version}`)
   if (options.entries) for (const [second, keys] of bySecond) lines.push(`${timeText(second * 1000)} ${keys}`)
   return lines
+}
+
+/** A line per range; with `entries` one per range and hour of death. Throws CorruptionError or what the disk throws. */
+export function treesLines(disk: Disk, path: string, options: { readonly entries: boolean }): string[] {
+  const { version, sequence, flushMark, ranges } = readTrees(disk, path)
+  const lines = [
+    `trees     ${path}`,
+    `ring      ${version}`,
+    `sequence  ${sequence}`,
+    `flushed   ${flushMark === 0 ? 'never' : timeText(hlcToWallMs(flushMark))}`,
+    `ranges    ${ranges.length}`,
+    '',
+  ]
+  const rows = ranges.map((range, i) => [String(i), String(range.floor), ...rangeCells(range)])
+  if (!options.entries) return [...lines, ...textTable(['range', 'floor', 'hours', 'keys'], rows)]
+  const hours = ranges.flatMap((range, i) => {
+    return ascending(range).map(([hour, tree]) => [String(i), hourText(hour), ...treeCells(tree)])
+  })
+  return [...lines, ...textTable(['range', 'dies by', 'keys', 'root', 'leaves'], hours)]
+}
+
+function ascending({ hours }: SavedRange): [number, HourTree][] {
+  return [...(hours ?? [])].sort(([a], [b]) => a - b)
+}
+
+function rangeCells({ hours }: SavedRange): string[] {
+  if (hours === null) return ['not known', '']
+  return [String(hours.size), String([...hours.values()].reduce((sum, { keys }) => sum + keys, 0))]
+}
+
+function treeCells({ keys, low, high, leafCount }: HourTree): string[] {
+  const root = [high, low].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('')
+  return [String(keys), root, leafCount === 0 ? 'folded' : String(leafCount)]
+}
+
+function hourText(hour: number): string {
+  return hour === NEVER_HOUR ? 'never' : timeText(hour * HOUR_MS)
 }
 
 /** Of all partitions together, in the order of time. */
