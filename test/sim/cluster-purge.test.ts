@@ -287,6 +287,43 @@ t.test('P1 a minority never purges on age', async (t) => {
   t.ok((await horizon(cluster, first)) < hour)
 })
 
+t.test('P1 a minority that may not purge refuses writes at purge-held-max, until it may', async (t) => {
+  const storage = { 'storage.segment-size': '1mb', 'storage.disk-reserve': '0' }
+  const settings = { ...QUICK, ...storage, 'cluster.purge-held-max': '10' }
+  const cluster = await SimCluster.started({ seed: 'purge held', settings })
+  const [first, second, third] = cluster.nodes
+  const client = cluster.client(first)
+  const value = 'x'.repeat(10_000)
+  const keys = keysAt(cluster, first)
+  for (let i = 0; i < 300; i++) await cluster.ask(client, 'SET', keys.next().value, value, 'PX', '100')
+  const hour = deathHourEndMs(first.clock.wallMs())
+  await repaired(cluster, first)
+  await later(cluster, 2 * HOUR_MS)
+  for (const node of [second, third]) node.crash('keep-all')
+  await cluster.run(PURGED_MS)
+  const write = (): Promise<unknown> => cluster.ask(client, 'KV.QUORUM', 'ONE', 'SET', 'key', 'value')
+  const unfit = async (): Promise<string> => {
+    const info = String(await cluster.ask(client, 'INFO', 'cluster'))
+    return /cluster_member_node-1:.*/.exec(info)?.[0] ?? ''
+  }
+  t.equal(await write(), 'OK', 'there is room for what is held')
+  t.match(await unfit(), 'unfit=isolated')
+
+  first.disk.setCapacity(first.disk.usedBytes + 10 * 2 ** 20)
+  await cluster.run(PURGED_MS)
+  t.match(await write(), 'NOREPLICAS')
+  t.match(await unfit(), 'unfit=disk+isolated')
+  t.ok((await horizon(cluster, first)) < hour, 'and nothing was purged')
+
+  await cluster.start(second, third)
+  await cluster.run(NOTICED_MS)
+  for (const node of cluster.nodes) await rebuilt(cluster, node)
+  await repaired(cluster, first)
+  await cluster.run(PURGED_MS)
+  t.ok((await horizon(cluster, first)) >= hour)
+  t.equal(await write(), 'OK')
+})
+
 t.test('P2 a whole cluster that was off for ten times the grace loses nothing', async (t) => {
   const cluster = await SimCluster.started({ seed: 'purge weekend', settings: QUICK })
   const { nodes } = cluster
