@@ -41,6 +41,12 @@ async function takenForDown(by: readonly ClusterNode[], node: ClusterNode): Prom
   for (const other of by) await until(`${other.name} sees ${node.name} down`, () => other.seesDown(node))
 }
 
+/** In CLUSTER NODES: `fail` for everybody once two members hold it down, `fail?` for who does so alone (RULES P1). */
+async function flagged(by: ClusterNode, node: ClusterNode, flag: string): Promise<void> {
+  const text = `${by.name} has flagged ${node.name} ${flag}`
+  await until(text, async () => (await by.flagsOf(node)).includes(flag))
+}
+
 t.test('a node that is cut off both ways promises nothing, and the other two go on', { skip }, async (t) => {
   const cluster = await start(t)
   const [one, two, three] = cluster.nodes
@@ -51,6 +57,7 @@ t.test('a node that is cut off both ways promises nothing, and the other two go 
   await takenForDown([two, three], one)
   await takenForDown([one], two)
   await takenForDown([one], three)
+  for (const other of [two, three]) await flagged(other, one, 'fail')
   const alone = await one.open()
   t.teardown(() => alone.close())
   t.match(await alone.ask('SET', 'a', '1'), /^-NOREPLICAS /)
@@ -94,6 +101,9 @@ t.test('two nodes that are linked only through the third go on, all three', { sk
   await takenForDown([three], one)
   t.notOk(await two.seesDown(one))
   t.notOk(await two.seesDown(three))
+  await flagged(one, three, 'fail?')
+  await flagged(three, one, 'fail?')
+  t.notMatch((await two.flagsOf(one)).join(), 'fail')
   await history.goesOn(cluster.nodes, A_WHILE)
   await allIsWellAfter(t, cluster, history)
 })

@@ -230,6 +230,18 @@ export class ClusterNode {
     return (await this.info()).get(`cluster_member_${name}`)?.startsWith('state=down') === true
   }
 
+  /** The flags of another one's line in CLUSTER NODES. */
+  async flagsOf({ host, smartPort }: ClusterNode): Promise<readonly string[]> {
+    const client = await this.open()
+    try {
+      const lines = (await client.ask('CLUSTER', 'NODES')).split('\n')
+      const fields = lines.find((line) => line.includes(` ${host}:${smartPort}@`))?.split(' ') ?? []
+      return fields[2]?.split(',') ?? []
+    } finally {
+      client.close()
+    }
+  }
+
   get directory(): string {
     return this.#node.directory
   }
