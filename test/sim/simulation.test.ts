@@ -13,13 +13,16 @@ const SAFETY_MS = 6000
 
 t.test('whatever fails within the fault model, every promise is kept', async (t) => {
   const faults = new Map<string, number>()
+  let acknowledged = 0
   for (let seed = 1; seed <= SEEDS; seed++) {
     const { violations, operations, story, ...run } = await Simulation.run(seed, { safetyMs: SAFETY_MS })
     t.same(violations, [], `npm run sim -- --seed ${seed} --seconds ${SAFETY_MS / 1000}`)
     if (violations.length > 0) t.comment(story.join('\n'))
-    t.ok(operations.filter(isAcknowledged).length > 20, `seed ${seed}: requests were answered`)
+    acknowledged += operations.filter(isAcknowledged).length
     for (const [kind, count] of run.faults) faults.set(kind, (faults.get(kind) ?? 0) + count)
   }
+  // Some runs have faults that leave no majority for nearly all of their time.
+  t.ok(acknowledged > 100 * SEEDS, `${acknowledged} requests were answered`)
   t.ok(faults.size > FAULT_KINDS.length / 2, `faults: ${JSON.stringify([...faults])}`)
 })
 
