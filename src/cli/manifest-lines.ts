@@ -1,5 +1,6 @@
 /** A manifest, a counts file and a file of trees as text, for `kindred inspect`. Reading checks them: what is printed is sound. */
 import type { Disk } from '../env/disk.js'
+import { NEVER_DIES } from '../record/layout.js'
 import { hlcToWallMs } from '../record/hlc.js'
 import { slotOfToken } from '../ring/token.js'
 import { readCounts } from '../storage/counts-file.js'
@@ -7,7 +8,7 @@ import type { KeyCounts } from '../storage/counts-file.js'
 import { decodeManifest } from '../storage/manifest.js'
 import type { ManifestState, ManifestTable } from '../storage/manifest.js'
 import type { HourTree } from '../storage/trees/hour-tree.js'
-import { HOUR_MS, NEVER_HOUR } from '../storage/trees/record-share.js'
+import { hourEndMsOf } from '../storage/trees/record-share.js'
 import { readTrees } from '../storage/trees/trees-file.js'
 import type { SavedRange } from '../storage/trees/trees-file.js'
 import { textTable } from './text-table.js'
@@ -43,20 +44,16 @@ export function treesLines(disk: Disk, path: string, options: { readonly entries
     `trees     ${path}`,
     `ring      ${version}`,
     `sequence  ${sequence}`,
-    `flushed   ${flushMark === 0 ? 'never' : timeText(hlcToWallMs(flushMark))}`,
+    `flushed   ${markText(flushMark)}`,
     `ranges    ${ranges.length}`,
     '',
   ]
   const rows = ranges.map((range, i) => [String(i), String(range.floor), ...rangeCells(range)])
   if (!options.entries) return [...lines, ...textTable(['range', 'floor', 'hours', 'keys'], rows)]
   const hours = ranges.flatMap((range, i) => {
-    return ascending(range).map(([hour, tree]) => [String(i), hourText(hour), ...treeCells(tree)])
+    return [...(range.hours ?? [])].map(([hour, tree]) => [String(i), hourText(hour), ...treeCells(tree)])
   })
   return [...lines, ...textTable(['range', 'dies by', 'keys', 'root', 'leaves'], hours)]
-}
-
-function ascending({ hours }: SavedRange): [number, HourTree][] {
-  return [...(hours ?? [])].sort(([a], [b]) => a - b)
 }
 
 function rangeCells({ hours }: SavedRange): string[] {
@@ -70,7 +67,8 @@ function treeCells({ keys, low, high, leafCount }: HourTree): string[] {
 }
 
 function hourText(hour: number): string {
-  return hour === NEVER_HOUR ? 'never' : timeText(hour * HOUR_MS)
+  const endMs = hourEndMsOf(hour)
+  return endMs === NEVER_DIES ? 'never' : timeText(endMs)
 }
 
 /** Of all partitions together, in the order of time. */
@@ -91,15 +89,13 @@ function readWhole(disk: Disk, path: string): Buffer {
 }
 
 function factLines(path: string, state: ManifestState): string[] {
-  const mark =
-    state.flushMark === 0 ? 'never' : `${state.flushMark} (${timeText(hlcToWallMs(state.flushMark))})`
   return [
     `manifest        ${path}`,
     `format          ${state.formatVersion}`,
     `directory id    ${state.directoryId}`,
     `next file       ${state.nextFileNumber}`,
     `last sequence   ${state.lastSequence}`,
-    `flushed         ${mark}`,
+    `flushed         ${markText(state.flushMark)}`,
     `counts file     ${state.countsFile === 0 ? 'none' : state.countsFile}`,
     `trees file      ${state.treesFile === 0 ? 'none' : state.treesFile}`,
     `unflushed logs  ${state.logs.length === 0 ? 'none' : state.logs.join(', ')}`,
@@ -119,6 +115,10 @@ function tableRow(table: ManifestTable): string[] {
     `${table.minSequence} to ${table.maxSequence}`,
     `${slotOfToken(table.minToken)} to ${slotOfToken(table.maxToken)}`,
   ]
+}
+
+function markText(flushMark: number): string {
+  return flushMark === 0 ? 'never' : `${flushMark} (${timeText(hlcToWallMs(flushMark))})`
 }
 
 function timeText(ms: number): string {

@@ -1,7 +1,7 @@
 /**
  * This node's wall clock, and whether it can be trusted: it may differ from the clocks of live peers, and it may jump against the
- * monotonic clock, which never does. While it is in doubt the node mints nothing (RULES C1), nor
- * while it has just found peers and does not know their clocks yet: what it minted under a wrong clock then would stay with it.
+ * monotonic clock, which never does. While it is in doubt the node mints nothing (RULES C1), nor while it has just found peers and
+ * does not know their clocks yet: what it minted under a wrong clock then would stay with it.
  *
  * What has expired is judged by more than that (RULES T5), since whoever shows an expired value, or hides one before its time,
  * breaks a promise also where it mints nothing. Two peers that agree with each other refute the own clock: their median is the

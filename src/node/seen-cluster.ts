@@ -119,11 +119,7 @@ export class SeenCluster implements ClusterView {
   }
 
   namedHomeOf(slot: number): number {
-    return this.#parts.coordinator.namedHomeOf(
-      slot,
-      this.#parts.settings().readLevel,
-      this.#parts.settings().writeLevel,
-    )
+    return this.#parts.coordinator.namedHomeOf(slot, this.readLevel, this.writeLevel)
   }
 
   /** Where cluster clients find a member. */

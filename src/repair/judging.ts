@@ -18,13 +18,12 @@ import { BodyWriter } from './body.js'
 import * as messages from './exchange-messages.js'
 import type { Identity, RangeView, View } from './exchange-messages.js'
 import { ExchangeError } from './exchange-peer.js'
-import { bothCover } from './repair-state.js'
+import { bothCover, seenUntilMs } from './repair-state.js'
 import type { RangeRecord } from './repair-state.js'
 import { coReplicas, ownRanges, sharedRanges } from './repair-context.js'
 import type { RepairContext, RepairPeer } from './repair-context.js'
 import { isPurgedSince, judgeIdentity } from './staleness.js'
 import type { StaleReason } from './staleness.js'
-import { seenUntilMs } from './repair-state.js'
 
 export class Judging {
   readonly #context: RepairContext

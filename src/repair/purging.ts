@@ -80,7 +80,10 @@ export class Purging {
     })
   }
 
-  /** Purges what may be; nothing by a clock that is in doubt, which has run the grace in no time (RULES T5). Rejects when the horizons cannot be saved; then nothing was. */
+  /**
+   * Purges what may be; nothing by a clock that is in doubt, which may have run the grace in no time (RULES T5). Rejects when the
+   * horizons cannot be saved; then nothing was.
+   */
   async look(): Promise<void> {
     const { state, topology } = this.#context
     if (this.#witnesses.clockIsInDoubt()) return

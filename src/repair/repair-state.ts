@@ -29,7 +29,10 @@ const FILE: CheckedFormat = { word: 'kindred-repair', name: 'a repair state', fo
 /** Changes within so long are written together. */
 const SAVE_AFTER_MS = 20
 
-/** The last complete exchange with a co-replica; `theirsMs` is 0 where it was taken over from a source. Times are the start of it, by each side's clock, milliseconds since 1970. */
+/**
+ * The last complete exchange with a co-replica; `theirsMs` is 0 where it was taken over from a source. Times are the start of it, by
+ * each side's clock, milliseconds since 1970.
+ */
 export interface LastExchange {
   readonly ownMs: number
   readonly theirsMs: number

@@ -6,17 +6,23 @@ import type { SimClient } from '../../src/sim/sim-client.js'
 import { SimCluster } from '../../src/sim/sim-cluster.js'
 import type { SimNode } from '../../src/sim/sim-node.js'
 import { NOTICED_MS, heldBy, keysAt } from './cluster-world.js'
-import { ON_DEMAND, STALE_EVENT, copyOf, putBack, rebuilt, repairFact, repaired } from './repair-world.js'
+import {
+  HOUR_MS,
+  PURGED_MS,
+  QUICK_PURGE,
+  STALE_EVENT,
+  copyOf,
+  horizon,
+  later,
+  putBack,
+  rebuilt,
+  repairFact,
+  repaired,
+} from './repair-world.js'
 
-const HOUR_MS = 3_600_000
-/** Purging looks once a minute. */
-const PURGED_MS = 125_000
 const QUICK = {
-  ...ON_DEMAND,
-  'cluster.tombstone-grace': '60000',
-  'cluster.max-hint-window': '1000',
+  ...QUICK_PURGE,
   'cluster.purge-hard-age': '60000',
-  'cluster.ping-interval': '500',
 }
 const KEYS = 20
 
@@ -26,24 +32,12 @@ interface StoredRange {
   readonly horizonMs: number
 }
 
-/** All clocks go on by so long, and agree again. */
-async function later(cluster: SimCluster, durationMs: number): Promise<void> {
-  for (const node of cluster.nodes) node.clock.jumpWall(durationMs)
-  await cluster.run(NOTICED_MS)
-}
-
 /** Deletes the keys; answers the end of the hour in which that was. */
 async function deleted(cluster: SimCluster, client: SimClient, keys: readonly string[]): Promise<number> {
   for (const key of keys) await cluster.ask(client, 'DEL', key)
   const hour = deathHourEndMs(cluster.nodes[0].clock.wallMs())
   await cluster.run(1000)
   return hour
-}
-
-/** P of a node, milliseconds since 1970; 0 for none. */
-async function horizon(cluster: SimCluster, node: SimNode): Promise<number> {
-  const age = await repairFact(cluster, node, 'purge_horizon_age_seconds')
-  return age < 0 ? 0 : Math.round((node.clock.wallMs() - 1000 * age) / HOUR_MS) * HOUR_MS
 }
 
 /** P of the key's range as the node has it on disk. */

@@ -1,13 +1,24 @@
 /** What stories about repair do again and again: exchange now, wipe a directory, keep a copy of one and put it back. */
 import type { SimCluster } from '../../src/sim/sim-cluster.js'
 import type { SimNode } from '../../src/sim/sim-node.js'
-import { UNREPAIRED, fact } from './cluster-world.js'
+import { NOTICED_MS, UNREPAIRED, fact } from './cluster-world.js'
 
 /** What a node logs for each range that becomes stale. */
 export const STALE_EVENT = 'a range is stale: it is rebuilt from its replicas'
 
 /** No background exchanges, and no hints: what a test asks for is all there is. */
 export const ON_DEMAND = UNREPAIRED
+
+export const HOUR_MS = 3_600_000
+/** Purging looks once a minute. */
+export const PURGED_MS = 125_000
+/** What has died is kept for a minute after its hour. */
+export const QUICK_PURGE = {
+  ...ON_DEMAND,
+  'cluster.tombstone-grace': '60000',
+  'cluster.max-hint-window': '1000',
+  'cluster.ping-interval': '500',
+}
 
 export function repairFact(cluster: SimCluster, node: SimNode, name: string): Promise<number> {
   return fact(cluster, node, `repair_${name}`, 'repair')
@@ -53,4 +64,16 @@ export function putBack({ disk, config }: SimNode, files: ReadonlyMap<string, Bu
     disk.close(file)
   }
   disk.syncDirectory(config.dir)
+}
+
+/** All clocks go on by so long, and agree again. */
+export async function later(cluster: SimCluster, durationMs: number): Promise<void> {
+  for (const node of cluster.nodes) node.clock.jumpWall(durationMs)
+  await cluster.run(NOTICED_MS)
+}
+
+/** P of a node, milliseconds since 1970; 0 for none. */
+export async function horizon(cluster: SimCluster, node: SimNode): Promise<number> {
+  const age = await repairFact(cluster, node, 'purge_horizon_age_seconds')
+  return age < 0 ? 0 : Math.round((node.clock.wallMs() - 1000 * age) / HOUR_MS) * HOUR_MS
 }

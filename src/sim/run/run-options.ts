@@ -115,6 +115,25 @@ type Profile = Partial<Omit<RunOptions, 'faults' | 'workload'>> & {
   readonly workload?: Partial<WorkloadOptions>
 }
 
+/** Longer than any run. */
+const UNTIL_HEALED_MS = 1e9
+
+/** Nodes lose what they have just minted, again and again; everybody works on keys of one family. */
+function crashesWhileMinting(family: string): Profile {
+  return {
+    nodes: 3,
+    faults: { kinds: ['crash-hanging'], everyMs: 600, lastsMs: 300 },
+    interludes: [],
+    diskDelayMsMax: 1,
+    workload: {
+      ...{ clients: 7, smartClients: 0, thinkMsMax: 60, otherLevels: 0, epochs: 100, flushChance: 0 },
+      families: [family],
+    },
+    settings: { ...SCRUBBED, 'cluster.anti-entropy-interval': '0' },
+    stampMs: STAMP_MS,
+  }
+}
+
 /** Runs that lean towards one kind of trouble, for whoever looks for a certain kind of bug. */
 const PROFILES: Readonly<Record<string, Profile>> = {
   power: {
@@ -198,38 +217,15 @@ const PROFILES: Readonly<Record<string, Profile>> = {
       kinds: ['away', 'delay'],
       everyMs: 800,
       lastsMs: 500,
-      // Until everything is healed.
-      lastsMsOf: { away: 1e9 },
+      lastsMsOf: { away: UNTIL_HEALED_MS },
     },
     interludes: ['sleep', 'sleep', 'sleep'],
     workload: { flushChance: 0, thinkMsMax: 60, otherLevels: 0, families: ['del', 'del', 'ttl', 'once'] },
     settings: { ...SCRUBBED, 'cluster.anti-entropy-interval': '3000' },
     stampMs: STAMP_MS,
   },
-  forgotten: {
-    nodes: 3,
-    faults: { kinds: ['crash-hanging'], everyMs: 600, lastsMs: 300 },
-    interludes: [],
-    diskDelayMsMax: 1,
-    workload: {
-      ...{ clients: 7, smartClients: 0, thinkMsMax: 60, otherLevels: 0, epochs: 100, flushChance: 0 },
-      families: ['chain'],
-    },
-    settings: { ...SCRUBBED, 'cluster.anti-entropy-interval': '0' },
-    stampMs: STAMP_MS,
-  },
-  amnesia: {
-    nodes: 3,
-    faults: { kinds: ['crash-hanging'], everyMs: 600, lastsMs: 300 },
-    interludes: [],
-    diskDelayMsMax: 1,
-    workload: {
-      ...{ clients: 7, smartClients: 0, thinkMsMax: 60, otherLevels: 0, epochs: 100, flushChance: 0 },
-      families: ['sib'],
-    },
-    settings: { ...SCRUBBED, 'cluster.anti-entropy-interval': '0' },
-    stampMs: STAMP_MS,
-  },
+  forgotten: crashesWhileMinting('chain'),
+  amnesia: crashesWhileMinting('sib'),
   partitions: {
     nodes: 3,
     faults: {
@@ -248,8 +244,7 @@ const PROFILES: Readonly<Record<string, Profile>> = {
       kinds: ['crash-keep-all', 'crash-keep-all', 'crash-keep-all', 'crash-keep-all', 'away'],
       everyMs: 350,
       lastsMs: 50,
-      // Until everything is healed.
-      lastsMsOf: { away: 1e9 },
+      lastsMsOf: { away: UNTIL_HEALED_MS },
     },
     interludes: [],
     diskDelayMsMax: 1,
