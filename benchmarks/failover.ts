@@ -27,10 +27,12 @@ const RATE = 20_000
 const ABSENCE_SECONDS = 60
 const BEFORE_SECONDS = 10
 const AFTER_SECONDS_MIN = 15
-const WARM_UP_SECONDS = 5
+const WARM_UP_SECONDS = 20
 const CAUGHT_UP_LIMIT_SECONDS = 300
 const FILL_MB = 200
 const CLIENTS = 30
+/** What an application asks for at once, as `redis-benchmark -P 16` does. */
+const GROUP_SIZE = 16
 const VALUE_BYTES = 100
 const HOUR_SECONDS = 3600
 const MILLION = 1_000_000
@@ -137,6 +139,7 @@ async function run(fault: Fault, subject: FailoverSubject, sizes: Sizes): Promis
     victimSlots: await subject.victimSlots(),
     clients: CLIENTS,
     requestsPerSecond: rate,
+    groupSize: GROUP_SIZE,
     warmUpSeconds: warmUp,
     secondsMax: before + absence + caughtUpLimit,
     valueBytes: VALUE_BYTES,
@@ -256,7 +259,7 @@ function tableOf(fault: Fault, kinds: readonly SubjectKind[], figures: readonly 
 
 function notesOf({ rate, absence, fillMb }: Sizes, refusal: string | null): string[] {
   return [
-    `${rate} requests a second in all from ${CLIENTS} clients of ioredis in one process, half of them SET of new keys, half GET of ` +
+    `${rate} requests a second in all from ${CLIENTS} clients of ioredis in one process, ${GROUP_SIZE} at a time, half of them SET of new keys, half GET of ` +
       `acknowledged ones, values of ${VALUE_BYTES} B, everysec; the node is away for ${absence} s; N=3 R=W=QUORUM`,
     `cluster clients ask for the slots every ${SLOTS_REFRESH_MS} ms and give a silent connection up after ${SOCKET_TIMEOUT_MS} ms, commands end ` +
       `after ${COMMAND_TIMEOUT_MS} ms: the same for both servers`,

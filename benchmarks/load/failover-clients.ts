@@ -11,6 +11,8 @@ export type ApplicationKind = 'cluster' | 'plain'
 export interface ApplicationClient {
   set(key: string, value: string): Promise<unknown>
   get(key: string): Promise<string | null>
+  /** What `send` asks for leaves in one write for each connection. */
+  together(send: () => void): void
   disconnect(): void
 }
 
@@ -38,7 +40,7 @@ async function openCluster(addresses: readonly Address[]): Promise<ApplicationCl
   })
   cluster.on('error', () => {})
   await once(cluster, 'ready')
-  return cluster
+  return applicationClient(cluster, () => cluster.nodes())
 }
 
 async function openPlain(addresses: readonly Address[], index: number): Promise<ApplicationClient> {
@@ -46,5 +48,19 @@ async function openPlain(addresses: readonly Address[], index: number): Promise<
   const redis = new Redis({ ...CONNECTION, host, port, retryStrategy: () => RECONNECT_MS })
   redis.on('error', () => {})
   await once(redis, 'ready')
-  return redis
+  return applicationClient(redis, () => [redis])
+}
+
+function applicationClient(client: Cluster | Redis, connections: () => readonly Redis[]): ApplicationClient {
+  return {
+    set: (key, value) => client.set(key, value),
+    get: (key) => client.get(key),
+    disconnect: () => client.disconnect(),
+    together(send) {
+      const streams = connections().map(({ stream }) => stream)
+      for (const stream of streams) stream?.cork()
+      send()
+      for (const stream of streams) stream?.uncork()
+    },
+  }
 }

@@ -29,6 +29,8 @@ export interface FailoverLoadOptions {
   readonly victimSlots: readonly SlotRange[]
   readonly clients: number
   readonly requestsPerSecond: number
+  /** So many are due at the same moment, on the same client. */
+  readonly groupSize: number
   readonly warmUpSeconds: number
   /** It ends by itself then, whatever it is told. */
   readonly secondsMax: number
@@ -69,6 +71,8 @@ export interface FailoverResult {
 
 const SEED = 17
 const TICK_MS = 1
+/** Of the rate, at the very start. */
+const RATE_MIN_SHARE = 0.05
 const UNDER_WAY_MAX = 100_000
 const DRAIN_LIMIT_MS = 30_000
 const TEXTS_MAX = 20
@@ -101,9 +105,9 @@ export class FailoverLoad {
   private constructor(options: FailoverLoadOptions, clients: readonly ApplicationClient[]) {
     this.#options = options
     this.#clients = clients
-    const { requestsPerSecond, warmUpSeconds, secondsMax, victimSlots } = options
+    const { requestsPerSecond, groupSize, warmUpSeconds, secondsMax, victimSlots } = options
     this.#keys = new WrittenKeys(
-      Math.ceil(requestsPerSecond * (warmUpSeconds + secondsMax)),
+      Math.ceil(requestsPerSecond * (warmUpSeconds + secondsMax)) + groupSize,
       options.valueBytes,
     )
     this.#victimSlots = new SlotSet(victimSlots)
@@ -144,20 +148,24 @@ export class FailoverLoad {
   /** Resolves when the load is over and every acknowledged key has been asked for; `tell` how far it is. */
   async run(tell: (news: LoadNews) => void): Promise<FailoverResult> {
     this.#tell = tell
-    const { warmUpSeconds, secondsMax, requestsPerSecond } = this.#options
+    const { warmUpSeconds, secondsMax, requestsPerSecond, groupSize } = this.#options
     const startMs = performance.now()
     const measureFromMs = startMs + warmUpSeconds * 1000
     const endMs = measureFromMs + secondsMax * 1000
-    const everyMs = 1000 / requestsPerSecond
+    const everyMs = (groupSize / requestsPerSecond) * 1000
+    let dueMs = startMs
     for (let next = 0; !this.#isOver && performance.now() < endMs;) {
       const nowMs = performance.now()
       if (this.#phase === 'warm-up' && nowMs >= measureFromMs) {
         this.#phase = 'before'
         tell('measuring')
       }
-      for (let dueMs = startMs + next * everyMs; dueMs <= nowMs; dueMs = startMs + ++next * everyMs) {
-        this.#send(next % this.#clients.length, dueMs)
-        this.#late.record(nowMs - dueMs, 1)
+      for (; dueMs <= nowMs; next++) {
+        this.#sendGroup(next % this.#clients.length, dueMs)
+        this.#late.record(nowMs - dueMs, groupSize)
+        // The rate rises while they warm up: what has just started is not as fast as what has run.
+        const share = Math.min(1, Math.max(RATE_MIN_SHARE, (dueMs - startMs) / (measureFromMs - startMs)))
+        dueMs += everyMs / share
       }
       await sleep(TICK_MS)
     }
@@ -178,6 +186,12 @@ export class FailoverLoad {
       caughtUpMs,
       lateP99Ms: this.#late.percentileMs(0.99),
     }
+  }
+
+  #sendGroup(client: number, dueMs: number): void {
+    this.#clients[client].together(() => {
+      for (let i = 0; i < this.#options.groupSize; i++) this.#send(client, dueMs)
+    })
   }
 
   #send(client: number, dueMs: number): void {
