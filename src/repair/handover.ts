@@ -1,6 +1,7 @@
 /**
  * Brings one member what is held for it, oldest first: hints and fallback copies in batches, at a bounded rate, one batch at a
- * time, so that what clients send meanwhile waits behind little. An entry goes from the store when the member has acknowledged
+ * time, so that what clients send meanwhile waits behind little: behind each batch there is a pause as long as the batch took, so
+ * that two nodes which are busy with clients are left to these. An entry goes from the store when the member has acknowledged
  * it, durably; what it refuses stays or goes by the reason:
  *
  *     flushed        void (RULES P4): it goes
@@ -85,6 +86,8 @@ export class Handover {
   #questions = 0
   #timer: Timer | null = null
   #retryMs = RETRY_MS_MIN
+  /** Monotonic milliseconds at which the batch under way was sent. */
+  #sentAtMs = 0
   /** Monotonic milliseconds from which the throttle lets bytes through. */
   #paidUntilMs = 0
 
@@ -125,6 +128,7 @@ export class Handover {
     const batch = this.#read()
     if (batch.length === 0) return this.#endPass()
     this.#isBusy = true
+    this.#sentAtMs = clock.monotonicMs()
     let bytes = 0
     let isFull = false
     for (const entry of batch) {
@@ -255,6 +259,8 @@ export class Handover {
 
   #endBatch(): void {
     this.#isBusy = false
+    const nowMs = this.#world.clock.monotonicMs()
+    this.#paidUntilMs = Math.max(this.#paidUntilMs, nowMs + (nowMs - this.#sentAtMs))
     if (this.#isRefusing) {
       this.#isRefusing = false
       return this.#rest()

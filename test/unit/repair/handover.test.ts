@@ -233,6 +233,20 @@ t.test('the throttle holds over time, and an entry larger than it goes alone', a
   t.ok(world.sent.length >= 10 && world.sent.length <= 20, `${world.sent.length} of about 200 bytes in 3 s`)
 })
 
+t.test('behind a batch there is a pause as long as the batch took', async (t) => {
+  const world = new World('pause')
+  world.put(hint('k1', 1000))
+  world.handover.wake()
+  world.run(10)
+  world.put(hint('k2', 2000))
+  world.run(500)
+  world.ackAll()
+  world.run(400)
+  t.equal(world.keys, 'k1', 'a busy member is left alone')
+  world.run(200)
+  t.equal(world.keys, 'k1 k2')
+})
+
 t.test('a link that takes nothing now is tried again', async (t) => {
   const world = new World('full link')
   world.put(hint('k1', 1000))
