@@ -13,6 +13,7 @@ Usage: kindred <command> [options]
   inspect  print a log, table or manifest file of a data directory
   restamp  repair the keys that a clock far ahead has given stamps from the future, in the directory of a stopped node
   repair   list what is damaged in the directory of a stopped node, and give up what is named
+  import   write the string keys of a Redis dump into a running node
   help     explain a command: kindred help server
 
   --version  print the version`
@@ -67,6 +68,20 @@ MANIFEST or MEMBERS is damaged, start it with an empty directory instead.
   --discard <file>  the name of a damaged file, such as 000013.table; may be given several times
   --apply           change something`
 
+const IMPORT = `Usage: kindred import [options] <dump.rdb>
+
+Writes the string keys of a dump of Redis, up to version 7.4, into a running node or cluster, with their times to live; keys that
+are there already get the value of the dump. What has expired by now is left out, and so are values of other types; at the end it
+says how many keys of which kind. Ends with 1 when the dump is damaged or cut off, which it says with the place, or when the
+node has refused a key; it may be repeated.
+
+  --host <host>          default 127.0.0.1
+  --port <port>          a plain port, not the one for cluster clients; default 7001
+  --user <name>          for a node that asks for it
+  --password <password>  better taken from the environment variable REDISCLI_AUTH, as redis-cli does
+  --db <number>          which of the dump's databases; default 0
+  --timeout <seconds>    how long the node may be silent; default 60`
+
 const NODE_INTRODUCTION: Readonly<Record<'server' | 'up', string>> = {
   server: `Usage: kindred server [--config FILE] [--name value ...]
 
@@ -93,6 +108,7 @@ export function helpFor(command: string): string | undefined {
   if (command === 'inspect') return INSPECT
   if (command === 'restamp') return RESTAMP
   if (command === 'repair') return REPAIR
+  if (command === 'import') return IMPORT
   return command === 'help' ? OVERVIEW : undefined
 }
 

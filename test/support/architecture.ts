@@ -31,6 +31,7 @@ const LAYERS = [
   'record',
   'ring',
   'resp',
+  'rdb',
   'storage',
   'membership',
   'link',
