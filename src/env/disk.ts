@@ -31,6 +31,11 @@ export interface Disk {
   sizeBytes(file: number): number
   truncate(file: number, sizeBytes: number): void
   rename(from: string, to: string): void
+  /**
+   * Gives the file `from` a second name, `to`; durable once the directory of `to` is synced. EEXIST where there is something of that
+   * name; EXDEV, EPERM, ENOTSUP or EMLINK where the file system gives no second name to this file.
+   */
+  link(from: string, to: string): void
   unlink(path: string): void
   /**
    * Removes a file that nothing names any more, off the event loop: freeing a large file takes milliseconds. One that
@@ -42,6 +47,8 @@ export interface Disk {
   list(directory: string): string[]
   /** Makes the folder and its missing parents, each durable once its parent is synced. */
   makeDirectory(directory: string): void
+  /** Removes an empty folder; ENOTEMPTY for another. Durable once its parent is synced. */
+  removeDirectory(directory: string): void
   /** Makes creations, renames and removals of names in this folder durable. */
   syncDirectory(directory: string): void
   /** Bytes that an ordinary user may still write to the file system that holds `directory`. */

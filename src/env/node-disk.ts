@@ -96,6 +96,10 @@ export class NodeDisk implements Disk {
     fs.renameSync(from, to)
   }
 
+  link(from: string, to: string): void {
+    fs.linkSync(from, to)
+  }
+
   unlink(path: string): void {
     fs.unlinkSync(path)
   }
@@ -131,6 +135,10 @@ export class NodeDisk implements Disk {
       const exists = (error as NodeJS.ErrnoException).code === 'EEXIST'
       if (!exists || !this.#isDirectory(directory)) throw error
     }
+  }
+
+  removeDirectory(directory: string): void {
+    fs.rmdirSync(directory)
   }
 
   syncDirectory(directory: string): void {

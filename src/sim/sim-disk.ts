@@ -283,6 +283,11 @@ export class SimDisk implements Disk {
     this.#begin('rename', `${from} to ${to}`, { act, changes: true })()
   }
 
+  link(from: string, to: string): void {
+    const act = (): void => this.#medium.names.link(from, to, 'link')
+    this.#begin('link', `${from} as ${to}`, { act, changes: true })()
+  }
+
   unlink(path: string): void {
     this.#begin('unlink', path, { act: () => this.#medium.names.unlink(path, 'unlink'), changes: true })()
   }
@@ -307,6 +312,11 @@ export class SimDisk implements Disk {
   makeDirectory(directory: string): void {
     const act = (): void => this.#medium.names.makeDirectory(directory, 'mkdir')
     this.#begin('make-directory', directory, { act, changes: true })()
+  }
+
+  removeDirectory(directory: string): void {
+    const act = (): void => this.#medium.names.removeDirectory(directory, 'rmdir')
+    this.#begin('remove-directory', directory, { act, changes: true })()
   }
 
   syncDirectory(directory: string): void {

@@ -319,6 +319,31 @@ for (const makeSubject of [nodeSubject, simSubject]) {
       t.same(disk.list(directory).sort(), ['file', 'folder', 'full'])
     })
 
+    t.test('a linked file has two names, each of which outlives the other', async (t) => {
+      const { disk, directory } = makeSubject(t)
+      disk.makeDirectory(`${directory}/folder`)
+      makeFile(disk, `${directory}/a`, 'shared')
+      disk.link(`${directory}/a`, `${directory}/folder/b`)
+      t.throws(() => disk.link(`${directory}/a`, `${directory}/folder/b`), { code: 'EEXIST' })
+      t.throws(() => disk.link(`${directory}/absent`, `${directory}/c`), { code: 'ENOENT' })
+      t.throws(() => disk.link(`${directory}/a`, `${directory}/absent/c`), { code: 'ENOENT' })
+      disk.unlink(`${directory}/a`)
+      t.equal(textOf(disk, `${directory}/folder/b`), 'shared')
+      t.same(disk.list(directory), ['folder'])
+    })
+
+    t.test('removeDirectory takes empty folders only', async (t) => {
+      const { disk, directory } = makeSubject(t)
+      disk.makeDirectory(`${directory}/folder`)
+      makeFile(disk, `${directory}/folder/a`, '')
+      t.throws(() => disk.removeDirectory(`${directory}/folder`), { code: 'ENOTEMPTY' })
+      t.throws(() => disk.removeDirectory(`${directory}/folder/a`), { code: 'ENOTDIR' })
+      t.throws(() => disk.removeDirectory(`${directory}/absent`), { code: 'ENOENT' })
+      disk.unlink(`${directory}/folder/a`)
+      disk.removeDirectory(`${directory}/folder`)
+      t.same(disk.list(directory), [])
+    })
+
     t.test('an unlinked file can be read through its open handle', async (t) => {
       const { disk, directory } = makeSubject(t)
       makeFile(disk, `${directory}/a`, 'still here')

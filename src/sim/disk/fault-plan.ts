@@ -14,10 +14,12 @@ export type DiskOperation =
   | 'size'
   | 'truncate'
   | 'rename'
+  | 'link'
   | 'unlink'
   | 'exists'
   | 'list'
   | 'make-directory'
+  | 'remove-directory'
   | 'sync-directory'
 
 /** EDQUOT is ENOSPC for one user. */
@@ -32,6 +34,7 @@ const NEEDS_ROOM: ReadonlySet<DiskOperation> = new Set([
   'sync',
   'truncate',
   'rename',
+  'link',
   'make-directory',
   'sync-directory',
 ])

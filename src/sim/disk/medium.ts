@@ -46,11 +46,10 @@ export class Medium {
   }
 
   get usedBytes(): number {
+    const files = new Set(this.#names.liveFiles())
+    for (const { file } of this.#handles.values()) files.add(file)
     let used = 0
-    for (const file of this.#names.liveFiles()) used += file.allocatedBytes
-    const removed = new Set<SimFile>()
-    for (const { file } of this.#handles.values()) if (!file.linked) removed.add(file)
-    for (const file of removed) used += file.allocatedBytes
+    for (const file of files) used += file.allocatedBytes
     return used
   }
 

@@ -39,8 +39,6 @@ export class SimFile {
   #orphanPages = new Set<number>()
   #badRanges: BadRange[] = []
   #sequence = 0
-  /** Whether a live directory names it; the namespace keeps it. */
-  linked = true
 
   get sizeBytes(): number {
     return this.#live.sizeBytes
@@ -154,7 +152,6 @@ export class SimFile {
     copy.#orphanPages = new Set(this.#orphanPages)
     copy.#badRanges = this.#badRanges.slice()
     copy.#sequence = this.#sequence
-    copy.linked = this.linked
     return copy
   }
 

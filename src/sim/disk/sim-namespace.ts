@@ -95,9 +95,21 @@ export class SimNamespace {
   }
 
   unlink(path: string, call: string): void {
-    const file = this.file(path, call)
+    this.file(path, call)
     this.#change([{ ...this.#place(path, call), node: undefined }])
-    file.linked = false
+  }
+
+  /** A second name for the file: in a crash each name fares by itself, what the file holds fares once. */
+  link(from: string, to: string, call: string): void {
+    const file = this.file(from, call)
+    if (this.find(to, call) !== undefined) throw diskError('EEXIST', call, to)
+    this.#change([{ ...this.#place(to, call), node: file }])
+  }
+
+  removeDirectory(path: string, call: string): void {
+    const directory = this.directory(path, call)
+    if (directory.live.size > 0) throw diskError('ENOTEMPTY', call, path)
+    this.#change([{ ...this.#place(path, call), node: undefined }])
   }
 
   rename(from: string, to: string, call: string): void {
@@ -114,7 +126,6 @@ export class SimNamespace {
       { ...source, node: undefined },
       { ...target, node },
     ])
-    if (replaced instanceof SimFile) replaced.linked = false
   }
 
   sync(directory: SimDirectory): void {
@@ -142,13 +153,10 @@ export class SimNamespace {
       this.#pending = []
       for (const directory of this.#directories()) directory.live = new Map(directory.durable)
     }
-    for (const file of this.#allFiles()) {
-      file.crash(mode, random)
-      file.linked = false
-    }
-    for (const file of this.liveFiles()) file.linked = true
+    for (const file of this.#allFiles()) file.crash(mode, random)
   }
 
+  /** One with several names comes as often. */
   *liveFiles(directory = this.#root): Generator<SimFile> {
     for (const node of directory.live.values()) {
       if (node instanceof SimFile) yield node

@@ -123,6 +123,13 @@ export class MemoryDisk implements Disk {
     this.#change({ kind: 'rename', from, to, inode })
   }
 
+  link(from: string, to: string): void {
+    this.#operate('link')
+    const inode = this.#names.get(from)
+    if (inode === undefined) throw diskError('ENOENT', from)
+    this.#change({ kind: 'set', path: to, inode })
+  }
+
   unlink(path: string): void {
     this.#operate('unlink')
     if (!this.#names.has(path)) throw diskError('ENOENT', path)
@@ -144,6 +151,8 @@ export class MemoryDisk implements Disk {
   }
 
   makeDirectory(): void {}
+
+  removeDirectory(): void {}
 
   syncDirectory(): void {
     this.#operate('sync-directory')
