@@ -52,6 +52,12 @@ export interface FileChange {
   readonly flushed?: SealedSegment
 }
 
+/** What a manifest names, all of which stays until release(). */
+export interface HeldFiles {
+  readonly state: ManifestState
+  release(): void
+}
+
 export class LiveFiles {
   readonly #env: StoreEnv
   readonly #directory: string
@@ -74,6 +80,9 @@ export class LiveFiles {
   #hasCounts = true
   /** The entry as of which the saved trees are; 0 when those on disk are of no use, or there are none. */
   #treesSequence: number
+  /** Files beside tables that stay while somebody reads them by their names, and those of them that have become unnamed. */
+  readonly #held: string[] = []
+  readonly #unlinkLater: string[] = []
   /** What only the manifest names that may or may not have been written. */
   readonly #doubtful: string[] = []
 
@@ -279,7 +288,23 @@ export class LiveFiles {
 
   /** Removes a file that nothing names; an error is left: what stays is a leftover. */
   unlink(name: string): void {
-    this.#env.disk.discard(pathOf(this.#directory, name))
+    if (this.#held.includes(name)) this.#unlinkLater.push(name)
+    else this.#env.disk.discard(pathOf(this.#directory, name))
+  }
+
+  /** Between two edits: the manifest that the disk holds then, which must not be in doubt. One at a time. */
+  async hold(): Promise<HeldFiles> {
+    await this.#lastEdit
+    assert(this.#held.length === 0, 'files are held for one at a time')
+    const tables = this.#tables.all.map(({ table }) => table)
+    for (const table of tables) table.hold()
+    this.#held.push(...filesBeside(this.#state))
+    const release = (): void => {
+      for (const table of tables) table.release()
+      this.#held.length = 0
+      for (const name of this.#unlinkLater.splice(0)) this.unlink(name)
+    }
+    return { state: this.#state, release }
   }
 
   #open(written: WrittenTable, level: number): LiveTable {

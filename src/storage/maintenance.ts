@@ -20,6 +20,7 @@ import { DiskSpace } from './disk-space.js'
 import type { Gap } from './gap.js'
 import { fileNumbersFor } from './jobs/storage-jobs.js'
 import { filesBeside, LiveFiles } from './live-files.js'
+import type { HeldFiles } from './live-files.js'
 import type { Segment } from './log/segment.js'
 import { LogFiles } from './log-files.js'
 import type { NewSegment } from './log-files.js'
@@ -40,6 +41,8 @@ export interface MaintenanceHost {
   active(): Segment
   onRoom(): void
   writeDelayChanged(): void
+  /** The oldest sealed segment was not flushed; it is tried again. */
+  onFlushFailed(error: unknown): void
   /** See StoreEvents.onGap. */
   onGap(gap: Gap): void
 }
@@ -202,6 +205,21 @@ export class Maintenance {
     return this.#logs.trouble
   }
 
+  /** Why what the manifest names is not to be kept as a copy; null when it is. */
+  get copyTrouble(): string | null {
+    if (this.#files.isInDoubt) return 'which manifest the disk holds is in doubt'
+    if (this.#damage.isDue) return 'a damaged table is about to be taken out: try again'
+    const damaged = this.tables.all.filter(({ facts }) => this.#compactions.isDamaged(facts))
+    if (damaged.length > 0) return `${damaged[0].table.path} is damaged, and no other node has its data`
+    const isAlone = this.#options.onDamage !== 'quarantine'
+    return isAlone && this.gaps.length > 0 ? 'damage has left gaps, and no other node has their data' : null
+  }
+
+  /** See LiveFiles.hold. */
+  hold(): Promise<HeldFiles> {
+    return this.#files.hold()
+  }
+
   get isIdle(): boolean {
     return !this.#flushing && !this.#compactions.isRunning && this.#logs.isIdle && this.#files.isIdle
   }
@@ -338,6 +356,7 @@ export class Maintenance {
       (error: unknown) => {
         this.#flushing = false
         this.#jobFailed('flush failed', error)
+        this.#host.onFlushFailed(error)
         this.#space.noteFailure(error)
         this.#env.clock.after(RETRY_AFTER_MS, () => this.#flushNext())
       },

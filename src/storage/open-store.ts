@@ -44,6 +44,7 @@ import type { ManifestState, ManifestTable } from './manifest.js'
 import { ONE_PARTITION } from './partitions.js'
 import { copyToQuarantine } from './quarantine.js'
 import { recountKeys } from './recount-keys.js'
+import { SNAPSHOT_NAME, SnapshotError } from './snapshot/snapshot-file.js'
 import { StartDamage } from './start-damage.js'
 import type { Finding } from './start-damage.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
@@ -98,6 +99,9 @@ export async function loadStore(
   const { disk } = env
   const { directory } = options
   disk.makeDirectory(directory)
+  if (disk.exists(pathOf(directory, SNAPSHOT_NAME))) {
+    throw new SnapshotError(`${directory} is a snapshot: "kindred restore" makes a data directory of it`)
+  }
   let state = Manifest.load(disk, directory)
   if (state === null) {
     syncParents(disk, env.log, directory)

@@ -36,6 +36,7 @@ import {
 } from './entry.js'
 import { Floors } from './floors.js'
 import type { Gap } from './gap.js'
+import type { SnapshotJob, SnapshotResult } from './jobs/storage-jobs.js'
 import { walkKeys } from './key-walk.js'
 import type { ColdVisitor, EntryVisitor, WalkLimits } from './key-walk.js'
 import type { LiveCounts } from './live-counts.js'
@@ -53,6 +54,7 @@ import type { PurgeRange } from './purge-ranges.js'
 import { NO_SCRUB } from './scrub.js'
 import type { ScrubSettings } from './scrub.js'
 import type { StoreEnv, StoreEvents, StoreOptions } from './store-options.js'
+import { SnapshotError } from './snapshot/snapshot-file.js'
 import { Shortcuts } from './shortcuts.js'
 import { NoRoomYet, StoreError } from './store-error.js'
 import type { Table } from './table/table.js'
@@ -89,7 +91,9 @@ export class Store {
   #shortcuts!: Shortcuts
   #purgeRanges: PurgeRanges | null = null
   /** Who waits for a sync, by ascending sequence. */
-  #awaitingSync: AwaitingSync[] = []
+  #awaitingSync: Awaiting[] = []
+  /** Who waits until tables hold a sequence. */
+  #awaitingFlush: Awaiting[] = []
   /** Null as long as none was raised, which is nearly always. */
   #floors: Floors | null = null
   #counts!: LiveCounts
@@ -145,7 +149,9 @@ export class Store {
       onRoom: () => {
         this.#events.onRoom()
         this.#saveTrees()
+        this.#flushOn()
       },
+      onFlushFailed: (error) => this.#endFlushWaits(error),
       writeDelayChanged: () => this.#events.onRoom(),
       onGap: (gap) => this.#events.onGap?.(gap),
     })
@@ -684,6 +690,60 @@ export class Store {
     return { deadBytes, diskBytes: tableBytes + this.#env.disk.freeBytes(this.#options.directory) }
   }
 
+  /**
+   * A snapshot of everything that was appended before the call: the active segment is sealed, and what the tables hold when that
+   * is flushed is kept (snapshot/snapshot-job.ts), while writes go on. Rejects with SnapshotError, StoreError, JobError and
+   * the disk's errors; nothing is left of it then. One at a time.
+   */
+  async snapshot(request: SnapshotRequest): Promise<SnapshotResult> {
+    const sequence = this.#sequence
+    this.#refuseBadCopy()
+    await this.#flushedThrough(sequence)
+    const held = await this.#maintenance.hold()
+    try {
+      this.#refuseBadCopy()
+      const { directory } = this.#options
+      return await this.#env.jobs.snapshot({ ...request, directory, sequence, state: held.state })
+    } finally {
+      held.release()
+    }
+  }
+
+  #refuseBadCopy(): void {
+    if (this.#closed) throw new StoreError('closed', 'the node stops')
+    if (this.#writer.failure !== null) throw logFailure(this.#writer.failure)
+    const trouble = this.#maintenance.copyTrouble
+    if (trouble !== null) throw new SnapshotError(trouble)
+  }
+
+  /** Resolves when tables hold everything up to `sequence`; rejects when a flush fails, or the log. */
+  #flushedThrough(sequence: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#awaitingFlush.push({ sequence, resolve, reject })
+      this.#flushOn()
+    })
+  }
+
+  /** Seals the active segment if it holds what somebody waits for; tells those whose entries are in tables. */
+  #flushOn(): void {
+    if (this.#awaitingFlush.length === 0 || this.#closed) return
+    const wanted = Math.max(...this.#awaitingFlush.map(({ sequence }) => sequence))
+    if (this.#active.header.firstSequence <= wanted && this.#sequence >= this.#active.header.firstSequence) {
+      if (this.#maintenance.canRotate) this.#rotate(0)
+      else this.#maintenance.makeMemory()
+    }
+    const oldest = this.#sealed.at(-1)?.segment ?? this.#active
+    const flushed = oldest.header.firstSequence - 1
+    const done = this.#awaitingFlush.filter(({ sequence }) => sequence <= flushed)
+    this.#awaitingFlush = this.#awaitingFlush.filter(({ sequence }) => sequence > flushed)
+    for (const { resolve } of done) resolve()
+  }
+
+  #endFlushWaits(error: unknown): void {
+    const why = error instanceof Error ? error : new Error(String(error))
+    for (const { reject } of this.#awaitingFlush.splice(0)) reject(why)
+  }
+
   facts(): StoreFacts {
     return {
       ...this.#maintenance.facts(),
@@ -702,6 +762,7 @@ export class Store {
   /** Syncs everything and closes all files. No other call may follow. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#endFlushWaits(new StoreError('closed', 'the node stops'))
     await this.#reopening
     this.#treeKeeper?.stop()
     await this.#writer.close()
@@ -758,6 +819,7 @@ export class Store {
 
   #logFailed(error: Error): void {
     for (const { reject } of this.#awaitingSync.splice(0)) reject(logFailure(error))
+    this.#endFlushWaits(logFailure(error))
     this.#env.log.error('log failed: writes are refused', { error: error.message })
     this.#events.onLogFailed(error)
     if (isLackOfSpace(error)) this.#reopenWhenThereIsRoom()
@@ -805,11 +867,17 @@ const FULLNESS_FORESEEN = 7 / 8
 const RECORD_OVERHEAD_BYTES = 256
 const REOPEN_EVERY_MS = 1000
 
-interface AwaitingSync {
+interface Awaiting {
   readonly sequence: number
   readonly resolve: () => void
-  readonly reject: (error: StoreError) => void
+  readonly reject: (error: Error) => void
 }
+
+/** See SnapshotJob. */
+export type SnapshotRequest = Pick<
+  SnapshotJob,
+  'folder' | 'name' | 'besides' | 'madeAtMs' | 'origin' | 'keep'
+>
 
 /** What the last (re)open has brought back. */
 export type RecoveryFacts = Pick<LoadedStore, 'sequence' | 'maxHlc' | 'cutBytes' | 'logBytes'>

@@ -10,6 +10,7 @@ export function overriding(jobs: StorageJobs, replaced: Partial<StorageJobs>): S
     writeManifest: (job) => jobs.writeManifest(job),
     readBlocks: (job) => jobs.readBlocks(job),
     countTrees: (job) => jobs.countTrees(job),
+    snapshot: (job) => jobs.snapshot(job),
     salvage: (job) => jobs.salvage(job),
     scrub: (job) => jobs.scrub(job),
     setCompactionRate: (rate) => jobs.setCompactionRate(rate),

@@ -19,6 +19,8 @@ import type {
   SalvageResult,
   ScrubJob,
   ScrubResult,
+  SnapshotJob,
+  SnapshotResult,
   StorageJobs,
 } from '../../src/storage/jobs/storage-jobs.js'
 import type { SimRandom } from '../../src/sim/sim-random.js'
@@ -72,6 +74,11 @@ export class SlowJobs implements StorageJobs {
     const result = this.#treeCounts.then(() => this.#sleep()).then(() => this.#inner.countTrees(job))
     this.#treeCounts = result.catch(() => {})
     return result
+  }
+
+  async snapshot(job: SnapshotJob): Promise<SnapshotResult> {
+    await this.#sleep()
+    return this.#inner.snapshot(job)
   }
 
   setCompactionRate(): void {}

@@ -23,6 +23,8 @@ import type {
   SalvageResult,
   ScrubJob,
   ScrubResult,
+  SnapshotJob,
+  SnapshotResult,
   StorageJobs,
 } from './storage-jobs.js'
 
@@ -65,6 +67,10 @@ export class InlineJobs implements StorageJobs {
 
   scrub(job: ScrubJob): Promise<ScrubResult> {
     return this.#run({ kind: 'scrub', job }) as Promise<ScrubResult>
+  }
+
+  snapshot(job: SnapshotJob): Promise<SnapshotResult> {
+    return this.#run({ kind: 'snapshot', job }) as Promise<SnapshotResult>
   }
 
   setCompactionRate(): void {}

@@ -14,6 +14,8 @@ import type {
   SalvageResult,
   ScrubJob,
   ScrubResult,
+  SnapshotJob,
+  SnapshotResult,
 } from './storage-jobs.js'
 
 export type JobRequest =
@@ -24,9 +26,11 @@ export type JobRequest =
   | { readonly kind: 'read-blocks'; readonly job: ReadBlocksJob }
   | { readonly kind: 'salvage'; readonly job: SalvageJob }
   | { readonly kind: 'scrub'; readonly job: ScrubJob }
+  | { readonly kind: 'snapshot'; readonly job: SnapshotJob }
   | { readonly kind: 'write-manifest'; readonly job: ManifestJob }
 
-export type JobResult = FlushResult | CompactResult | CountTreesResult | SalvageResult | ScrubResult | null
+export type JobResult =
+  FlushResult | CompactResult | CountTreesResult | SalvageResult | ScrubResult | SnapshotResult | null
 
 export type JobReply =
   | { readonly kind: 'done'; readonly result: JobResult }

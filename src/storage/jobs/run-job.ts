@@ -3,6 +3,7 @@ import type { Disk } from '../../env/disk.js'
 import { runMerge } from '../compaction/merge-job.js'
 import type { Pace } from '../compaction/pace.js'
 import { Manifest } from '../manifest.js'
+import { runSnapshot } from '../snapshot/snapshot-job.js'
 import { runCountTrees } from './count-trees-job.js'
 import { runFlush } from './flush-job.js'
 import { failureOf } from './job-failure.js'
@@ -40,6 +41,8 @@ export function runJob(disk: Disk, request: JobRequest, pace: Pace): JobResult {
       return runSalvage(disk, request.job, pace)
     case 'scrub':
       return runScrub(disk, request.job)
+    case 'snapshot':
+      return runSnapshot(disk, request.job, pace)
     case 'write-manifest':
       Manifest.write(disk, request.job.directory, request.job.state)
       return null

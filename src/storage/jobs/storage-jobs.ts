@@ -17,6 +17,7 @@ import type { SequenceRange } from '../compaction/older-elsewhere.js'
 import type { PurgeRange } from '../purge-ranges.js'
 import type { ManifestState, ManifestTable, WrittenTable } from '../manifest.js'
 import type { Partitions } from '../partitions.js'
+import type { SnapshotOrigin } from '../snapshot/snapshot-file.js'
 
 export interface StorageJobs {
   /** Writes a segment's newest entries to tables of level 0. Jobs of this kind and `prepare` run in the order asked for. */
@@ -41,6 +42,8 @@ export interface StorageJobs {
   salvage(job: SalvageJob): Promise<SalvageResult>
   /** Checks a piece of a table, or a file of counts or trees, between flushes: the caller keeps pieces small. */
   scrub(job: ScrubJob): Promise<ScrubResult>
+  /** Makes a snapshot of files that the caller holds, beside everything else. Rejects with JobError and the disk's errors. */
+  snapshot(job: SnapshotJob): Promise<SnapshotResult>
   /** The compaction rate from now on, running jobs included; 0 takes the limit away (writers are waiting for it). */
   setCompactionRate(bytesPerSecond: number): void
   /** Cancels what runs and what waits (both reject with JobError 'cancelled'); resolves when no job touches a file any more. */
@@ -187,6 +190,31 @@ export interface ScrubJob {
 
 export interface ScrubResult {
   readonly damage: readonly FoundDamage[]
+}
+
+export interface SnapshotJob {
+  readonly directory: string
+  /** Where snapshots are, and what this one is to be called (snapshot/snapshot-folder.ts). */
+  readonly folder: string
+  readonly name: string
+  /** What is live; its files but the logs are taken, and so are these, where they are there, by copying them. */
+  readonly state: ManifestState
+  readonly besides: readonly string[]
+  readonly madeAtMs: number
+  readonly origin: SnapshotOrigin
+  /** All entries up to this one are in the tables. */
+  readonly sequence: number
+  /** So many whole snapshots stay in the folder, this one included; 0 for all. */
+  readonly keep: number
+}
+
+export interface SnapshotResult {
+  /** Bytes of all files. */
+  readonly totalBytes: number
+  /** Of tables, counts and trees that could not be given a second name. */
+  readonly copiedBytes: number
+  /** Names of older snapshots that went for this one. */
+  readonly removed: readonly string[]
 }
 
 export interface FoundDamage {

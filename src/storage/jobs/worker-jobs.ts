@@ -1,8 +1,9 @@
 /**
- * Storage jobs in worker threads, three of them: one flushes segments, prepares log files, reads new tables for the cache and writes the manifest, one compacts, one counts
- * records for trees. A flush must never wait behind a compaction of gigabytes, because writers wait behind flushes when memory runs out; two
- * compactions side by side would only share the same disk; a count may take long, and hardly ever comes. Threads start with their first job. Arenas and indexes are
- * shared, not copied.
+ * Storage jobs in worker threads, four of them: one flushes segments, prepares log files, reads new tables for the cache and writes the
+ * manifest, one compacts, one counts records for trees, one makes snapshots. A flush must never wait behind a compaction of gigabytes,
+ * because writers wait behind flushes when memory runs out; two compactions side by side would only share the same disk; a count, or
+ * a snapshot that has to be copied, may take long, and hardly ever comes. Threads start with their first job. Arenas and
+ * indexes are shared, not copied.
  */
 import type { Clock } from '../../env/clock.js'
 import { startWorker } from '../../env/node-worker.js'
@@ -22,6 +23,8 @@ import type {
   SalvageResult,
   ScrubJob,
   ScrubResult,
+  SnapshotJob,
+  SnapshotResult,
   StorageJobs,
 } from './storage-jobs.js'
 
@@ -36,12 +39,14 @@ export class WorkerJobs implements StorageJobs {
   readonly #flushes: JobThread
   readonly #compactions: JobThread
   readonly #treeCounts: JobThread
+  readonly #snapshots: JobThread
 
   /** `compactionBytesPerSecond`, read and written together: 0 for no limit. `start` is there for tests. */
   constructor(clock: Clock, compactionBytesPerSecond: number, start: StartThread = startStorageWorker) {
     this.#flushes = new JobThread(start, clock)
     this.#compactions = new JobThread(start, clock)
     this.#treeCounts = new JobThread(start, clock)
+    this.#snapshots = new JobThread(start, clock)
     this.setCompactionRate(compactionBytesPerSecond)
   }
 
@@ -77,12 +82,18 @@ export class WorkerJobs implements StorageJobs {
     return this.#flushes.run({ kind: 'scrub', job }) as Promise<ScrubResult>
   }
 
+  snapshot(job: SnapshotJob): Promise<SnapshotResult> {
+    return this.#snapshots.run({ kind: 'snapshot', job }) as Promise<SnapshotResult>
+  }
+
   setCompactionRate(bytesPerSecond: number): void {
     this.#compactions.pace.setRate(bytesPerSecond)
     this.#treeCounts.pace.setRate(bytesPerSecond)
+    this.#snapshots.pace.setRate(bytesPerSecond)
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#flushes.close(), this.#compactions.close(), this.#treeCounts.close()])
+    const threads = [this.#flushes, this.#compactions, this.#treeCounts, this.#snapshots]
+    await Promise.all(threads.map((thread) => thread.close()))
   }
 }
