@@ -1,6 +1,7 @@
 /** RULES L2, L4, L5 and H1's catching up: what nodes hold for those that miss a write, and what becomes of it. */
 import t from 'tap'
 import type { Test } from 'tap'
+import { UNACKNOWLEDGED_BYTES_MAX } from '../../src/link/limits.js'
 import type { SimClient } from '../../src/sim/sim-client.js'
 import { SimCluster } from '../../src/sim/sim-cluster.js'
 import type { SimNode } from '../../src/sim/sim-node.js'
@@ -142,6 +143,29 @@ t.test('L4 links that flap lose no hint', async (t) => {
       t.same(await lackedBy(cluster, node, acknowledged), [], `seed ${seed}: ${node.name}`)
     }
   }
+})
+
+t.test('L4 what a link had no room for becomes a hint, though its other end lives', async (t) => {
+  // All of it stays in memory until the hints are written.
+  const settings = { ...UNEXCHANGED, 'storage.segment-size': '128mb', 'storage.segments-max': '2' }
+  const cluster = await SimCluster.started({ seed: 'L4 full link', settings })
+  const [home, , third] = listOf(cluster, 'large:{0}:0')
+  const client = await clientAt(cluster, home, 'ONE', 'ONE')
+  const value = 'x'.repeat(1024 * 1024)
+  const keys = Array.from(
+    { length: UNACKNOWLEDGED_BYTES_MAX / value.length + 10 },
+    (_, i) => `large:{0}:${i}`,
+  )
+  const beganMs = cluster.queue.nowMs
+  cluster.network.block(home.address, third.address)
+  const requests = keys.map((key) => client.send('SET', key, value))
+  for (const request of requests) t.equal(await cluster.reply(request), 'OK')
+  cluster.network.unblock(home.address, third.address)
+  t.ok(cluster.queue.nowMs - beganMs < 500, 'sooner than anybody takes it for down')
+  t.ok(await drained(cluster))
+  t.ok((await total(cluster, 'cluster_handoffs_delivered')) >= 10)
+  t.same(await lackedBy(cluster, third, new Map(keys.map((key) => [key, value]))), [])
+  t.equal(await total(cluster, 'cluster_handoffs_possible_losses'), 0)
 })
 
 t.test('L2 what a full disk refused comes when there is room again', async (t) => {
