@@ -8,7 +8,7 @@ import type { CacheWarmUp } from './cache-warm-up.js'
 import type { DamageControl } from './damage-control.js'
 import { TOKEN_END } from '../ring/token.js'
 import type { CompactionPick } from './compaction/picker.js'
-import { pickCompaction } from './compaction/picker.js'
+import { outputPlace, pickCompaction } from './compaction/picker.js'
 import type { SequenceRange } from './compaction/older-elsewhere.js'
 import { CorruptionError } from './corruption-error.js'
 import { tableFileName } from './file-names.js'
@@ -176,7 +176,8 @@ export class Compactions {
     } else {
       const outputs = await this.#merge(pick)
       if (this.#stopped) return
-      const added = this.#files.openAll(outputs, pick.outputLevel)
+      const place = outputPlace(pick)
+      const added = this.#files.openAll(outputs.map((table) => ({ ...table, ...place })))
       await this.#warmUp.merged(added, inputs)
       if (this.#stopped) return closeAll(added)
       await this.#files.record({ removeTables }, { added, removed: inputs })

@@ -123,7 +123,9 @@ export class DamageControl {
     const { tables, missing } = await this.#salvage(live)
     if (this.#isStopped) return
     for (const tokens of missing) this.#announce(table, tokens)
-    const added = this.#files.openAll(tables, live.facts.level)
+    const { level, family, windowStartMs, windowEndMs } = live.facts
+    const place = { level, family, windowStartMs, windowEndMs }
+    const added = this.#files.openAll(tables.map((table) => ({ ...table, ...place })))
     const gaps = merged(known)
     const removeTables = [live.facts.fileNumber]
     // How many keys there were in what is missing nobody knows: the next start counts all of them anew.

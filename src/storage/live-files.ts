@@ -21,7 +21,7 @@ import {
 } from './file-names.js'
 import type { Segment } from './log/segment.js'
 import { applyEdit, encodeManifest, leftovers, Manifest, ManifestWriteError } from './manifest.js'
-import type { ManifestEdit, ManifestState, ManifestTable, WrittenTable } from './manifest.js'
+import type { ManifestEdit, ManifestState, ManifestTable } from './manifest.js'
 import type { LoadedStore, SealedSegment } from './open-store.js'
 import { mayLose } from './store-options.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
@@ -263,14 +263,10 @@ export class LiveFiles {
   }
 
   /** Opens what a job has written; if that fails, nothing of it stays, nor of the files `beside` that belong to it. */
-  openAll(
-    written: readonly WrittenTable[],
-    level: number,
-    beside: readonly string[] = [],
-  ): readonly LiveTable[] {
+  openAll(written: readonly ManifestTable[], beside: readonly string[] = []): readonly LiveTable[] {
     const opened: LiveTable[] = []
     try {
-      for (const summary of written) opened.push(this.#open(summary, level))
+      for (const facts of written) opened.push(this.#open(facts))
       return opened
     } catch (error) {
       this.#giveUp(opened, beside)
@@ -307,11 +303,11 @@ export class LiveFiles {
     return { state: this.#state, release }
   }
 
-  #open(written: WrittenTable, level: number): LiveTable {
-    const path = pathOf(this.#directory, tableFileName(written.fileNumber))
-    const table = Table.open(this.#env.disk, path, this.#cache, written.fileNumber)
+  #open(facts: ManifestTable): LiveTable {
+    const path = pathOf(this.#directory, tableFileName(facts.fileNumber))
+    const table = Table.open(this.#env.disk, path, this.#cache, facts.fileNumber)
     this.#watch(table)
-    return { table, facts: { ...written, level } }
+    return { table, facts }
   }
 
   #watch(table: Table): void {

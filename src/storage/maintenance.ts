@@ -18,7 +18,8 @@ import { DamageControl } from './damage-control.js'
 import type { DamageFacts } from './damage-control.js'
 import { DiskSpace } from './disk-space.js'
 import type { Gap } from './gap.js'
-import { fileNumbersFor } from './jobs/storage-jobs.js'
+import { LEVELED_ONLY } from './families.js'
+import { flushNumbersFor } from './jobs/storage-jobs.js'
 import { filesBeside, LiveFiles } from './live-files.js'
 import type { HeldFiles } from './live-files.js'
 import type { Segment } from './log/segment.js'
@@ -366,7 +367,8 @@ export class Maintenance {
   async #flush(oldest: SealedSegment): Promise<void> {
     const { segment, counts, trees, flushMark } = oldest
     const { directory, tableTargetBytes } = this.#options
-    const count = fileNumbersFor(segment.tail, tableTargetBytes)
+    const families = this.#options.families ?? LEVELED_ONLY
+    const count = flushNumbersFor(segment.tail, segment.memory.records.length, tableTargetBytes, families)
     const first = this.#files.takeNumbers(count)
     const countsFile = this.#files.takeNumbers()
     // Without trees the older file stays: from its entry on they can be brought up to date.
@@ -379,12 +381,14 @@ export class Maintenance {
       recordOffsets: segment.memory.records,
       fileNumbers: { first, count },
       targetBytes: tableTargetBytes,
+      families,
+      nowMs: this.#env.clock.wallMs(),
       counts: this.#files.hasCounts ? { fileNumber: countsFile, counts } : null,
       trees: trees === null || treesFile === undefined ? null : { fileNumber: treesFile, bytes: trees },
     })
     if (this.#stopped) return
     const { countsFile: previousCounts, treesFile: previousTrees } = this.#files.state
-    const added = this.#files.openAll(result.tables, 0, filesBeside(edit))
+    const added = this.#files.openAll(result.tables, filesBeside(edit))
     if (this.#files.memoryIsUsedUp) {
       // The next rotation takes away the oldest segment that is retained, this one included.
       const leaving = this.#files.retained.oldest?.tables ?? added.map(({ table }) => table)

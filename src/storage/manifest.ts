@@ -20,6 +20,8 @@ import type { CheckedFormat } from './checked-file.js'
 import { readWhole, withHeader, withoutHeader, writeWhole } from './checked-file.js'
 import { CorruptionError } from './corruption-error.js'
 import { diskErrorCode } from './disk-error.js'
+import type { TablePlace } from './families.js'
+import { FAMILY_LEVELED, FAMILY_WINDOW, LEVEL_ZERO } from './families.js'
 import type { Gap } from './gap.js'
 import { isGap, isSameGap } from './gap.js'
 import { MANIFEST_NAME, MANIFEST_TEMPORARY_NAME, parseFileName, pathOf } from './file-names.js'
@@ -37,10 +39,11 @@ export interface WrittenTable extends TableSummary {
   readonly purgedMark: number
 }
 
-/** A live table. Levels from 1 on are sorted runs of tables that do not overlap; level 0 is what flushes wrote. */
-export interface ManifestTable extends WrittenTable {
-  readonly level: number
-}
+/**
+ * A live table. In the leveled family levels from 1 on are sorted runs of tables that do not overlap, level 0 is what flushes
+ * wrote; tables of other families are of level 0 and may overlap each other.
+ */
+export interface ManifestTable extends WrittenTable, TablePlace {}
 
 export interface ManifestState {
   readonly formatVersion: number
@@ -92,8 +95,12 @@ const FILE: CheckedFormat = {
   advice: ADVICE,
 }
 
-/** Every numeric field of a table; the compiler sees to it that none is forgotten. */
-const TABLE_FIELDS: Readonly<Record<Exclude<keyof ManifestTable, 'deathQuartilesMs'>, true>> = {
+type PlaceField = (typeof PLACE_FIELD_NAMES)[number]
+/** Left out of leveled tables; missing is 0, as in the manifests of versions before there were families. */
+const PLACE_FIELD_NAMES = ['family', 'windowStartMs', 'windowEndMs'] as const
+
+/** Every other numeric field of a table; the compiler sees to it that none is forgotten. */
+const TABLE_FIELDS: Readonly<Record<Exclude<keyof ManifestTable, 'deathQuartilesMs' | PlaceField>, true>> = {
   level: true,
   fileNumber: true,
   sizeBytes: true,
@@ -286,6 +293,11 @@ function problemOf(state: ManifestState): string | null {
   for (let i = 0; i < state.tables.length; i++) {
     const table = state.tables[i]
     if (table.minToken > table.maxToken) return `table ${table.fileNumber} ends before it starts`
+    if (table.family !== FAMILY_LEVELED && table.level !== 0)
+      return `table ${table.fileNumber} is of a family without levels`
+    if (table.family === FAMILY_WINDOW && table.maxDeathMs > table.windowEndMs) {
+      return `something in table ${table.fileNumber} outlives its window`
+    }
     if (table.maxSequence > state.lastSequence) return `table ${table.fileNumber} is above lastSequence`
     if (i === 0) continue
     const previous = state.tables[i - 1]
@@ -312,6 +324,7 @@ function encodeTable(table: ManifestTable): string {
   const fields: Record<string, number | readonly number[]> = {}
   for (const name of TABLE_FIELD_NAMES) fields[name] = table[name]
   fields['deathQuartilesMs'] = table.deathQuartilesMs
+  if (table.family !== FAMILY_LEVELED) for (const name of PLACE_FIELD_NAMES) fields[name] = table[name]
   return JSON.stringify(fields)
 }
 
@@ -343,13 +356,15 @@ function stateOf(text: string): ManifestState | string {
   if (!isNumbers(logs)) return 'logs are not file numbers'
   if (!Array.isArray(tables) || !tables.every(isTable)) return 'a table is not described in full'
   if (!Array.isArray(gaps) || !gaps.every(isGap)) return 'a gap is not described in full'
-  return { ...json, gaps } as unknown as ManifestState
+  const placed = (tables as readonly ManifestTable[]).map((table) => ({ ...LEVEL_ZERO, ...table }))
+  return { ...json, gaps, tables: placed } as unknown as ManifestState
 }
 
 function isTable(json: unknown): boolean {
   return (
     isObject(json) &&
     TABLE_FIELD_NAMES.every((name) => isCount(json[name])) &&
+    PLACE_FIELD_NAMES.every((name) => json[name] === undefined || isCount(json[name])) &&
     isNumbers(json['deathQuartilesMs'])
   )
 }

@@ -4,6 +4,7 @@ import type { Disk } from '../env/disk.js'
 import type { Log } from '../env/log.js'
 import type { Random } from '../env/random.js'
 import type { CompactionOptions } from './compaction/compaction-options.js'
+import type { FamilyPolicies } from './families.js'
 import type { Gap } from './gap.js'
 import type { StorageJobs } from './jobs/storage-jobs.js'
 import type { AppendFsync } from './log/log-writer.js'
@@ -23,6 +24,8 @@ export interface StoreOptions {
   readonly blockCacheBytes: number
   readonly tableTargetBytes: number
   readonly compaction: CompactionOptions
+  /** Which entries go to windows, and which to size-tiered tables; all are leveled unless said. */
+  readonly families?: FamilyPolicies
   /** Compaction's reads and writes together, bytes a second; 0 for no limit. */
   readonly compactionBytesPerSecond: number
   /** Acknowledgements of writes are delayed once so many tables of level 0 lie over each other … */

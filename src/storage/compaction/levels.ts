@@ -1,7 +1,8 @@
 /**
- * The tables of a tree by level, and the questions about overlap that picking asks. A value made for one pick; with the
+ * The tables of the leveled family by level, and the questions about overlap that picking asks. A value made for one pick; with the
  * tens to few thousands of tables that a node has, plain scans are cheap beside the compaction they decide about.
  */
+import { FAMILY_LEVELED } from '../families.js'
 import type { ManifestTable } from '../manifest.js'
 import type { SequenceRange } from './older-elsewhere.js'
 
@@ -13,7 +14,7 @@ export class Levels {
   constructor(tables: readonly ManifestTable[], levels: number) {
     this.tables = tables
     const byLevel: ManifestTable[][] = Array.from({ length: levels }, () => [])
-    for (const table of tables) byLevel[table.level].push(table)
+    for (const table of tables) if (table.family === FAMILY_LEVELED) byLevel[table.level].push(table)
     byLevel[0].sort((a, b) => a.maxSequence - b.maxSequence)
     for (let level = 1; level < levels; level++) byLevel[level].sort((a, b) => a.minToken - b.minToken)
     this.#byLevel = byLevel

@@ -26,6 +26,8 @@
  * Rejected: choosing the table with the least overlap instead of round robin (10 % fewer bytes, but cold ranges of
  * tokens keep their garbage for ever); size-tiered (twice the space, and reads probe all tables).
  */
+import { FAMILY_LEVELED, FAMILY_WINDOW } from '../families.js'
+import type { TablePlace } from '../families.js'
 import type { ManifestEdit, ManifestTable, WrittenTable } from '../manifest.js'
 import { levelBytesMax, type CompactionOptions } from './compaction-options.js'
 import { hasDead, isGarbage, isWhollyDead, isWorthAnotherLook, type PurgeLimits } from './garbage.js'
@@ -72,8 +74,17 @@ export function editOf(pick: CompactionPick, outputs: readonly WrittenTable[]): 
   const tables = pick.kind === 'move' ? pick.inputs : outputs
   return {
     removeTables: pick.inputs.map((table) => table.fileNumber),
-    addTables: tables.map((table) => ({ ...table, level: pick.outputLevel })),
+    addTables: tables.map((table) => ({ ...table, ...outputPlace(pick) })),
   }
+}
+
+/** Where the outputs of a pick stand: compactions stay within a family, and within a window. */
+export function outputPlace({
+  inputs,
+  outputLevel,
+}: Pick<CompactionPick, 'inputs' | 'outputLevel'>): TablePlace {
+  const { family, windowStartMs, windowEndMs } = inputs[0]
+  return { level: outputLevel, family, windowStartMs, windowEndMs }
 }
 
 class Picker {
@@ -90,9 +101,7 @@ class Picker {
   /** All tables that are dead as a whole and hide nothing older in what stays. */
   drop(): CompactionPick | null {
     const { tables, busy } = this.#view
-    const dead = new Set(
-      tables.filter((table) => !busy.has(table.fileNumber) && isWhollyDead(table, this.#view)),
-    )
+    const dead = new Set(tables.filter((table) => !busy.has(table.fileNumber) && this.#mayDrop(table)))
     if (dead.size === 0) return null
     const staying: SequenceRange[] = [...this.#view.segments]
     for (const table of this.#view.tables) if (!dead.has(table)) staying.push(table)
@@ -105,6 +114,12 @@ class Picker {
       }
     }
     return dead.size === 0 ? null : this.#pick('drop', 'garbage', [...dead], 0)
+  }
+
+  /** Windows go as a whole (windows/), but for what a FLUSHALL has passed over. */
+  #mayDrop(table: ManifestTable): boolean {
+    if (table.family === FAMILY_WINDOW) return table.maxHlc <= this.#view.flushMark
+    return isWhollyDead(table, this.#view)
   }
 
   /** The level that is furthest above its size and can be compacted now. */
@@ -138,12 +153,15 @@ class Picker {
   /** A step towards the day when the dead entries of `table` can go. */
   #cleanUp(table: ManifestTable): CompactionPick | null {
     if (table.level === 0) return this.#levelZero('garbage')
-    const older = this.#view.tables.filter((other) => other !== table && mayHoldOlder(other, table))
+    const anyOlder = this.#view.tables.filter((other) => other !== table && mayHoldOlder(other, table))
+    const older = anyOlder.filter(({ family }) => family === FAMILY_LEVELED)
     if (older.some((other) => other.level > table.level)) return this.#down([table], 'garbage')
     if (older.length > 0) {
       const nearest = older.reduce((deepest, other) => (other.level > deepest.level ? other : deepest))
       return nearest.level === 0 ? this.#levelZero('garbage') : this.#down([nearest], 'garbage')
     }
+    // What older tables of other families hold goes with them, in their own time.
+    if (anyOlder.length > 0) return null
     if (this.#view.segments.some((segment) => mayHoldOlder(segment, table))) return null
     if (!isWorthAnotherLook(table, this.#view, this.#options)) return null
     return this.#pick('merge', 'garbage', [table], table.level)

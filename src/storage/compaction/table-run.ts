@@ -62,9 +62,15 @@ export class TableRun {
 
   /** Ends the last table and makes the names durable. */
   finish(): readonly WrittenTable[] {
+    const tables = this.end()
+    if (tables.length > 0) this.#disk.syncDirectory(this.#plan.directory)
+    return tables
+  }
+
+  /** Ends the last table; the caller syncs the directory. */
+  end(): readonly WrittenTable[] {
     if (this.#builder !== null) this.#endTable()
     this.#spend()
-    if (this.#tables.length > 0) this.#disk.syncDirectory(this.#plan.directory)
     return this.#tables
   }
 

@@ -13,11 +13,13 @@
  */
 import type { KeyCounts } from '../counts-file.js'
 import type { DropCounts } from '../compaction/drop-rule.js'
+import type { FamilyPolicies } from '../families.js'
 import type { SequenceRange } from '../compaction/older-elsewhere.js'
 import type { PurgeRange } from '../purge-ranges.js'
 import type { ManifestState, ManifestTable, WrittenTable } from '../manifest.js'
 import type { Partitions } from '../partitions.js'
 import type { SnapshotOrigin } from '../snapshot/snapshot-file.js'
+import { windowsMax } from '../windows/window-tiers.js'
 
 export interface StorageJobs {
   /** Writes a segment's newest entries to tables of level 0. Jobs of this kind and `prepare` run in the order asked for. */
@@ -66,6 +68,9 @@ export interface FlushJob {
   readonly fileNumbers: FileNumbers
   /** A table is closed at the first token boundary at or above this size. */
   readonly targetBytes: number
+  /** Which entries go to which tables, as of `nowMs` (milliseconds since 1970). */
+  readonly families: FamilyPolicies
+  readonly nowMs: number
   /** Key counts as of the end of the segment, written beside the tables; null for none. */
   readonly counts: { readonly fileNumber: number; readonly counts: KeyCounts } | null
   /** Trees as of then, by encodeTrees(), written likewise; null for none. */
@@ -73,8 +78,8 @@ export interface FlushJob {
 }
 
 export interface FlushResult {
-  /** In token order, not overlapping; synced, their names too. */
-  readonly tables: readonly WrittenTable[]
+  /** Of each family and window in token order, not overlapping; synced, their names too. */
+  readonly tables: readonly ManifestTable[]
   readonly entries: number
   readonly bytesWritten: number
 }
@@ -229,4 +234,15 @@ export interface FoundDamage {
  */
 export function fileNumbersFor(inputBytes: number, targetBytes: number): number {
   return 2 + 2 * Math.ceil(inputBytes / targetBytes)
+}
+
+/** The same for a flush of at most `entriesMax` entries: every family and window may end in a short table. */
+export function flushNumbersFor(
+  inputBytes: number,
+  entriesMax: number,
+  targetBytes: number,
+  { windowTiers, prefixes }: FamilyPolicies,
+): number {
+  const windows = windowTiers.length === 0 ? 0 : Math.min(entriesMax, windowsMax(windowTiers))
+  return fileNumbersFor(inputBytes, targetBytes) + windows + Math.min(1, prefixes.length)
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { CorruptionError } from '../../../src/storage/corruption-error.js'
+import { FAMILY_WINDOW, SIZE_TIERED } from '../../../src/storage/families.js'
 import type { Gap } from '../../../src/storage/gap.js'
 import {
   Manifest,
@@ -11,6 +12,7 @@ import {
   encodeManifest,
   leftovers,
   type ManifestState,
+  type ManifestTable,
 } from '../../../src/storage/manifest.js'
 import { xxh32 } from '../../../src/util/xxhash.js'
 import { MemoryDisk, PowerLoss, diskError } from './memory-disk.js'
@@ -64,6 +66,24 @@ t.test('the manifest is written in the bytes of its page', async (t) => {
 t.test('a manifest of a version without trees names none', async (t) => {
   const old = readFileSync(new URL('../../../../test/data/manifest-without-trees.txt', import.meta.url))
   t.same(decodeManifest(old, PATH), { ...goldenState(), treesFile: 0 })
+})
+
+t.test('tables of families without levels are written with their place, and may overlap', async (t) => {
+  const window = { family: FAMILY_WINDOW, windowStartMs: 1000, windowEndMs: 2000, maxDeathMs: 2000 } as const
+  const state = applyEdit(goldenState(), {
+    addTables: [tableOf(16, SIZE_TIERED), tableOf(17, SIZE_TIERED), tableOf(18, window), tableOf(19, window)],
+    nextFileNumber: 20,
+  })
+  t.same(decodeManifest(encodeManifest(state), PATH), state)
+  const wrong = (fields: Partial<ManifestTable>): string =>
+    JSON.stringify({
+      ...state,
+      tables: state.tables.map((one) => (one.fileNumber === 19 ? { ...one, ...fields } : one)),
+    })
+  const outliving = JSON.parse(wrong({ maxDeathMs: 2001 })) as ManifestState
+  t.throws(() => decodeManifest(encodeUnchecked(outliving), PATH), /outlives its window/)
+  const levels = JSON.parse(wrong({ level: 6 })) as ManifestState
+  t.throws(() => decodeManifest(encodeUnchecked(levels), PATH), /without levels/)
 })
 
 t.test('what was written is loaded, and the leftover of an earlier attempt is overwritten', async (t) => {

@@ -1,4 +1,5 @@
 /** Segments and tables made of written-out entries, and what a reader finds in them. */
+import { LEVELED_ONLY } from '../../../src/storage/families.js'
 import type { Disk } from '../../../src/env/disk.js'
 import { wallMsToHlc } from '../../../src/record/hlc.js'
 import { decodeRecord } from '../../../src/record/record.js'
@@ -80,6 +81,8 @@ export class TestSegment {
       recordOffsets: slots,
       fileNumbers: { first: firstFileNumber, count: 1000 },
       targetBytes,
+      families: LEVELED_ONLY,
+      nowMs: 0,
       counts: null,
       trees: null,
     }

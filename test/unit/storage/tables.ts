@@ -1,10 +1,11 @@
 /** Descriptions of tables and states for tests that need no files. */
 import { NEVER_DIES } from '../../../src/record/layout.js'
+import { LEVEL_ZERO } from '../../../src/storage/families.js'
 import type { ManifestTable } from '../../../src/storage/manifest.js'
 
 export function tableOf(fileNumber: number, fields: Partial<ManifestTable> = {}): ManifestTable {
   return {
-    level: 0,
+    ...LEVEL_ZERO,
     fileNumber,
     sizeBytes: 1000,
     entryCount: 100,

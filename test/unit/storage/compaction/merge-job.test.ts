@@ -1,3 +1,4 @@
+import { LEVEL_ZERO } from '../../../../src/storage/families.js'
 import t from 'tap'
 import { wallMsToHlc } from '../../../../src/record/hlc.js'
 import { runMerge } from '../../../../src/storage/compaction/merge-job.js'
@@ -159,7 +160,7 @@ t.test('a level is read table after table, and outputs keep to the target', asyn
   const base = tableFrom(disk, 1, 0, all)
   const split = runMerge(disk, jobOf([base], { targetBytes: 64 * 1024 }), UNLIMITED_PACE).tables
   t.ok(split.length > 4, `${split.length} tables`)
-  const level = split.map((table) => ({ ...table, level: 1 })).toReversed()
+  const level = split.map((table) => ({ ...table, ...LEVEL_ZERO, level: 1 })).toReversed()
   const update = tableFrom(disk, 2, 0, [{ key: 'key:7', sequence: 9999, value: 'new' }])
   const job = jobOf([update, ...level], { fileNumbers: { first: 200, count: 100 }, targetBytes: 128 * 1024 })
   const output = outputOf(disk, job)

@@ -3,6 +3,7 @@
  * manifest's own edits keep the books. So thousands of compactions run in a second, and every rule can be checked after
  * each of them.
  */
+import { LEVEL_ZERO } from '../../../../src/storage/families.js'
 import { NEVER_DIES } from '../../../../src/record/layout.js'
 import {
   applyEdit,
@@ -48,7 +49,7 @@ export class TreeModel {
   flush(entries: readonly ModelEntry[]): void {
     const tables = this.#write(entries, 0, 0)
     this.state = applyEdit(this.state, {
-      addTables: tables.map((table) => ({ ...table, level: 0 })),
+      addTables: tables.map((table) => ({ ...table, ...LEVEL_ZERO })),
       ...this.#numbers(),
     })
   }

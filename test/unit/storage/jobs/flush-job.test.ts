@@ -5,6 +5,7 @@ import { readCounts } from '../../../../src/storage/counts-file.js'
 import type { KeyCounts } from '../../../../src/storage/counts-file.js'
 import { FLAG_LOCAL_TOMBSTONE, FLAG_SHADOWS } from '../../../../src/storage/entry.js'
 import { runFlush } from '../../../../src/storage/jobs/flush-job.js'
+import { FAMILY_SIZE_TIERED, LEVEL_ZERO, SIZE_TIERED } from '../../../../src/storage/families.js'
 import { JobError } from '../../../../src/storage/jobs/job-error.js'
 import { MemoryDisk, diskError } from '../memory-disk.js'
 import { TestSegment, hlcAt, readTable, type SeenEntry } from '../segment.js'
@@ -144,4 +145,39 @@ t.test('a cancelled flush leaves nothing', async (t) => {
 t.test('an index that points beyond its segment is a bug', async (t) => {
   const job = { ...filled(10).flushJob(DIRECTORY, 12, 1 << 20), arenaBytes: 100 }
   t.throws(() => runFlush(new MemoryDisk(), job, UNLIMITED_PACE), { name: 'AssertionError' })
+})
+
+t.test('every family and every window is flushed to tables of its own', async (t) => {
+  const disk = new MemoryDisk()
+  const segment = new TestSegment()
+  const hour = 3_600_000
+  segment.put({ key: 'log:1', sequence: 1, value: 'tiered' })
+  segment.put({ key: 'log:2', sequence: 2, value: 'expires first', expireAtMs: NOW_MS + hour })
+  segment.put({ key: 'b', sequence: 3, value: 'leveled' })
+  segment.put({ key: 'c', sequence: 4, value: 'expires later', expireAtMs: NOW_MS + 3 * hour })
+  segment.put({ key: 'd', sequence: 5, value: 'expires first', expireAtMs: NOW_MS + hour })
+  segment.put({ key: 'e', sequence: 6, value: null, hlc: hlcAt(NOW_MS) })
+  const families = {
+    windowTiers: [{ withinMs: hour, widthMs: hour }],
+    prefixes: [{ prefix: Buffer.from('log:'), family: FAMILY_SIZE_TIERED }] as const,
+  }
+  const job = { ...segment.flushJob(DIRECTORY, 12, 1 << 20), families, nowMs: NOW_MS }
+  const { tables, entries } = runFlush(disk, job, UNLIMITED_PACE)
+  t.equal(entries, 6)
+  const contents = tables.map(({ level, family, windowStartMs, windowEndMs, fileNumber }) => ({
+    place: { level, family, windowStartMs, windowEndMs },
+    keys: [...readTable(disk, DIRECTORY, fileNumber)].map(({ key }) => key).sort(),
+  }))
+  const window = (endMs: number) => ({ level: 0, family: 2, windowStartMs: endMs - hour, windowEndMs: endMs })
+  const expected = [
+    { place: LEVEL_ZERO, keys: ['b', 'e'] },
+    { place: SIZE_TIERED, keys: ['log:1'] },
+    { place: window(NOW_MS + hour), keys: ['d', 'log:2'] },
+    { place: window(NOW_MS + 3 * hour), keys: ['c'] },
+  ]
+  t.same(
+    new Set(contents.map((one) => JSON.stringify(one))),
+    new Set(expected.map((one) => JSON.stringify(one))),
+  )
+  t.equal(disk.openFiles, 0)
 })
