@@ -12,6 +12,7 @@ import type { Timer } from '../env/clock.js'
 import { assert } from '../util/assert.js'
 import { CacheWarmUp } from './cache-warm-up.js'
 import { debt } from './compaction/debt.js'
+import { sizeTieredBacklog } from './compaction/size-tiered.js'
 import { Compactions } from './compactions.js'
 import type { CorruptionError } from './corruption-error.js'
 import { DamageControl } from './damage-control.js'
@@ -86,7 +87,7 @@ export class Maintenance {
   #stopped = false
   #timer: Timer | null = null
   writeDelayMs = 0
-  /** Level 0 is as deep as it may become: no segment is begun that would add to it. */
+  /** Level 0, or a tier, is as deep as it may become: no segment is begun that would add to it. */
   #levelZeroIsFull = false
   #lastFlushAtMs: number
   #flushes = 0
@@ -419,18 +420,19 @@ export class Maintenance {
   }
 
   /**
-   * Acknowledgements slow down in proportion to how deep level 0 has become, and at `stopDepth` no new segment is begun. There
+   * Acknowledgements slow down in proportion to how deep level 0 has become, or how many size-tiered runs wait for one merge, and at `stopDepth` no new segment is begun. There
    * a compaction is always possible, so that writers do not wait for ever: the depth is then at least what triggers one,
    * and tables that are never compacted again, because they are damaged, do not count.
    */
   #followLevelZero(): void {
     const { slowdownDepth, stopDepth, writeDelayMaxMs, compaction } = this.#options
     const tables = this.tables.manifestTables().filter((table) => !this.#compactions.isDamaged(table))
-    const { l0Depth } = debt(tables, compaction)
+    const depth = Math.max(debt(tables, compaction).l0Depth, sizeTieredBacklog(tables, compaction))
     const wasFull = this.#levelZeroIsFull
-    this.#levelZeroIsFull = l0Depth >= Math.max(stopDepth, compaction.l0Trigger)
+    const stopsAt = Math.max(stopDepth, compaction.l0Trigger, compaction.tierRunsMin)
+    this.#levelZeroIsFull = depth >= stopsAt
     if (wasFull && !this.#levelZeroIsFull) this.#host.onRoom()
-    const excess = Math.max(0, l0Depth - slowdownDepth + 1) / Math.max(1, stopDepth - slowdownDepth)
+    const excess = Math.max(0, depth - slowdownDepth + 1) / Math.max(1, stopDepth - slowdownDepth)
     const delay = Math.min(writeDelayMaxMs, Math.ceil(excess * writeDelayMaxMs))
     if (delay === this.writeDelayMs) return
     this.writeDelayMs = delay

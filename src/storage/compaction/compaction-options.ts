@@ -1,4 +1,4 @@
-/** The knobs of leveled compaction, and their defaults: when a level is too large, and when garbage is worth a rewrite. */
+/** The knobs of leveled and size-tiered compaction, and their defaults: when a level is too large, and when garbage is worth a rewrite. */
 
 export interface CompactionOptions {
   /** Level 0 is merged down when this many of its tables lie over one token. */
@@ -11,6 +11,12 @@ export interface CompactionOptions {
   readonly levels: number
   /** Most of level 0 that one job takes, oldest tables first (two tables at least). */
   readonly l0BytesMax: number
+  /** Size-tiered runs of similar size are merged when there are so many of them … */
+  readonly tierRunsMin: number
+  /** … and at most so many at a time, oldest first. */
+  readonly tierRunsMax: number
+  /** Runs below this are all of similar size. */
+  readonly tierSmallBytes: number
   /** A table is worth rewriting when this share of its entries (0 to 1) has been dead for garbageDelayMs … */
   readonly garbageFraction: number
   readonly garbageDelayMs: number
@@ -24,6 +30,9 @@ export const COMPACTION_DEFAULTS: CompactionOptions = {
   levelMultiplier: 10,
   levels: 7,
   l0BytesMax: 1024 * 1024 * 1024,
+  tierRunsMin: 4,
+  tierRunsMax: 32,
+  tierSmallBytes: 32 * 1024 * 1024,
   garbageFraction: 0.5,
   garbageDelayMs: 10 * 60_000,
   garbageAgeMs: 24 * 3600_000,

@@ -24,7 +24,9 @@
  * T4. Once all of it is dead it is dropped, which needs no reading.
  *
  * Rejected: choosing the table with the least overlap instead of round robin (10 % fewer bytes, but cold ranges of
- * tokens keep their garbage for ever); size-tiered (twice the space, and reads probe all tables).
+ * tokens keep their garbage for ever).
+ *
+ * Size-tiered tables, for prefixes that ask for them, are picked in size-tiered.ts.
  */
 import { FAMILY_LEVELED, FAMILY_WINDOW } from '../families.js'
 import type { TablePlace } from '../families.js'
@@ -33,6 +35,8 @@ import { levelBytesMax, type CompactionOptions } from './compaction-options.js'
 import { hasDead, isGarbage, isWhollyDead, isWorthAnotherLook, type PurgeLimits } from './garbage.js'
 import { Levels, mayHoldOlder, totalBytes } from './levels.js'
 import type { SequenceRange } from './older-elsewhere.js'
+import { othersThan } from './picks.js'
+import { pickSizeTiered, pickSizeTieredGarbage } from './size-tiered.js'
 
 /** Everything that a pick depends on. */
 export interface CompactionView extends PurgeLimits {
@@ -51,10 +55,13 @@ export interface CompactionView extends PurgeLimits {
   readonly flushMark: number
 }
 
+/** level-0, level-size, size-tier: too many or too large. garbage: something dead can go. wanted: KV.COMPACT. */
+export type CompactionReason = 'level-0' | 'level-size' | 'size-tier' | 'garbage' | 'wanted'
+
 export interface CompactionPick {
   /** merge: run a job. move: the one input goes to outputLevel as it is. drop: all inputs are dead and just go. */
   readonly kind: 'merge' | 'move' | 'drop'
-  readonly reason: 'level-0' | 'level-size' | 'garbage'
+  readonly reason: CompactionReason
   readonly inputs: readonly ManifestTable[]
   readonly outputLevel: number
   /** What the job needs to judge RULES T4: all tables that are not inputs, and the segments. */
@@ -66,7 +73,13 @@ export interface CompactionPick {
 /** The next compaction, or null when nothing needs one or all that do are busy. */
 export function pickCompaction(view: CompactionView, options: CompactionOptions): CompactionPick | null {
   const picker = new Picker(view, options)
-  return picker.drop() ?? picker.oversize() ?? picker.garbage()
+  return (
+    picker.drop() ??
+    picker.oversize() ??
+    pickSizeTiered(view, options) ??
+    picker.garbage() ??
+    pickSizeTieredGarbage(view, options)
+  )
 }
 
 /** The edit that records a pick as done; `outputs` is what its job wrote (nothing for a move or a drop). */
@@ -226,10 +239,9 @@ class Picker {
     inputs: readonly ManifestTable[],
     outputLevel: number,
   ): CompactionPick {
-    const chosen = new Set(inputs)
-    const others = [...this.#view.segments, ...this.#view.tables.filter((table) => !chosen.has(table))]
+    const others = othersThan(this.#view, inputs)
     const cursors = reason === 'level-size' ? this.#cursorsAfter(inputs[0]) : this.#view.cursors
-    return { kind, reason, inputs, outputLevel, others: others.map(rangeOf), cursors }
+    return { kind, reason, inputs, outputLevel, others, cursors }
   }
 
   #cursorsAfter(table: ManifestTable): readonly number[] {
@@ -245,8 +257,4 @@ class Picker {
   #isDamaged(table: ManifestTable): boolean {
     return this.#view.damaged?.has(table.fileNumber) === true
   }
-}
-
-function rangeOf({ minToken, maxToken, minSequence }: SequenceRange): SequenceRange {
-  return { minToken, maxToken, minSequence }
 }

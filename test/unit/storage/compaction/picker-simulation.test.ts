@@ -3,173 +3,30 @@
  * at once. A history's seed is in the message of whatever fails.
  */
 import t from 'tap'
-import {
-  COMPACTION_DEFAULTS,
-  type CompactionOptions,
-} from '../../../../src/storage/compaction/compaction-options.js'
-import { debt } from '../../../../src/storage/compaction/debt.js'
 import { NEVER_DIES } from '../../../../src/record/layout.js'
-import { pickCompaction, type CompactionPick } from '../../../../src/storage/compaction/picker.js'
-import type { SequenceRange } from '../../../../src/storage/compaction/older-elsewhere.js'
-import type { WrittenTable } from '../../../../src/storage/manifest.js'
-import { Seeded } from '../../../support/seeded.js'
-import { ENTRY_BYTES, TreeModel, rangeOf, type ModelEntry } from './tree-model.js'
+import { debt } from '../../../../src/storage/compaction/debt.js'
+import type { CompactionPick } from '../../../../src/storage/compaction/picker.js'
+import { sizeTieredBacklog } from '../../../../src/storage/compaction/size-tiered.js'
+import { attempt, History, OPTIONS, randomStep } from './tree-history.js'
+import { ENTRY_BYTES } from './tree-model.js'
 
-const TARGET_BYTES = 20 * ENTRY_BYTES
-const OPTIONS: CompactionOptions = {
-  ...COMPACTION_DEFAULTS,
-  levelBaseBytes: 80 * ENTRY_BYTES,
-  levelMultiplier: 4,
-  levels: 5,
-  l0BytesMax: 200 * ENTRY_BYTES,
-}
-const PICKS_MAX = 10_000
+/** Which keys are size-tiered; under the last, policies change from flush to flush. */
+const POLICIES: readonly ((token: number, flush: number) => boolean)[] = [
+  () => false,
+  () => true,
+  (token) => token % 2 === 0,
+  (token, flush) => (token + (flush >> 3)) % 2 === 0,
+]
 
-interface Running {
-  readonly pick: CompactionPick
-  readonly outputs: readonly WrittenTable[]
-}
-
-/** One history: a memtable, the tree, and what a client would expect to find. */
-class History {
-  readonly tree = new TreeModel(TARGET_BYTES)
-  readonly expected = new Map<number, ModelEntry>()
-  readonly random: Seeded
-  nowMs = 1_000_000
-  flushMark = 0
-  writes = 0
-  picks = 0
-  #sequence = 0
-  #segment = new Map<number, ModelEntry>()
-  readonly #running: Running[] = []
-  readonly #forgets: (pick: CompactionPick) => CompactionPick
-
-  /** `forgets` takes something out of a pick that its job should have known. */
-  constructor(seed: number, forgets: (pick: CompactionPick) => CompactionPick = (pick) => pick) {
-    this.random = new Seeded(seed)
-    this.#forgets = forgets
-  }
-
-  write(token: number, deathMs: number): void {
-    const sequence = ++this.#sequence
-    const entry = { token, sequence, hlc: sequence, deathMs }
-    this.#segment.set(token, entry)
-    this.expected.set(token, entry)
-    this.writes++
-  }
-
-  flush(): void {
-    if (this.#segment.size === 0) return
-    this.tree.flush([...this.#segment.values()].sort((a, b) => a.token - b.token))
-    this.#segment = new Map()
-  }
-
-  flushAll(): void {
-    this.flushMark = this.#sequence
-  }
-
-  /** Starts a compaction if there is one to start. */
-  start(): boolean {
-    const busy = new Set(this.#running.flatMap(({ pick }) => pick.inputs.map((table) => table.fileNumber)))
-    const view = {
-      tables: this.tree.state.tables,
-      segments: this.#segments(),
-      busy,
-      cursors: this.tree.cursors,
-      purgeableUntilMs: this.nowMs,
-      flushMark: this.flushMark,
-    }
-    const pick = pickCompaction(view, OPTIONS)
-    if (pick === null) return false
-    if (pick.inputs.length === 0) throw new Error('a pick has inputs')
-    if (pick.inputs.some((table) => busy.has(table.fileNumber))) throw new Error('a busy table was picked')
-    this.picks++
-    this.#running.push({ pick, outputs: this.tree.work(this.#forgets(pick), this.nowMs, this.flushMark) })
-    return true
-  }
-
-  /** Ends the running compaction of this index, in any order. */
-  end(index: number): void {
-    const [{ pick, outputs }] = this.#running.splice(index, 1)
-    this.tree.finish(pick, outputs)
-  }
-
-  get running(): number {
-    return this.#running.length
-  }
-
-  /** Compacts until there is nothing to do. */
-  settle(): void {
-    while (this.running > 0) this.end(0)
-    for (let picks = 0; this.start(); picks++) {
-      this.end(0)
-      if (picks > PICKS_MAX) throw new Error('compaction does not come to an end')
-    }
-  }
-
-  isDead(entry: ModelEntry): boolean {
-    return entry.deathMs <= this.nowMs || entry.hlc <= this.flushMark
-  }
-
-  /** T6, T4: what a reader finds is the newest version, or nothing where that is dead. */
-  check(): void {
-    const newest = this.tree.newest()
-    for (const [token, entry] of this.#segment) newest.set(token, entry)
-    for (const [token, entry] of newest) {
-      const expected = this.expected.get(token)
-      if (expected === undefined) throw new Error(`token ${token} was never written`)
-      if (this.isDead(expected) && this.isDead(entry)) continue
-      if (entry.sequence !== expected.sequence)
-        throw new Error(`token ${token}: version ${entry.sequence} came to light`)
-    }
-    for (const [token, entry] of this.expected) {
-      if (!this.isDead(entry) && newest.get(token) === undefined) throw new Error(`token ${token} was lost`)
-    }
-  }
-
-  #segments(): SequenceRange[] {
-    return this.#segment.size === 0 ? [] : [rangeOf([...this.#segment.values()])]
-  }
-}
-
-function randomStep(history: History, keys: number): void {
-  const { random } = history
-  switch (random.below(12)) {
-    case 0:
-      if (random.chance(40)) history.flushAll()
-      history.flush()
-      break
-    case 1:
-      history.nowMs += random.below(2) === 0 ? random.below(60_000) : random.below(2 * OPTIONS.garbageAgeMs)
-      break
-    case 2:
-      if (history.running < 2) history.start()
-      break
-    case 3:
-      if (history.running > 0) history.end(random.below(history.running))
-      break
-    default:
-      for (let i = random.below(8); i >= 0; i--) {
-        const kind = random.below(4)
-        const ttl = history.nowMs + 1 + random.below(random.pick([1000, 3_600_000, 100_000_000]))
-        history.write(random.below(keys), kind === 0 ? history.nowMs : kind === 1 ? ttl : NEVER_DIES)
-      }
-  }
-}
-
-function attempt(seed: number, run: () => void): void {
-  try {
-    run()
-  } catch (error) {
-    throw new Error(`seed ${seed}`, { cause: error })
-  }
+function historyOf(seed: number): History {
+  return new History(seed, undefined, POLICIES[seed % POLICIES.length])
 }
 
 t.test('T4 T6 no history uncovers an older version or loses one, two compactions at a time', async (t) => {
   let picks = 0
   for (let seed = 1; seed <= 100; seed++) {
     attempt(seed, () => {
-      const history = new History(seed)
+      const history = historyOf(seed)
       const keys = history.random.pick([30, 300, 3000])
       for (let step = 0; step < 400; step++) {
         randomStep(history, keys)
@@ -185,7 +42,8 @@ t.test(
   'T4 these histories do uncover older versions when a job does not know of the other tables',
   async (t) => {
     const caught = Array.from({ length: 20 }, (_, seed) => {
-      const history = new History(seed, (pick) => ({ ...pick, others: [] }))
+      const forgets = (pick: CompactionPick): CompactionPick => ({ ...pick, others: [] })
+      const history = new History(seed, forgets, POLICIES[seed % POLICIES.length])
       try {
         for (let step = 0; step < 400; step++) {
           randomStep(history, 300)
@@ -205,11 +63,13 @@ t.test(
 t.test('left running, compaction comes to an end without debt', async (t) => {
   for (let seed = 1; seed <= 60; seed++) {
     attempt(seed, () => {
-      const history = new History(seed)
+      const history = historyOf(seed)
       for (let step = 0; step < 600; step++) randomStep(history, 2000)
       history.flush()
       history.settle()
       history.check()
+      if (sizeTieredBacklog(history.tree.state.tables, OPTIONS) >= OPTIONS.tierRunsMin)
+        throw new Error('a full bucket')
       const left = debt(history.tree.state.tables, OPTIONS)
       if (left.l0Depth >= OPTIONS.l0Trigger || left.pendingBytes > 0) throw new Error(JSON.stringify(left))
     })
@@ -254,7 +114,31 @@ t.test('after FLUSHALL all tables go in one step that rewrites nothing', async (
 })
 
 t.test('write amplification of uniform overwrites is reported', async (t) => {
-  const history = new History(7)
+  const history = uniformOverwrites(() => false)
+  const levels = OPTIONS.levels
+  const bytes = Array.from({ length: levels }, (_, level) =>
+    history.tree.state.tables
+      .filter((table) => table.level === level)
+      .reduce((sum, table) => sum + table.sizeBytes, 0),
+  )
+  t.comment(`write amplification ${writeAmplification(history).toFixed(1)}`)
+  t.comment(`space amplification ${spaceAmplification(history).toFixed(2)}`)
+  t.comment(`bytes by level ${bytes.join(' ')}, ${history.picks} compactions`)
+  t.equal(history.tree.newest().size, history.expected.size)
+})
+
+t.test('and so it is of size-tiered tables, which are written less often and take more space', async (t) => {
+  const leveled = uniformOverwrites(() => false)
+  const tiered = uniformOverwrites(() => true)
+  t.comment(`write amplification ${writeAmplification(tiered).toFixed(1)}`)
+  t.comment(`space amplification ${spaceAmplification(tiered).toFixed(2)}, ${tiered.picks} compactions`)
+  t.ok(writeAmplification(tiered) < writeAmplification(leveled))
+  t.ok(spaceAmplification(tiered) > spaceAmplification(leveled))
+  t.equal(tiered.tree.newest().size, tiered.expected.size)
+})
+
+function uniformOverwrites(isTiered: (token: number) => boolean): History {
+  const history = new History(7, undefined, isTiered)
   for (let i = 0; i < 30_000; i++) {
     history.write(history.random.below(10_000), NEVER_DIES)
     if (i % 60 === 59) history.flush()
@@ -262,14 +146,13 @@ t.test('write amplification of uniform overwrites is reported', async (t) => {
     else history.end(0)
   }
   history.settle()
-  const levels = OPTIONS.levels
-  const bytes = Array.from({ length: levels }, (_, level) =>
-    history.tree.state.tables
-      .filter((table) => table.level === level)
-      .reduce((sum, table) => sum + table.sizeBytes, 0),
-  )
-  t.comment(`write amplification ${(history.tree.writtenBytes / (history.writes * ENTRY_BYTES)).toFixed(1)}`)
-  t.comment(`space amplification ${(history.tree.entryCount / history.expected.size).toFixed(2)}`)
-  t.comment(`bytes by level ${bytes.join(' ')}, ${history.picks} compactions`)
-  t.equal(history.tree.newest().size, history.expected.size)
-})
+  return history
+}
+
+function writeAmplification({ tree, writes }: History): number {
+  return tree.writtenBytes / (writes * ENTRY_BYTES)
+}
+
+function spaceAmplification({ tree, expected }: History): number {
+  return tree.entryCount / expected.size
+}

@@ -3,7 +3,7 @@
  * manifest's own edits keep the books. So thousands of compactions run in a second, and every rule can be checked after
  * each of them.
  */
-import { LEVEL_ZERO } from '../../../../src/storage/families.js'
+import { LEVEL_ZERO, type TablePlace } from '../../../../src/storage/families.js'
 import { NEVER_DIES } from '../../../../src/record/layout.js'
 import {
   applyEdit,
@@ -45,11 +45,11 @@ export class TreeModel {
     return this.#entries.get(fileNumber) ?? []
   }
 
-  /** Adds a segment's entries, one per token, to level 0. */
-  flush(entries: readonly ModelEntry[]): void {
+  /** Adds a segment's entries, one per token. */
+  flush(entries: readonly ModelEntry[], place: TablePlace = LEVEL_ZERO): void {
     const tables = this.#write(entries, 0, 0)
     this.state = applyEdit(this.state, {
-      addTables: tables.map((table) => ({ ...table, ...LEVEL_ZERO })),
+      addTables: tables.map((table) => ({ ...table, ...place })),
       ...this.#numbers(),
     })
   }
@@ -102,6 +102,8 @@ export class TreeModel {
       this.writtenBytes += chosen.length * ENTRY_BYTES
       tables.push({ ...describe(fileNumber, chosen), purgedUntilMs, purgedMark })
     }
+    // Jobs never use all the numbers that are reserved for them.
+    this.#nextFileNumber++
     return tables
   }
 
