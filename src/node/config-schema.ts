@@ -17,7 +17,7 @@ export interface Knob {
   /** Its field in NodeConfig, or in StorageConfig and ClusterConfig for the settings of these sections. */
   readonly field:
     | Exclude<keyof NodeConfig, 'storage' | 'cluster' | 'configFile'>
-    | keyof StorageConfig
+    | Exclude<keyof StorageConfig, 'policies'>
     | Exclude<keyof ClusterConfig, 'self' | 'members' | 'policies'>
   readonly type: KnobType
   /** Text of the default, to be read by the type's parser. */

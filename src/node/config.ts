@@ -18,8 +18,9 @@ import type { Knob } from './config-schema.js'
 import { describeAllowed, parseKnob } from './knob-type.js'
 import type { KnobValue } from './knob-type.js'
 import { entryPath } from './list-entries.js'
+import { COMPACTION_POLICIES_PATH, readCompactionPolicies } from './compaction-policies.js'
 import { nearestName } from './nearest-name.js'
-import type { NodeConfig } from './node-config.js'
+import type { CompactionPolicy, NodeConfig } from './node-config.js'
 
 /** One value from one source. */
 export interface Setting {
@@ -52,13 +53,14 @@ export function loadConfig(sources: readonly (readonly Setting[])[], from: Confi
   const problems: string[] = []
   const { values, given } = readValues(settings, problems)
   const lists = readClusterLists(settings, problems)
+  const compactionPolicies = readCompactionPolicies(settings, problems)
   if (problems.length === 0) {
     if (lists.members.length > 0) takeOwnMember(values, given, lists, problems)
     else problems.push(...clusterSettingsAlone(values, given, lists))
   }
   if (problems.length > 0) return { kind: 'refused', problems }
   completePorts(values)
-  const config = buildConfig(values, from, lists)
+  const config = buildConfig(values, from, lists, compactionPolicies)
   const contradictions = contradictionsOf(config)
   return contradictions.length > 0
     ? { kind: 'refused', problems: contradictions }
@@ -101,7 +103,7 @@ function readValues(settings: readonly Setting[], problems: string[]): ReadValue
 
 function isListPath(path: string): boolean {
   const list = entryPath(path)?.list
-  return list === MEMBERS_PATH || list === POLICIES_PATH
+  return list === MEMBERS_PATH || list === POLICIES_PATH || list === COMPACTION_POLICIES_PATH
 }
 
 /** A member's entry says where this node listens: its ports are the node's, and another one beside it is a mistake. */
@@ -180,13 +182,14 @@ export function valuesOf(config: NodeConfig): Map<string, KnobValue> {
 }
 
 /**
- * Values in their typed form, with the members and policies, which have no setting. They must be complete and allowed, as
+ * Values in their typed form, with the members and both kinds of policies, which have no setting. They must be complete and allowed, as
  * loadConfig and CONFIG SET make sure.
  */
 export function buildConfig(
   values: KnobValues,
   from: ConfigOrigin,
   { members, policies }: ClusterLists = NO_LISTS,
+  compactionPolicies: readonly CompactionPolicy[] = [],
 ): NodeConfig {
   const sections: Record<'' | 'storage' | 'cluster', Record<string, unknown>> = {
     '': {},
@@ -205,7 +208,7 @@ export function buildConfig(
   return {
     ...sections[''],
     dir,
-    storage: sections.storage,
+    storage: { ...sections.storage, policies: compactionPolicies },
     cluster,
     configFile: from.configFile,
   } as unknown as NodeConfig

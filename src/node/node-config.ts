@@ -72,6 +72,15 @@ export interface StorageConfig {
   readonly scrubRateBytesPerSecond: number
   /** 0: never. */
   readonly scrubIntervalSeconds: number
+  /** Prefixes all different. */
+  readonly policies: readonly CompactionPolicy[]
+}
+
+/** How the keys of a prefix are compacted, as far as they do not expire. */
+export interface CompactionPolicy {
+  /** As text; keys are compared with its UTF-8. Empty: every key that no other prefix fits. */
+  readonly prefix: string
+  readonly compaction: 'leveled' | 'size-tiered'
 }
 
 export interface ClusterConfig {

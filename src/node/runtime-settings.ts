@@ -107,8 +107,9 @@ export class NodeSettings implements RuntimeSettings {
   }
 
   #apply(name: string, value: KnobValue): void {
-    const { dir, configFile, cluster } = this.#current
+    const { dir, configFile, cluster, storage } = this.#current
+    const from = { workDirectory: dir, configFile }
     this.#values.set(name, value)
-    this.#current = buildConfig(this.#values, { workDirectory: dir, configFile }, cluster ?? undefined)
+    this.#current = buildConfig(this.#values, from, cluster ?? undefined, storage.policies)
   }
 }

@@ -5,6 +5,7 @@ import type { AppendFsync } from '../storage/log/log-writer.js'
 import type { Partitions } from '../storage/partitions.js'
 import type { ScrubSettings } from '../storage/scrub.js'
 import type { StoreOptions } from '../storage/store-options.js'
+import { prefixFamilies } from './compaction-policies.js'
 import type { NodeConfig } from './node-config.js'
 
 /** `ring`: null on a node that is alone. */
@@ -24,6 +25,7 @@ export function storeOptions(config: NodeConfig, ring: Ring | null): StoreOption
       levelBaseBytes: storage.levelBaseSizeBytes,
       levelMultiplier: storage.levelSizeMultiplier,
     },
+    families: { windowTiers: [], prefixes: prefixFamilies(storage.policies) },
     compactionBytesPerSecond: storage.compactionRateBytesPerSecond,
     slowdownDepth: storage.level0SlowdownTables,
     stopDepth: storage.level0StopTables,

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { CONFIG_FILE_LENGTH_MAX, parseConfigFile } from '../../../src/node/config-file.js'
 import { defaultOf, loadConfig } from '../../../src/node/config.js'
+import { COMPACTION_POLICY_KEYS } from '../../../src/node/compaction-policies.js'
 import { MEMBER_KEYS, POLICY_KEYS } from '../../../src/node/cluster-schema.js'
 import { KNOBS, knobByPath } from '../../../src/node/config-schema.js'
 import { describeAllowed, parseKnob } from '../../../src/node/knob-type.js'
@@ -115,7 +116,11 @@ t.test('cluster-config/node.yaml gives for every setting the reason to turn it a
 
 t.test('cluster-config/node.yaml says of every key of a member and of a policy what it is for', (t) => {
   const prose = readFileSync(DOCUMENTED, 'utf8').replace(/\n\s*#\s*/g, ' ')
-  for (const { name, type, fallback, reason } of [...MEMBER_KEYS, ...POLICY_KEYS]) {
+  for (const { name, type, fallback, reason } of [
+    ...MEMBER_KEYS,
+    ...POLICY_KEYS,
+    ...COMPACTION_POLICY_KEYS,
+  ]) {
     const standing = fallback === null ? ' Needed.' : fallback === '' ? '' : ` Default ${fallback}.`
     t.ok(prose.includes(`${name}: ${reason}${standing} Allowed: ${describeAllowed(type)}.`), name)
   }
