@@ -7,11 +7,13 @@ import { textTable } from '../src/cli/text-table.js'
 import { antiEntropy } from './anti-entropy.js'
 import type { Benchmark, BenchmarkOptions } from './benchmark.js'
 import { beyondMemtable } from './beyond-memtable.js'
+import { compaction } from './compaction.js'
 import { engine } from './engine.js'
 import { failover } from './failover.js'
 import { gossip } from './gossip.js'
 import { latency } from './latency.js'
 import { link } from './link.js'
+import { massInsertion } from './mass-insertion.js'
 import { machineFacts } from './measure/machine.js'
 import { progress } from './measure/turns.js'
 import { printReport } from './measure/report.js'
@@ -23,6 +25,7 @@ import { quorum } from './quorum.js'
 import { recovery } from './recovery.js'
 import { redisBenchmarks } from './redis-benchmark.js'
 import { ring } from './ring.js'
+import { sessions } from './sessions.js'
 import { cleanUpAtExit } from './servers/cleanup.js'
 
 const BENCHMARKS: readonly Benchmark[] = [
@@ -41,6 +44,9 @@ const BENCHMARKS: readonly Benchmark[] = [
   quorumPause,
   failover,
   antiEntropy,
+  sessions,
+  massInsertion,
+  compaction,
 ]
 const TURNS = 5
 const QUICK_TURNS = 2
