@@ -4,6 +4,7 @@
  */
 import type { Level } from '../coordinator/consistency.js'
 import type { PrefixPolicy } from '../coordinator/key-policies.js'
+import type { BlockCompression } from '../storage/table/block-compression.js'
 import type { OutputLimit } from './knob-type.js'
 
 export type AppendFsync = 'always' | 'everysec' | 'no'
@@ -61,6 +62,8 @@ export interface StorageConfig {
   /** 0 is no limit. */
   readonly compactionRateBytesPerSecond: number
   readonly tableSizeBytes: number
+  readonly tableCompression: BlockCompression
+  readonly tableCompressionDeepest: BlockCompression
   readonly level0CompactionTables: number
   readonly level0SlowdownTables: number
   readonly level0StopTables: number

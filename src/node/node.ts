@@ -27,6 +27,7 @@ import { directoryIdOf } from './peer-state.js'
 import type { NodeEnv, RunningNode } from './running-node.js'
 import { clientsWithin } from './open-files.js'
 import { scrubSettings, storeOptions } from './storage-settings.js'
+import { tableLines, warnOfCompression } from './table-lines.js'
 import { NodeSettings } from './runtime-settings.js'
 import { SlowlogRing } from './slowlog.js'
 import { NodeCounters, SAMPLE_INTERVAL_MS } from './stats.js'
@@ -121,6 +122,8 @@ class Node implements RunningNode {
       milliseconds: Math.round(clock.monotonicMs() - began),
     })
     if (cutBytes > 0) log.warn('an unfinished write was cut off the end of the log', { bytesCut: cutBytes })
+    const { tableCompression: tables, tableCompressionDeepest: deepest } = config.storage
+    warnOfCompression(log, { tables, deepest })
     this.#lookAtStamps()
     this.#keyspace = new LocalKeyspace(this.#store, clock, random, this.#env.readsEagerly ?? true)
     try {
@@ -376,9 +379,7 @@ class Node implements RunningNode {
         ['storage_retained_bytes', facts.retainedBytes],
         ['storage_tables', facts.tables],
         ['storage_tables_by_level', facts.tablesByLevel.join(',')],
-        ['storage_index_filter_bytes', facts.residentBytes],
-        ['storage_cache_hits', facts.cacheHits],
-        ['storage_cache_misses', facts.cacheMisses],
+        ...tableLines(facts),
         ['storage_flushes', facts.flushes],
         ['storage_flushed_bytes', facts.flushedBytes],
         ['storage_compacting', facts.compacting ? 1 : 0],

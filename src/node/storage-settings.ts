@@ -19,6 +19,7 @@ export function storeOptions(config: NodeConfig, ring: Ring | null): StoreOption
     segmentsMax: storage.segmentsMax,
     blockCacheBytes: storage.blockCacheSizeBytes,
     tableTargetBytes: storage.tableSizeBytes,
+    compression: { tables: storage.tableCompression, deepest: storage.tableCompressionDeepest },
     compaction: {
       ...COMPACTION_DEFAULTS,
       l0Trigger: storage.level0CompactionTables,

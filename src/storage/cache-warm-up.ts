@@ -69,10 +69,15 @@ export class CacheWarmUp {
     for (const table of tables) {
       try {
         for (let block = 0; block < table.index.blockCount && left > 0 && !table.isRetired;) {
-          const { blocks, bytes, next } = choosePiece(table, block, piece.byteLength, wants)
-          if (blocks.length > 0) await this.#takePiece(table, blocks, piece)
-          else await this.#nextTurn()
-          block = next
+          const { blocks, next } = choosePiece(table, block, piece.byteLength, wants)
+          if (blocks.length === 0) {
+            await this.#nextTurn()
+            block = next
+            continue
+          }
+          const { taken, bytes } = await this.#takePiece(table, blocks, piece)
+          // Expanded, the others found no room in the piece; one that never will is left to whoever wants it.
+          block = taken === blocks.length ? next : (blocks[Math.max(taken, 1)] ?? next)
           left -= bytes
         }
       } catch (error) {
@@ -88,9 +93,14 @@ export class CacheWarmUp {
     return new Promise((resolve) => this.#clock.endOfTurn(resolve))
   }
 
-  async #takePiece(table: Table, blocks: readonly number[], piece: SharedArrayBuffer): Promise<void> {
+  /** Answers how many of the blocks the piece had room for, and how many bytes they have in memory. */
+  async #takePiece(
+    table: Table,
+    blocks: readonly number[],
+    piece: SharedArrayBuffer,
+  ): Promise<{ readonly taken: number; readonly bytes: number }> {
     const { index } = table
-    await this.#jobs.readBlocks({
+    const { byteLengths } = await this.#jobs.readBlocks({
       path: table.path,
       offsets: Float64Array.from(blocks, (block) => index.offset(block)),
       lengths: Uint32Array.from(blocks, (block) => index.storedLength(block)),
@@ -99,10 +109,11 @@ export class CacheWarmUp {
     })
     const bytes = Buffer.from(piece)
     let at = 0
-    for (const block of blocks) {
-      table.offer(block, bytes, at)
-      at += index.storedLength(block)
-    }
+    byteLengths.forEach((byteLength, i) => {
+      table.offer(blocks[i], bytes, at)
+      at += byteLength
+    })
+    return { taken: byteLengths.length, bytes: at }
   }
 }
 
@@ -112,7 +123,7 @@ function choosePiece(
   block: number,
   pieceBytes: number,
   wants: (firstToken: number) => boolean,
-): { readonly blocks: readonly number[]; readonly bytes: number; readonly next: number } {
+): { readonly blocks: readonly number[]; readonly next: number } {
   const { index } = table
   const end = Math.min(index.blockCount, block + BLOCKS_LOOKED_AT_MAX)
   const blocks: number[] = []
@@ -126,7 +137,7 @@ function choosePiece(
     blocks.push(next)
     bytes += length
   }
-  return { blocks, bytes, next }
+  return { blocks, next }
 }
 
 function covers(table: Table, token: number): boolean {

@@ -22,6 +22,7 @@ import { mayLose } from './store-options.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
 import { closeAll } from './table-set.js'
 import type { LiveTable } from './table-set.js'
+import type { BlockCompression } from './table/block-compression.js'
 import type { Table } from './table/table.js'
 
 const RETRY_AFTER_MS = 1000
@@ -210,10 +211,19 @@ export class Compactions {
       flushMark: this.#files.state.flushMark,
       fileNumbers: { first: this.#files.takeNumbers(count), count },
       targetBytes: tableTargetBytes,
+      compression: this.#compressionOf(pick.outputLevel),
     })
     this.readBytes += result.bytesRead
     this.writtenBytes += result.bytesWritten
     return result.tables
+  }
+
+  /** What is rewritten seldom, and is most of the data, may be compressed harder. */
+  #compressionOf(outputLevel: number): BlockCompression {
+    const { compression } = this.#options
+    if (compression === undefined) return 'none'
+    const isDeepest = this.#files.tables.all.every(({ facts }) => facts.level <= outputLevel)
+    return isDeepest ? compression.deepest : compression.tables
   }
 
   /** RULES P1: alone, a node may let go of what is dead; with replicas only of what they are known to have seen. */

@@ -151,6 +151,7 @@ export class DamageControl {
         table: facts,
         fileNumbers: { first, count },
         targetBytes: tableTargetBytes,
+        compression: this.#options.compression?.tables ?? 'none',
       })
     } catch (error) {
       // Nothing of it can be read when its frame cannot.

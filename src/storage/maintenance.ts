@@ -62,7 +62,13 @@ export interface MaintenanceFacts {
   readonly tables: number
   readonly tableBytes: number
   readonly tablesByLevel: readonly number[]
+  /** Indexes, filters and bookkeeping of the tables. */
   readonly residentBytes: number
+  /** Entries of all tables: a key counts once in each that has a version of it. */
+  readonly tableEntries: number
+  /** What all blocks take in the files, and would take uncompressed. */
+  readonly storedBlockBytes: number
+  readonly blockBytes: number
   /** Not flushed yet. */
   readonly segments: number
   /** Flushed and still in memory. */
@@ -290,11 +296,17 @@ export class Maintenance {
     const byLevel: number[] = []
     let tableBytes = 0
     let residentBytes = 0
+    let tableEntries = 0
+    let storedBlockBytes = 0
+    let blockBytes = 0
     for (const { facts, table } of this.tables.all) {
       const { level } = facts
       byLevel[level] = (byLevel[level] ?? 0) + 1
       tableBytes += table.summary.sizeBytes
       residentBytes += table.residentBytes
+      tableEntries += table.summary.entryCount
+      storedBlockBytes += table.storedBlockBytes
+      blockBytes += table.expandedBlockBytes
     }
     return {
       diskIsFull: this.diskIsFull,
@@ -310,6 +322,9 @@ export class Maintenance {
       tableBytes,
       tablesByLevel: Array.from(byLevel, (count) => count ?? 0),
       residentBytes,
+      tableEntries,
+      storedBlockBytes,
+      blockBytes,
       segments: this.sealed.length + 1,
       retainedSegments: this.#files.retained.count,
       logBytes: this.sealed.reduce((sum, { segment }) => sum + segment.tail, this.#host.active().tail),
@@ -384,6 +399,7 @@ export class Maintenance {
       targetBytes: tableTargetBytes,
       families,
       nowMs: this.#env.clock.wallMs(),
+      compression: this.#options.compression?.tables ?? 'none',
       counts: this.#files.hasCounts ? { fileNumber: countsFile, counts } : null,
       trees: trees === null || treesFile === undefined ? null : { fileNumber: treesFile, bytes: trees },
     })

@@ -10,6 +10,7 @@ import type { StorageJobs } from './jobs/storage-jobs.js'
 import type { AppendFsync } from './log/log-writer.js'
 import type { Partitions } from './partitions.js'
 import type { ScrubSettings } from './scrub.js'
+import type { TableCompression } from './table/block-compression.js'
 
 export interface StoreOptions {
   readonly directory: string
@@ -23,6 +24,8 @@ export interface StoreOptions {
   readonly segmentsMax: number
   readonly blockCacheBytes: number
   readonly tableTargetBytes: number
+  /** How the blocks of tables are compressed; not at all unless said. */
+  readonly compression?: TableCompression
   readonly compaction: CompactionOptions
   /** Which entries go to windows, and which to size-tiered tables; all are leveled unless said. */
   readonly families?: FamilyPolicies

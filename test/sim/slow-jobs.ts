@@ -15,6 +15,7 @@ import type {
   ManifestJob,
   PrepareJob,
   ReadBlocksJob,
+  ReadBlocksResult,
   SalvageJob,
   SalvageResult,
   ScrubJob,
@@ -54,7 +55,7 @@ export class SlowJobs implements StorageJobs {
     return this.#behindFlushes(() => this.#inner.writeManifest(job))
   }
 
-  readBlocks(job: ReadBlocksJob): Promise<void> {
+  readBlocks(job: ReadBlocksJob): Promise<ReadBlocksResult> {
     return this.#behindFlushes(() => this.#inner.readBlocks(job))
   }
 

@@ -11,6 +11,7 @@ import { ENTRY_HEADER_BYTES } from '../entry.js'
 import { pathOf, tableFileName } from '../file-names.js'
 import type { FileNumbers } from '../jobs/storage-jobs.js'
 import type { WrittenTable } from '../manifest.js'
+import type { BlockCompression } from '../table/block-compression.js'
 import { TableBuilder } from '../table/table-builder.js'
 import { assert } from '../../util/assert.js'
 import { DeathSample } from './death-sample.js'
@@ -21,6 +22,7 @@ export interface TableRunPlan {
   readonly fileNumbers: FileNumbers
   /** A table ends at the first change of token at or above this size. */
   readonly targetBytes: number
+  readonly compression?: BlockCompression
   /** What was judged when the entries were chosen: see WrittenTable. */
   readonly purgedUntilMs: number
   readonly purgedMark: number
@@ -91,7 +93,7 @@ export class TableRun {
     assert(this.#numbersUsed < this.#plan.fileNumbers.count, 'a job has a file number for its table')
     const fileNumber = this.#plan.fileNumbers.first + this.#numbersUsed++
     this.#deaths = new DeathSample()
-    return new TableBuilder(this.#disk, this.#pathOf(fileNumber), fileNumber)
+    return new TableBuilder(this.#disk, this.#pathOf(fileNumber), fileNumber, this.#plan.compression)
   }
 
   #endTable(): void {

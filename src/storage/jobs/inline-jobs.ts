@@ -19,6 +19,7 @@ import type {
   ManifestJob,
   PrepareJob,
   ReadBlocksJob,
+  ReadBlocksResult,
   SalvageJob,
   SalvageResult,
   ScrubJob,
@@ -53,8 +54,8 @@ export class InlineJobs implements StorageJobs {
     await this.#run({ kind: 'write-manifest', job })
   }
 
-  async readBlocks(job: ReadBlocksJob): Promise<void> {
-    await this.#run({ kind: 'read-blocks', job })
+  readBlocks(job: ReadBlocksJob): Promise<ReadBlocksResult> {
+    return this.#run({ kind: 'read-blocks', job }) as Promise<ReadBlocksResult>
   }
 
   countTrees(job: CountTreesJob): Promise<CountTreesResult> {

@@ -10,6 +10,7 @@ import type {
   ManifestJob,
   PrepareJob,
   ReadBlocksJob,
+  ReadBlocksResult,
   SalvageJob,
   SalvageResult,
   ScrubJob,
@@ -30,7 +31,14 @@ export type JobRequest =
   | { readonly kind: 'write-manifest'; readonly job: ManifestJob }
 
 export type JobResult =
-  FlushResult | CompactResult | CountTreesResult | SalvageResult | ScrubResult | SnapshotResult | null
+  | FlushResult
+  | CompactResult
+  | CountTreesResult
+  | ReadBlocksResult
+  | SalvageResult
+  | ScrubResult
+  | SnapshotResult
+  | null
 
 export type JobReply =
   | { readonly kind: 'done'; readonly result: JobResult }

@@ -35,8 +35,7 @@ export function runJob(disk: Disk, request: JobRequest, pace: Pace): JobResult {
       runPrepare(disk, request.job, pace)
       return null
     case 'read-blocks':
-      runReadBlocks(disk, request.job)
-      return null
+      return runReadBlocks(disk, request.job)
     case 'salvage':
       return runSalvage(disk, request.job, pace)
     case 'scrub':

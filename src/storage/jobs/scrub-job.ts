@@ -8,7 +8,14 @@ import { verifyRecord } from '../../record/record.js'
 import { readCounts } from '../counts-file.js'
 import { CorruptionError } from '../corruption-error.js'
 import { diskErrorCode } from '../disk-error.js'
-import { blockDamage, blockEntryCount, blockRecord } from '../table/block-format.js'
+import {
+  blockDamage,
+  blockEntryCount,
+  blockRecord,
+  byteLengthOf,
+  expandBlock,
+  isCompressed,
+} from '../table/block-format.js'
 import { openTableFile } from '../table/table-file.js'
 import { readTrees } from '../trees/trees-file.js'
 import type { FoundDamage, ScrubJob, ScrubResult } from './storage-jobs.js'
@@ -60,7 +67,11 @@ function damageOfBlock(
     throw error
   }
   const what = blockDamage(bytes, 0, length, checksum)
-  return what === null ? damageOfRecords(bytes) : `a block: ${what}`
+  if (what !== null) return `a block: ${what}`
+  if (!isCompressed(bytes, 0)) return damageOfRecords(bytes)
+  const expanded = Buffer.allocUnsafeSlow(byteLengthOf(bytes, 0))
+  const misfit = expandBlock(bytes, 0, expanded, 0)
+  return misfit === null ? damageOfRecords(expanded) : `a block: ${misfit}`
 }
 
 /** The block was written so: a record was damaged before, in memory. */

@@ -20,6 +20,7 @@ import type { ManifestState, ManifestTable, WrittenTable } from '../manifest.js'
 import type { Partitions } from '../partitions.js'
 import type { SnapshotOrigin } from '../snapshot/snapshot-file.js'
 import { windowsMax } from '../windows/window-tiers.js'
+import type { BlockCompression } from '../table/block-compression.js'
 
 export interface StorageJobs {
   /** Writes a segment's newest entries to tables of level 0. Jobs of this kind and `prepare` run in the order asked for. */
@@ -36,8 +37,8 @@ export interface StorageJobs {
    * tenth of a second on a busy device. Rejects with ManifestWriteError. One at a time: the caller waits before the next edit.
    */
   writeManifest(job: ManifestJob): Promise<void>
-  /** Reads and checks blocks of a table off the event loop, between flushes. Rejects with CorruptionError for damage. */
-  readBlocks(job: ReadBlocksJob): Promise<void>
+  /** Reads, checks and expands blocks of a table off the event loop, between flushes. Rejects with CorruptionError for damage. */
+  readBlocks(job: ReadBlocksJob): Promise<ReadBlocksResult>
   /** Counts records for trees: see count-trees-job.ts. Runs beside flushes and compactions, at the compaction rate, one after the other. */
   countTrees(job: CountTreesJob): Promise<CountTreesResult>
   /** Copies what is sound of a damaged table; between compactions. Rejects with CorruptionError when nothing can be. */
@@ -71,6 +72,8 @@ export interface FlushJob {
   /** Which entries go to which tables, as of `nowMs` (milliseconds since 1970). */
   readonly families: FamilyPolicies
   readonly nowMs: number
+  /** Of the blocks that are written; none unless said. */
+  readonly compression?: BlockCompression
   /** Key counts as of the end of the segment, written beside the tables; null for none. */
   readonly counts: { readonly fileNumber: number; readonly counts: KeyCounts } | null
   /** Trees as of then, by encodeTrees(), written likewise; null for none. */
@@ -97,6 +100,7 @@ export interface CompactJob {
   readonly flushMark: number
   readonly fileNumbers: FileNumbers
   readonly targetBytes: number
+  readonly compression?: BlockCompression
 }
 
 export interface CompactResult {
@@ -127,8 +131,13 @@ export interface ReadBlocksJob {
   readonly offsets: Float64Array
   readonly lengths: Uint32Array
   readonly checksums: Uint32Array
-  /** The blocks are written here one behind the other; at least as long as they are together. */
+  /** The blocks are written here, as they are in memory, one behind the other; at least as long as the first of them is in the file. */
   readonly into: SharedArrayBuffer
+}
+
+export interface ReadBlocksResult {
+  /** Bytes in memory of each block that was written, in the order asked for: fewer blocks than that where `into` is full. */
+  readonly byteLengths: Uint32Array
 }
 
 export interface CountTreesJob {
@@ -170,6 +179,7 @@ export interface SalvageJob {
   readonly table: ManifestTable
   readonly fileNumbers: FileNumbers
   readonly targetBytes: number
+  readonly compression?: BlockCompression
 }
 
 export interface SalvageResult {

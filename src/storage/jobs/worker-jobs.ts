@@ -19,6 +19,7 @@ import type {
   ManifestJob,
   PrepareJob,
   ReadBlocksJob,
+  ReadBlocksResult,
   SalvageJob,
   SalvageResult,
   ScrubJob,
@@ -66,8 +67,8 @@ export class WorkerJobs implements StorageJobs {
     await this.#flushes.run({ kind: 'write-manifest', job })
   }
 
-  async readBlocks(job: ReadBlocksJob): Promise<void> {
-    await this.#flushes.run({ kind: 'read-blocks', job })
+  readBlocks(job: ReadBlocksJob): Promise<ReadBlocksResult> {
+    return this.#flushes.run({ kind: 'read-blocks', job }) as Promise<ReadBlocksResult>
   }
 
   countTrees(job: CountTreesJob): Promise<CountTreesResult> {

@@ -13,12 +13,16 @@ import { compareBytes, writeU16 } from '../../util/bytes.js'
 import { assert } from '../../util/assert.js'
 import { keyLength, keyStart, recordLength } from '../../record/layout.js'
 import { ENTRY_HEADER_BYTES, KIND_RECORD, entryKind } from '../entry.js'
+import type { BlockCompression } from './block-compression.js'
 import {
   BLOCK_BYTES,
   BLOCK_HEADER_BYTES,
   ENTRY_OVERHEAD_BYTES,
   blockLength,
+  byteLengthOf,
+  isCompressed,
   sealBlock,
+  storedLengthOf,
 } from './block-format.js'
 import { BlockIndexWriter } from './block-index.js'
 import { PROBES, addToFilter, filterBytes, filterScale } from './bloom-filter.js'
@@ -39,6 +43,7 @@ export class TableBuilder {
   readonly #disk: Disk
   readonly #path: string
   readonly #fileNumber: number
+  readonly #compression: BlockCompression
   #file: number
   /** Offset in the file where #out begins. */
   #written = 0
@@ -61,12 +66,16 @@ export class TableBuilder {
 
   readonly #statistics = new TableStatistics()
   readonly #index = new BlockIndexWriter()
+  /** Bytes that the blocks have in memory, and whether any has fewer in the file. */
+  #blockBytes = 0
+  #anyCompressed = false
   /** Both hashes of every key, in chunks. */
   readonly #hashes: Int32Array[] = []
 
   /** Creates the file; one that a crash left under this name is overwritten. Leaves none behind when it throws. */
-  constructor(disk: Disk, path: string, fileNumber: number) {
+  constructor(disk: Disk, path: string, fileNumber: number, compression: BlockCompression = 'none') {
     this.#disk = disk
+    this.#compression = compression
     this.#path = path
     this.#fileNumber = fileNumber
     this.#file = disk.open(path, 'create')
@@ -117,7 +126,8 @@ export class TableBuilder {
       this.#written + this.#outLength + FOOTER_BYTES,
       this.#index.blockCount,
     )
-    this.#append(encodeFooter({ index, filter, flagged, probes: PROBES, summary }))
+    const blockBytes = this.#anyCompressed ? this.#blockBytes : 0
+    this.#append(encodeFooter({ index, filter, flagged, probes: PROBES, blockBytes, summary }))
     this.#flush()
     this.#disk.syncSync(this.#file)
     this.#close()
@@ -164,11 +174,13 @@ export class TableBuilder {
     block.writeDoubleLE(token, BLOCK_HEADER_BYTES)
     writeU16(block, BLOCK_HEADER_BYTES + 8, entryAt + ENTRY_HEADER_BYTES)
     bytes.copy(block, entryAt, record - ENTRY_HEADER_BYTES, record - ENTRY_HEADER_BYTES + length)
-    const checksum = sealBlock(block, 0, 1, length)
-    this.#index.add(token, block.length, checksum)
-    this.#append(block)
-    this.#lastBytes = block
+    // Compressed it is no key any more to compare the next one with.
+    this.#lastBytes = Buffer.from(
+      block.subarray(0, keyStart(entryAt + ENTRY_HEADER_BYTES) + keyLength(bytes, record)),
+    )
     this.#lastRecord = entryAt + ENTRY_HEADER_BYTES
+    const checksum = sealBlock(block, 0, 1, length, this.#compression)
+    this.#append(block.subarray(0, this.#addRow(block, 0, token, checksum)))
   }
 
   /** Lays out the block being filled in the output buffer; its length is known only now. */
@@ -186,10 +198,19 @@ export class TableBuilder {
       writeU16(this.#out, offsetsAt + 2 * i, entriesAt + this.#records[i])
     }
     this.#entries.copy(this.#out, at + entriesAt, 0, this.#entriesBytes)
-    this.#index.add(this.#tokens[0], length, sealBlock(this.#out, at, count, this.#entriesBytes))
-    this.#outLength = at + length
+    const checksum = sealBlock(this.#out, at, count, this.#entriesBytes, this.#compression)
+    this.#outLength = at + this.#addRow(this.#out, at, this.#tokens[0], checksum)
     this.#count = 0
     this.#entriesBytes = 0
+  }
+
+  /** Notes the sealed block at bytes[at…] in the index; answers its length. */
+  #addRow(bytes: Buffer, at: number, firstToken: number, checksum: number): number {
+    const length = storedLengthOf(bytes, at)
+    this.#index.add(firstToken, length, checksum)
+    this.#blockBytes += byteLengthOf(bytes, at)
+    if (isCompressed(bytes, at)) this.#anyCompressed = true
+    return length
   }
 
   #addHashes(first: number, second: number): void {

@@ -50,6 +50,7 @@ const SUMMARY_FIELDS = [
 ] as const
 
 const FILE_BYTES_AT = SUMMARY_AT + SUMMARY_FIELDS.length * 8
+const BLOCK_BYTES_AT = FILE_BYTES_AT + 8
 
 /** A part of the file between blocks and footer. */
 export interface TableSection {
@@ -65,6 +66,8 @@ export interface TableFooter {
   readonly flagged: TableSection
   /** Probes per key of the bloom filter. */
   readonly probes: number
+  /** Bytes of the blocks in memory, 0 when they are as many as in the file: none is compressed. */
+  readonly blockBytes: number
   readonly summary: TableSummary
 }
 
@@ -90,6 +93,7 @@ export function encodeFooter(footer: TableFooter): Buffer {
   sections.forEach((section, i) => encodeSection(bytes, SECTIONS_AT + i * SECTION_BYTES, section))
   SUMMARY_FIELDS.forEach((field, i) => writeU53(bytes, SUMMARY_AT + i * 8, footer.summary[field]))
   writeU53(bytes, FILE_BYTES_AT, footer.summary.sizeBytes)
+  writeU53(bytes, BLOCK_BYTES_AT, footer.blockBytes)
   writeU32(bytes, CHECKSUM_AT, tableChecksum(bytes, 0, CHECKSUM_AT))
   return bytes
 }
@@ -107,6 +111,7 @@ export function decodeFooter(bytes: Buffer): TableFooter | string {
     filter: decodeSection(bytes, SECTIONS_AT + SECTION_BYTES),
     flagged: decodeSection(bytes, SECTIONS_AT + 2 * SECTION_BYTES),
     probes: readU32(bytes, MAGIC_BYTES + 4),
+    blockBytes: readU53(bytes, BLOCK_BYTES_AT),
     summary: decodeSummary(bytes),
   }
 }

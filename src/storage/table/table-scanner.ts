@@ -10,7 +10,16 @@ import { assert } from '../../util/assert.js'
 import type { CorruptionError } from '../corruption-error.js'
 import { diskErrorCode } from '../disk-error.js'
 import { EntryRef } from '../entry.js'
-import { blockDamage, blockEntryCount, blockRecord, blockToken } from './block-format.js'
+import {
+  BLOCK_BYTES,
+  blockDamage,
+  blockEntryCount,
+  blockRecord,
+  blockToken,
+  byteLengthOf,
+  expandBlock,
+  isCompressed,
+} from './block-format.js'
 import type { FlaggedEntry } from './flagged-list.js'
 import type { BlockIndex } from './block-index.js'
 import { decodeFlagged } from './flagged-list.js'
@@ -38,11 +47,15 @@ export class TableScanner {
   #isClosed = false
 
   #chunk: Buffer = Buffer.allocUnsafeSlow(READ_BYTES)
-  /** Blocks in memory are those before #readTo; the current one starts at #blockAt of the bytes #memory. */
-  #memory = this.#chunk
+  /** Blocks that were read are those before #readTo; the current one starts at #storedAt of the bytes #stored … */
+  #stored = this.#chunk
   #readTo = 0
   #block = -1
+  #storedAt = 0
+  /** … and is, expanded if need be, at #blockAt of the bytes #memory. */
+  #memory = this.#chunk
   #blockAt = 0
+  #expanded = Buffer.allocUnsafeSlow(BLOCK_BYTES)
   #count = 0
   #index = 0
   #entriesRead = 0
@@ -153,14 +166,26 @@ export class TableScanner {
     const { index } = this.#opened
     try {
       if (block === this.#readTo) this.#readBlocks()
-      else this.#blockAt += index.storedLength(this.#block)
+      else this.#storedAt += index.storedLength(this.#block)
     } catch (error) {
       // Without its block the disk has nothing to give; read one by one, the blocks behind it are their own matter.
       if (this.#onDamage === null || diskErrorCode(error) !== 'EIO') throw error
       this.#readTo = block + 1
       return 'it cannot be read (EIO)'
     }
-    return blockDamage(this.#memory, this.#blockAt, index.storedLength(block), index.checksum(block))
+    const length = index.storedLength(block)
+    return blockDamage(this.#stored, this.#storedAt, length, index.checksum(block)) ?? this.#expand()
+  }
+
+  /** Has the sound block expanded; answers what is wrong with it, or null. */
+  #expand(): string | null {
+    this.#memory = this.#stored
+    this.#blockAt = this.#storedAt
+    if (!isCompressed(this.#stored, this.#storedAt)) return null
+    const length = byteLengthOf(this.#stored, this.#storedAt)
+    this.#memory = length <= BLOCK_BYTES ? this.#expanded : Buffer.allocUnsafeSlow(length)
+    this.#blockAt = 0
+    return expandBlock(this.#stored, this.#storedAt, this.#memory, 0)
   }
 
   /** Reads as many whole blocks as a chunk holds, at least one. */
@@ -172,10 +197,10 @@ export class TableScanner {
     const isStepwise = this.#onDamage !== null
     while (!isStepwise && end < index.blockCount && index.offset(end + 1) - start <= READ_BYTES) end++
     const length = index.offset(end) - start
-    this.#memory = length <= READ_BYTES ? this.#chunk : Buffer.allocUnsafeSlow(length)
-    const got = this.#disk.readSync(file, this.#memory, 0, length, start)
+    this.#stored = length <= READ_BYTES ? this.#chunk : Buffer.allocUnsafeSlow(length)
+    const got = this.#disk.readSync(file, this.#stored, 0, length, start)
     if (got < length) throw tableCorruption(path, start + got, 'it ends in the middle of a block')
     this.#readTo = end
-    this.#blockAt = 0
+    this.#storedAt = 0
   }
 }

@@ -24,7 +24,17 @@ import type { BlockCache } from '../block-cache.js'
 import { NOWHERE } from '../block-cache.js'
 import { diskErrorCode } from '../disk-error.js'
 import type { EntryRef } from '../entry.js'
-import { BLOCK_BYTES, blockDamage, blockEntryCount, blockRecord, blockToken } from './block-format.js'
+import {
+  BLOCK_BYTES,
+  blockDamage,
+  blockEntryCount,
+  blockRecord,
+  blockToken,
+  byteLengthOf,
+  expandBlock,
+  isCompressed,
+} from './block-format.js'
+import { FILE_HEADER_BYTES } from './table-format.js'
 import type { BlockIndex } from './block-index.js'
 import { filterMayContain, filterScale } from './bloom-filter.js'
 import type { TableFile } from './table-file.js'
@@ -61,6 +71,7 @@ export class Table {
   readonly #filter: Uint8Array
   readonly #filterScale: number
   readonly #probes: number
+  readonly #blockBytes: number
 
   readonly #cache: BlockCache
   readonly #cacheHandle: number
@@ -93,6 +104,7 @@ export class Table {
     this.#filter = opened.filter
     this.#filterScale = filterScale(opened.filter.length)
     this.#probes = opened.footer.probes
+    this.#blockBytes = opened.footer.blockBytes
     this.#cache = cache
     this.#places = new Int32Array(opened.index.blockCount).fill(NOWHERE)
     this.#entryCounts = new Uint16Array(opened.index.blockCount)
@@ -125,6 +137,16 @@ export class Table {
     return (
       this.#index.residentBytes + this.#filter.length + this.#places.byteLength + this.#entryCounts.byteLength
     )
+  }
+
+  /** Bytes that all blocks have in the file. */
+  get storedBlockBytes(): number {
+    return this.#index.endOffset - FILE_HEADER_BYTES
+  }
+
+  /** Bytes that all blocks have in memory: more than in the file where they are compressed. */
+  get expandedBlockBytes(): number {
+    return this.#blockBytes === 0 ? this.storedBlockBytes : this.#blockBytes
   }
 
   get index(): BlockIndex {
@@ -229,9 +251,9 @@ export class Table {
     } catch (error) {
       throw this.#unreadable(block, error as Error)
     }
-    const damage = this.#damageOf(block, buffer, bytes)
-    if (damage !== null) throw damage
-    this.#insert(block, buffer)
+    const ready = this.#ready(block, buffer, bytes)
+    if (ready instanceof Error) throw ready
+    this.#insert(block, ready)
   }
 
   /** No version contains it any more. */
@@ -249,11 +271,11 @@ export class Table {
     this.#cache.demote(this.#places[this.#index.lastAtMost(token)])
   }
 
-  /** Takes a block that nobody has asked for, checked, at bytes[start…), into the cache if there is room; it is not pinned. */
+  /** Takes a block that nobody has asked for, checked and expanded, at bytes[start…), into the cache if there is room; it is not pinned. */
   offer(block: number, bytes: Buffer, start: number): void {
     if (this.#isRetired || this.#places[block] !== NOWHERE) return
     this.#entryCounts[block] = blockEntryCount(bytes, start)
-    this.#cache.offer(this.#cacheHandle, block, bytes, start, this.#index.storedLength(block))
+    this.#cache.offer(this.#cacheHandle, block, bytes, start, byteLengthOf(bytes, start))
   }
 
   /** Ends what one successful load() began; harmless when the table was retired meanwhile. */
@@ -349,9 +371,11 @@ export class Table {
     const buffer = this.#cache.takeReadBuffer(length)
     this.#disk.read(this.#file, buffer, 0, length, this.#index.offset(block), (error, bytes) => {
       this.#loads.delete(block)
-      const failure = error === null ? this.#damageOf(block, buffer, bytes) : this.#unreadable(block, error)
-      if (this.#isRetired || failure !== null) this.#cache.giveReadBuffer(buffer)
-      else this.#takeIn(block, buffer, waiting.length)
+      const ready = error === null ? this.#ready(block, buffer, bytes) : this.#unreadable(block, error)
+      const failure = ready instanceof Error ? ready : null
+      if (ready instanceof Error) this.#cache.giveReadBuffer(buffer)
+      else if (this.#isRetired) this.#cache.giveReadBuffer(ready)
+      else this.#takeIn(block, ready, waiting.length)
       if (this.#isRetired) this.#closeWhenUnused()
       for (const each of waiting) each(this.#isRetired ? null : failure)
     })
@@ -366,16 +390,23 @@ export class Table {
 
   #insert(block: number, buffer: Buffer): void {
     this.#entryCounts[block] = blockEntryCount(buffer, 0)
-    this.#cache.insert(this.#cacheHandle, block, buffer, this.#index.storedLength(block))
+    this.#cache.insert(this.#cacheHandle, block, buffer, byteLengthOf(buffer, 0))
   }
 
-  #damageOf(block: number, buffer: Buffer, bytes: number): Error | null {
+  /** The block as it is in memory, of the `bytes` that were read of it: in `buffer` or, once expanded, in another read buffer. */
+  #ready(block: number, buffer: Buffer, bytes: number): Buffer | Error {
     const length = this.#index.storedLength(block)
     const what =
       bytes < length
         ? `block ${block} ends in the middle`
         : blockDamage(buffer, 0, length, this.#index.checksum(block))
-    return what === null ? null : this.#damaged(block, what)
+    if (what !== null) return this.#damaged(block, what)
+    if (!isCompressed(buffer, 0)) return buffer
+    const expanded = this.#cache.takeReadBuffer(byteLengthOf(buffer, 0))
+    const misfit = expandBlock(buffer, 0, expanded, 0)
+    if (misfit !== null) return this.#damaged(block, misfit)
+    this.#cache.giveReadBuffer(buffer)
+    return expanded
   }
 
   /** What a disk's error of reading a block comes to. */

@@ -3,6 +3,7 @@ import t from 'tap'
 import { KeyHash } from '../../../../src/ring/token.js'
 import { BlockCache } from '../../../../src/storage/block-cache.js'
 import { CorruptionError } from '../../../../src/storage/corruption-error.js'
+import type { BlockCompression } from '../../../../src/storage/table/block-compression.js'
 import { EntryRef, FLAG_SHADOWS } from '../../../../src/storage/entry.js'
 import { Table } from '../../../../src/storage/table/table.js'
 import { ABSENT, COLD, FOUND } from '../../../../src/storage/table/table-lookup.js'
@@ -10,6 +11,9 @@ import { TableScanner } from '../../../../src/storage/table/table-scanner.js'
 import { TableDisk } from './table-disk.js'
 import type { TestEntry } from './table-entries.js'
 import { buildTable, entryBytesOf, inTableOrder, makeDeletion, makeValue } from './table-entries.js'
+
+/** What the tables are compressed by: damage is noticed before anything is expanded. */
+const COMPRESSIONS: readonly BlockCompression[] = ['none', 'lz4', 'zstd']
 
 const PATH = 'data/000001.table'
 const FILE_NUMBER = 1
@@ -63,63 +67,68 @@ function lookUpAll(disk: TableDisk, cache: BlockCache): { wrong: number; refused
   return { wrong, refused }
 }
 
-t.test('every flipped bit is noticed by whoever reads the whole table', (t) => {
-  const disk = new TableDisk()
-  buildTable(disk, PATH, ENTRIES, FILE_NUMBER)
-  t.equal(scanError(disk), null, 'the sound table')
-  const sound = disk.contents(PATH)
-  const unnoticed: string[] = []
-  for (let bit = 0; bit < sound.length * 8; bit++) {
-    const damaged = Buffer.from(sound)
-    damaged[bit >> 3] ^= 1 << (bit & 7)
-    disk.put(PATH, damaged)
-    const error = scanError(disk)
-    if (!(error instanceof CorruptionError))
-      unnoticed.push(`byte ${bit >> 3} bit ${bit & 7}: ${String(error)}`)
-  }
-  t.strictSame(unnoticed, [])
-  t.equal(disk.openFiles, 0, 'no file is left open')
-  t.end()
-})
+for (const compression of COMPRESSIONS) {
+  t.test(`${compression}: every flipped bit is noticed by whoever reads the whole table`, (t) => {
+    const disk = new TableDisk()
+    buildTable(disk, PATH, ENTRIES, FILE_NUMBER, compression)
+    t.equal(scanError(disk), null, 'the sound table')
+    const sound = disk.contents(PATH)
+    const unnoticed: string[] = []
+    for (let bit = 0; bit < sound.length * 8; bit++) {
+      const damaged = Buffer.from(sound)
+      damaged[bit >> 3] ^= 1 << (bit & 7)
+      disk.put(PATH, damaged)
+      const error = scanError(disk)
+      if (!(error instanceof CorruptionError))
+        unnoticed.push(`byte ${bit >> 3} bit ${bit & 7}: ${String(error)}`)
+    }
+    t.strictSame(unnoticed, [])
+    t.equal(disk.openFiles, 0, 'no file is left open')
+    t.end()
+  })
 
-t.test('every flipped byte leads lookups to an error or the right answer, never to another one', (t) => {
-  const disk = new TableDisk()
-  buildTable(disk, PATH, ENTRIES, FILE_NUMBER)
-  const sound = disk.contents(PATH)
-  const cache = new BlockCache(64 * 4096)
-  const failures: string[] = []
-  let refusals = 0
-  for (let at = 0; at < sound.length; at++) {
-    const damaged = Buffer.from(sound)
-    damaged[at] ^= 1 + (at % 255)
-    disk.put(PATH, damaged)
-    const { wrong, refused } = lookUpAll(disk, cache)
-    refusals += refused
-    if (wrong > 0 || refused === 0) failures.push(`byte ${at}: ${wrong} wrong, ${refused} refused`)
-  }
-  t.strictSame(failures, [])
-  t.ok(refusals >= sound.length, 'each damage was noticed by some lookup')
-  t.equal(disk.openFiles, 0, 'no file is left open')
-  t.equal(cache.stats.usedBytes, 0, 'nothing of it stays in the cache')
-  t.end()
-})
+  t.test(
+    `${compression}: every flipped byte leads lookups to an error or the right answer, never to another one`,
+    (t) => {
+      const disk = new TableDisk()
+      buildTable(disk, PATH, ENTRIES, FILE_NUMBER, compression)
+      const sound = disk.contents(PATH)
+      const cache = new BlockCache(64 * 4096)
+      const failures: string[] = []
+      let refusals = 0
+      for (let at = 0; at < sound.length; at++) {
+        const damaged = Buffer.from(sound)
+        damaged[at] ^= 1 + (at % 255)
+        disk.put(PATH, damaged)
+        const { wrong, refused } = lookUpAll(disk, cache)
+        refusals += refused
+        if (wrong > 0 || refused === 0) failures.push(`byte ${at}: ${wrong} wrong, ${refused} refused`)
+      }
+      t.strictSame(failures, [])
+      t.ok(refusals >= sound.length, 'each damage was noticed by some lookup')
+      t.equal(disk.openFiles, 0, 'no file is left open')
+      t.equal(cache.stats.usedBytes, 0, 'nothing of it stays in the cache')
+      t.end()
+    },
+  )
 
-t.test('a table that ends early or late is refused', (t) => {
-  const disk = new TableDisk()
-  buildTable(disk, PATH, ENTRIES, FILE_NUMBER)
-  const sound = disk.contents(PATH)
-  const believed: number[] = []
-  for (let length = 0; length < sound.length; length++) {
-    disk.put(PATH, sound.subarray(0, length))
-    if (!(scanError(disk) instanceof CorruptionError)) believed.push(length)
-  }
-  t.strictSame(believed, [])
-  for (const extra of [1, 8, 4096]) {
-    disk.put(PATH, Buffer.concat([sound, Buffer.alloc(extra)]))
-    t.type(scanError(disk), CorruptionError, `${extra} bytes too many`)
-  }
-  t.end()
-})
+  t.test(`${compression}: a table that ends early or late is refused`, (t) => {
+    const disk = new TableDisk()
+    buildTable(disk, PATH, ENTRIES, FILE_NUMBER, compression)
+    const sound = disk.contents(PATH)
+    const believed: number[] = []
+    for (let length = 0; length < sound.length; length++) {
+      disk.put(PATH, sound.subarray(0, length))
+      if (!(scanError(disk) instanceof CorruptionError)) believed.push(length)
+    }
+    t.strictSame(believed, [])
+    for (const extra of [1, 8, 4096]) {
+      disk.put(PATH, Buffer.concat([sound, Buffer.alloc(extra)]))
+      t.type(scanError(disk), CorruptionError, `${extra} bytes too many`)
+    }
+    t.end()
+  })
+}
 
 t.test('the file of another table in its place is refused', (t) => {
   const disk = new TableDisk()

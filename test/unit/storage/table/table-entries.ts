@@ -5,6 +5,7 @@ import { deletionSibling, encodeRecord, valueSibling } from '../../../../src/rec
 import { KeyHash } from '../../../../src/ring/token.js'
 import type { EntryRef } from '../../../../src/storage/entry.js'
 import { ENTRY_HEADER_BYTES, KIND_RECORD, writeEntryHeader } from '../../../../src/storage/entry.js'
+import type { BlockCompression } from '../../../../src/storage/table/block-compression.js'
 import { TableBuilder } from '../../../../src/storage/table/table-builder.js'
 import type { TableSummary } from '../../../../src/storage/table/table-summary.js'
 
@@ -75,8 +76,9 @@ export function buildTable(
   path: string,
   entries: readonly TestEntry[],
   fileNumber = 1,
+  compression: BlockCompression = 'none',
 ): TableSummary {
-  const builder = new TableBuilder(disk, path, fileNumber)
+  const builder = new TableBuilder(disk, path, fileNumber, compression)
   for (const entry of inTableOrder(entries)) addEntry(builder, entry)
   return builder.finish()
 }
