@@ -17,6 +17,7 @@ import { CommandRegistry } from './registry.js'
 import { serverHandlers } from './server-commands.js'
 import { siblingsHandlers } from './siblings-command.js'
 import { slowlogHandlers } from './slowlog-command.js'
+import { snapshotHandlers } from './snapshot-commands.js'
 import { repairHandlers } from './repair-command.js'
 import { statusHandlers } from './status-command.js'
 import { transactionHandlers } from './transactions.js'
@@ -36,6 +37,7 @@ export function createRegistry(statsOf?: (name: string) => CommandStats): Comman
       ...waitingHandlers,
       ...transactionHandlers,
       ...slowlogHandlers,
+      ...snapshotHandlers,
       ...repairHandlers,
       ...statusHandlers,
       ...latencyHandlers,

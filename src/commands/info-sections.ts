@@ -5,8 +5,8 @@
  * (allocator internals, forks) is left out. What Redis has no name for stands in `# Storage`.
  *
  * Where a name needs interpreting: used_memory is the JavaScript heap in use plus everything outside it (memtables,
- * cache, buffers), without what is reserved but was never touched; used_memory_peak is the highest resident size; the aof_ fields are about the log; a flushed segment
- * counts as an RDB save, and since the log has every acknowledged write, rdb_changes_since_last_save is always 0.
+ * cache, buffers), without what is reserved but was never touched; used_memory_peak is the highest resident size; the aof_ fields are about
+ * the log, the rdb_ fields about snapshots.
  */
 import { memoryOf } from './client-line.js'
 import { clusterConnections, clusterFacts } from './cluster-facts.js'
@@ -140,15 +140,16 @@ function memory(node: NodeServices): InfoFacts {
 
 function persistence(node: NodeServices): InfoFacts {
   const engine = node.engineFacts()
+  const saves = node.snapshots.facts()
   return [
     ['loading', 0],
     ['async_loading', 0],
-    ['rdb_changes_since_last_save', 0],
-    ['rdb_bgsave_in_progress', engine.flushInProgress ? 1 : 0],
-    ['rdb_last_save_time', engine.lastFlushUnixSeconds],
-    ['rdb_last_bgsave_status', engine.lastWriteStatus],
-    ['rdb_last_bgsave_time_sec', -1],
-    ['rdb_current_bgsave_time_sec', -1],
+    ['rdb_changes_since_last_save', saves.changesSince],
+    ['rdb_bgsave_in_progress', saves.isSaving ? 1 : 0],
+    ['rdb_last_save_time', saves.lastUnixSeconds],
+    ['rdb_last_bgsave_status', saves.lastError === '' ? 'ok' : 'err'],
+    ['rdb_last_bgsave_time_sec', saves.lastSeconds],
+    ['rdb_current_bgsave_time_sec', saves.currentSeconds],
     ['aof_enabled', 1],
     ['aof_rewrite_in_progress', 0],
     ['aof_rewrite_scheduled', 0],
@@ -176,6 +177,16 @@ function storage(node: NodeServices): InfoFacts {
     ['storage_table_bytes', engine.tableBytes],
     ['storage_block_cache_bytes', engine.blockCacheBytes],
     ...engine.storageLines,
+    ...snapshotFacts(node),
+  ]
+}
+
+function snapshotFacts(node: NodeServices): InfoFacts {
+  const { count, lastBytes, lastError } = node.snapshots.facts()
+  return [
+    ['storage_snapshots', count],
+    ['storage_last_snapshot_bytes', lastBytes],
+    ['storage_last_snapshot_error', lastError],
   ]
 }
 

@@ -9,6 +9,7 @@ import type { ClusterView } from './cluster-view.js'
 import type { LatencyHistogram } from './latency-histogram.js'
 import type { LoginBrake } from './login-brake.js'
 import type { Session } from './session.js'
+import type { Snapshots } from './snapshot-service.js'
 
 export interface NodeServices {
   readonly clock: Clock
@@ -27,6 +28,7 @@ export interface NodeServices {
   readonly logins: LoginBrake
   /** Facts of one INFO section that only the engine knows, as `name` -> text; commands render them in Redis's order. */
   engineFacts(): EngineFacts
+  readonly snapshots: Snapshots
   /** Resolves never: starts an orderly stop (SHUTDOWN). */
   shutdown(): void
   /** 40 hex digits, new at each start (run_id). */
@@ -126,9 +128,6 @@ export interface EngineFacts {
   readonly appendfsync: string
   /** 'ok' or 'err'. */
   readonly lastWriteStatus: string
-  /** Unix seconds of the last completed flush of a segment (rdb_last_save_time, LASTSAVE). */
-  readonly lastFlushUnixSeconds: number
-  readonly flushInProgress: boolean
   readonly logBytes: number
   readonly logPendingBytes: number
   readonly tableBytes: number

@@ -13,11 +13,6 @@ const time: Handler = ({ reply, node }) => {
   return DONE
 }
 
-const lastSave: Handler = ({ reply, node }) => {
-  reply.integer(node.engineFacts().lastFlushUnixSeconds)
-  return DONE
-}
-
 const role: Handler = ({ reply }) => {
   reply.array(3)
   reply.bulkText('master')
@@ -69,7 +64,6 @@ export const serverHandlers: Readonly<Record<string, Handler>> = {
   flushall: flush,
   flushdb: flush,
   info,
-  lastsave: lastSave,
   role,
   shutdown,
   time,

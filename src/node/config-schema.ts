@@ -254,6 +254,16 @@ export const KNOBS: readonly Knob[] = [
       'Allows DEBUG, which can stall the node: to nobody, to everybody, or to clients of this machine. For tests.',
   },
   {
+    path: 'save',
+    field: 'savePoints',
+    type: { kind: 'save-points' },
+    fallback: '',
+    unit: '',
+    runtime: true,
+    reason:
+      'Makes a snapshot after so many seconds in which there were so many changes: "3600 1 300 100". Redis saves by default; here no write needs it.',
+  },
+  {
     path: 'commit-failure-policy',
     field: 'commitFailurePolicy',
     type: { kind: 'choice', choices: ['stop', 'die'] },
@@ -429,6 +439,26 @@ export const KNOBS: readonly Knob[] = [
     runtime: true,
     reason:
       'From the end of one such run to the next; lower it on disks that are not trusted. 0 never scrubs.',
+  },
+  {
+    path: 'storage.snapshot-dir',
+    field: 'snapshotDir',
+    type: { kind: 'text', minLength: 1, maxLength: 4096 },
+    fallback: 'snapshots',
+    unit: '',
+    runtime: false,
+    reason:
+      'Where snapshots are made, within dir unless it begins with a slash; on another disk they are copies and take their whole size.',
+  },
+  {
+    path: 'storage.snapshot-keep',
+    field: 'snapshotKeep',
+    type: { kind: 'integer', min: 0, max: 100_000 },
+    fallback: '3',
+    unit: '',
+    runtime: true,
+    reason:
+      'So many snapshots stay, and the oldest goes when a newer one is whole; they hold on to disk that compaction gives up. 0 keeps all.',
   },
   ...CLUSTER_KNOBS,
 ]

@@ -52,7 +52,6 @@ export const FIXED_SETTINGS: readonly FixedSetting[] = [
     reason: 'session libraries look whether events are on; there are none',
   },
   { name: 'replica-read-only', value: 'yes', reason: 'client libraries of sentinel set-ups read it' },
-  { name: 'save', value: '', reason: 'redis-benchmark and admin tools ask; there are no RDB snapshots' },
   { name: 'supervised', value: 'no', reason: 'admin tools read it' },
   { name: 'tls-port', value: '0', reason: 'admin tools read it; there is no TLS yet' },
   { name: 'unixsocket', value: '', reason: 'admin tools read it; clients connect by TCP only' },

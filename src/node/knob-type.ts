@@ -6,6 +6,7 @@
  * Redis's own for CONFIG SET. Texts of sizes are Redis's: k, m, g count in thousands, kb, mb, gb in 1024s.
  */
 import { LEVEL_NAMES, levelName, parseLevel } from '../coordinator/consistency.js'
+import { parseSavePoints } from './save-points.js'
 import { unreachable } from '../util/assert.js'
 
 export type KnobType =
@@ -23,6 +24,8 @@ export type KnobType =
   /** A consistency level; the value is its name in capitals. */
   | { readonly kind: 'level' }
   | { readonly kind: 'output-limit' }
+  /** When snapshots are made: pairs of seconds and changes, in one text. */
+  | { readonly kind: 'save-points' }
 
 /** When a client that does not read its replies is closed: at once above hard, after a time above soft. 0 switches off. */
 export interface OutputLimit {
@@ -110,6 +113,9 @@ export function parseKnob(type: KnobType, text: string): ParsedKnob {
     }
     case 'output-limit':
       return parseOutputLimit(text)
+    case 'save-points':
+      if (parseSavePoints(text) === undefined) return refused('Invalid save parameters')
+      return { kind: 'value', value: text.trim().split(/\s+/).join(' ') }
     default:
       return unreachable(type)
   }
@@ -148,6 +154,8 @@ export function describeAllowed(type: KnobType): string {
       return `one of ${LEVEL_NAMES.join(', ')}`
     case 'output-limit':
       return 'normal <hard size> <soft size> <soft seconds>, such as "normal 1gb 256mb 60"'
+    case 'save-points':
+      return 'pairs of seconds and changes, such as "3600 1 300 100", or nothing'
     default:
       return unreachable(type)
   }

@@ -44,6 +44,8 @@ export interface NodeConfig {
   readonly slowlogSlowerThanMicroseconds: number
   readonly slowlogMaxLength: number
   readonly enableDebugCommand: 'no' | 'yes' | 'local'
+  /** Pairs of seconds and changes; '' for no snapshots but those asked for. */
+  readonly savePoints: string
   /** What becomes of the node when its log has failed. */
   readonly commitFailurePolicy: 'stop' | 'die'
   readonly shutdownTimeoutSeconds: number
@@ -75,6 +77,10 @@ export interface StorageConfig {
   readonly scrubRateBytesPerSecond: number
   /** 0: never. */
   readonly scrubIntervalSeconds: number
+  /** Within `dir` unless it is absolute. */
+  readonly snapshotDir: string
+  /** 0: all. */
+  readonly snapshotKeep: number
   /** Prefixes all different. */
   readonly policies: readonly CompactionPolicy[]
 }

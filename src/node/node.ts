@@ -10,6 +10,9 @@ import { KeyPolicies } from '../coordinator/key-policies.js'
 import { LocalKeyspace } from '../coordinator/local-keyspace.js'
 import { OperationTable } from '../coordinator/operation.js'
 import { hlcToWallMs } from '../record/hlc.js'
+import { exportFallbacks } from '../repair/fallback-export.js'
+import type { HandoffStore } from '../repair/handoff-store.js'
+import { REPAIR_NAME } from '../repair/repair-state.js'
 import { authenticatedLimits } from '../resp/limits.js'
 import type { Ring } from '../ring/ring.js'
 import { Dispatcher } from '../server/dispatcher.js'
@@ -17,16 +20,20 @@ import { KeyedRequests } from '../server/keyed-requests.js'
 import { PeerCommands } from '../server/peer-commands.js'
 import { Server } from '../server/server.js'
 import type { ScrubFacts } from '../storage/scrub.js'
+import { pathOf } from '../storage/file-names.js'
+import { Manifest } from '../storage/manifest.js'
 import { isLackOfSpace } from '../storage/disk-space.js'
 import { Store, WRITE_LATER } from '../storage/store.js'
 import type { StoreFacts } from '../storage/store.js'
 import { ClusterPart } from './cluster-part.js'
+import { MEMBERS_NAME } from './member-list-file.js'
 import { openMemberList } from './member-list.js'
 import type { ClusterConfig, NodeConfig } from './node-config.js'
 import { directoryIdOf } from './peer-state.js'
 import type { NodeEnv, RunningNode } from './running-node.js'
 import { clientsWithin } from './open-files.js'
 import { scrubSettings, storeOptions } from './storage-settings.js'
+import { SnapshotPart } from './snapshot-part.js'
 import { tableLines, warnOfCompression } from './table-lines.js'
 import { NodeSettings } from './runtime-settings.js'
 import { SlowlogRing } from './slowlog.js'
@@ -53,7 +60,10 @@ class Node implements RunningNode {
   #store!: Store
   #keyspace!: LocalKeyspace
   #dispatcher!: Dispatcher
+  #snapshots!: SnapshotPart
   readonly #operations = new OperationTable()
+  /** What is held for others; null on a node that is alone. */
+  #handoffs: HandoffStore | null = null
   /** Null on a node that is alone. */
   #cluster: ClusterPart | null = null
   #port = 0
@@ -130,6 +140,7 @@ class Node implements RunningNode {
       if (config.cluster !== null && ring !== null) {
         this.#cluster = this.#clusterPart(config, config.cluster, ring)
       }
+      this.#snapshots = this.#snapshotPart(config, ring)
       this.#dispatcher = this.#buildDispatcher()
       if (this.#cluster !== null) await this.#joinCluster(this.#cluster, config)
       this.#port = await this.#server.listen(config.bind, config.port, this.#dispatcher)
@@ -142,6 +153,7 @@ class Node implements RunningNode {
     }
     this.#settings.listensOn(this.#port)
     this.#limitClients()
+    this.#snapshots.start()
     this.#sample()
     log.info('serving', { port: this.#port, appendfsync: config.appendFsync })
   }
@@ -162,6 +174,7 @@ class Node implements RunningNode {
   }
 
   #clusterPart(config: NodeConfig, cluster: ClusterConfig, ring: Ring): ClusterPart {
+    this.#handoffs = this.#env.openHandoffs(config.dir)
     return new ClusterPart({
       env: this.#env,
       store: this.#store,
@@ -170,12 +183,39 @@ class Node implements RunningNode {
       policies: new KeyPolicies(cluster.policies),
       ring,
       settings: () => this.#settings.current.cluster ?? cluster,
-      handoffs: this.#env.openHandoffs(config.dir),
+      handoffs: this.#handoffs,
       secret: config.clusterSecret,
       directoryId: directoryIdOf(this.#env.disk, config.dir),
       announceAddress: config.announceAddress,
       directory: config.dir,
     })
+  }
+
+  #snapshotPart({ dir, storage, cluster }: NodeConfig, ring: Ring | null): SnapshotPart {
+    const { clock, disk, log } = this.#env
+    const { snapshotDir } = storage
+    const origin = {
+      node: cluster?.self.name ?? '',
+      nodeId: cluster?.self.id ?? '',
+      ringVersion: ring?.version ?? '',
+      replicas: ring?.replicas ?? 1,
+    }
+    const world = {
+      clock,
+      disk,
+      log,
+      store: this.#store,
+      folder: snapshotDir.startsWith('/') ? snapshotDir : pathOf(dir, snapshotDir),
+      besides: [MEMBERS_NAME, REPAIR_NAME],
+      origin: () => origin,
+      savePoints: () => this.#settings.current.savePoints,
+      keep: () => this.#settings.current.storage.snapshotKeep,
+      exportHeld: async (directory: string) => {
+        const handoffs = this.#handoffs
+        if (handoffs !== null) await exportFallbacks(disk, clock, handoffs, directory)
+      },
+    }
+    return new SnapshotPart(world, Manifest.load(disk, dir)?.directoryId ?? 0)
   }
 
   /** Takes requests for keys through the cluster, opens the ports of peers and of cluster clients. */
@@ -244,6 +284,7 @@ class Node implements RunningNode {
   async #stop(): Promise<void> {
     this.#env.log.info('stopping')
     await this.#server.stopListening()
+    await this.#snapshots.stop()
     await this.#cluster?.stop()
     this.#dispatcher.stop()
     await this.#closeStore()
@@ -346,6 +387,7 @@ class Node implements RunningNode {
       slowlog: this.#slowlog,
       logins: new LoginBrake(),
       engineFacts: () => this.#engineFacts(),
+      snapshots: this.#snapshots,
       shutdown: () => void this.stop(),
       runId: runId(random.next53(), random.next53(), random.next53(), random.next53()),
       startedAtMs: this.#startedAtMs,
@@ -364,8 +406,6 @@ class Node implements RunningNode {
     return {
       appendfsync: facts.appendfsync,
       lastWriteStatus: facts.logFailure === null && !facts.diskIsFull ? 'ok' : 'err',
-      lastFlushUnixSeconds: Math.floor(facts.lastFlushAtMs / 1000),
-      flushInProgress: facts.flushing,
       logBytes: facts.logBytes,
       logPendingBytes: facts.logPendingBytes,
       tableBytes: facts.tableBytes,
@@ -380,6 +420,8 @@ class Node implements RunningNode {
         ['storage_tables', facts.tables],
         ['storage_tables_by_level', facts.tablesByLevel.join(',')],
         ...tableLines(facts),
+        ['storage_flushing', facts.flushing ? 1 : 0],
+        ['storage_last_flush_unix_time', Math.floor(facts.lastFlushAtMs / 1000)],
         ['storage_flushes', facts.flushes],
         ['storage_flushed_bytes', facts.flushedBytes],
         ['storage_compacting', facts.compacting ? 1 : 0],

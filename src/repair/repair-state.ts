@@ -22,7 +22,7 @@ import type { Identity } from './exchange-messages.js'
 import { STALE_REASONS } from './staleness.js'
 import type { StaleReason } from './staleness.js'
 
-const FILE_NAME = 'REPAIR'
+export const REPAIR_NAME = 'REPAIR'
 const TEMPORARY_NAME = 'REPAIR.tmp'
 const ADVICE = `What was exchanged with other replicas is not known without it. Remove the data directory, and the node fetches everything from them.`
 const FILE: CheckedFormat = { word: 'kindred-repair', name: 'a repair state', format: 1, advice: ADVICE }
@@ -125,7 +125,7 @@ export class RepairState {
     onFailed: (error: unknown) => void,
   ): RepairState {
     const state = new RepairState(ring, disk, clock, directory, onFailed)
-    const path = pathOf(directory, FILE_NAME)
+    const path = pathOf(directory, REPAIR_NAME)
     if (disk.exists(path)) state.#restore(parse(withoutHeader(FILE, readWhole(disk, path), path), path))
     state.startCounter++
     state.#write()
@@ -158,7 +158,7 @@ export class RepairState {
     const text = JSON.stringify(this.#stored(), null, 1)
     const temporary = pathOf(this.#directory, TEMPORARY_NAME)
     writeWhole(this.#disk, temporary, withHeader(FILE, Buffer.from(text)))
-    this.#disk.rename(temporary, pathOf(this.#directory, FILE_NAME))
+    this.#disk.rename(temporary, pathOf(this.#directory, REPAIR_NAME))
     this.#disk.syncDirectory(this.#directory)
   }
 

@@ -230,6 +230,8 @@ export interface SnapshotResult {
   readonly copiedBytes: number
   /** Names of older snapshots that went for this one. */
   readonly removed: readonly string[]
+  /** Why old ones may not all have gone that should have; '' when they have. */
+  readonly keptBecause: string
 }
 
 export interface FoundDamage {

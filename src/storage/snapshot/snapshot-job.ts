@@ -48,7 +48,17 @@ export function runSnapshot(disk: Disk, job: SnapshotJob, pace: Pace): SnapshotR
     throw error
   }
   disk.syncDirectory(folder)
-  return { totalBytes, copiedBytes, removed: pruneSnapshots(disk, folder, job.keep) }
+  return { totalBytes, copiedBytes, ...pruned(disk, folder, job.keep) }
+}
+
+/** The new one is whole, whatever becomes of the old ones. */
+function pruned(disk: Disk, folder: string, keep: number): Pick<SnapshotResult, 'removed' | 'keptBecause'> {
+  try {
+    return { removed: pruneSnapshots(disk, folder, keep), keptBecause: '' }
+  } catch (error) {
+    if (diskErrorCode(error) === null) throw error
+    return { removed: [], keptBecause: String(error) }
+  }
 }
 
 /** Makes the folder that a snapshot is made in. All of its path is durable but its own name. Throws the disk's errors. */

@@ -14,9 +14,13 @@ const NEWER_THAN_7_0 = [
   'kv.quorum',
   'kv.status',
   'kv.repair',
+  'kv.snapshot',
   'client|setinfo',
   'client|no-touch',
   'client|capa',
+  'kv.snapshot|take',
+  'kv.snapshot|prepare',
+  'kv.snapshot|list',
 ]
 
 const NAME = 0

@@ -14,6 +14,7 @@ import type {
   Slowlog,
   SlowlogEntry,
 } from '../../../src/commands/node-services.js'
+import type { SaveFacts, Snapshots } from '../../../src/commands/snapshot-service.js'
 import type { Listener, Session, SessionLevel, Transaction } from '../../../src/commands/session.js'
 
 export class ManualClock implements Clock {
@@ -228,8 +229,6 @@ export class FakeNode implements NodeServices {
   engine: EngineFacts = {
     appendfsync: 'always',
     lastWriteStatus: 'ok',
-    lastFlushUnixSeconds: 1_799_999_000,
-    flushInProgress: false,
     logBytes: 1000,
     logPendingBytes: 10,
     tableBytes: 5000,
@@ -239,6 +238,8 @@ export class FakeNode implements NodeServices {
     expiringKeys: 2,
     storageLines: [['storage_tables', 3]],
   }
+
+  readonly snapshots = new FakeSnapshots()
 
   constructor(settings: Readonly<Record<string, string>> = {}) {
     this.settings = new FakeSettings(settings)
@@ -281,5 +282,50 @@ export class FakeNode implements NodeServices {
 
   cpu() {
     return { userSeconds: 1.5, systemSeconds: 0.25 }
+  }
+}
+
+/** Snapshots that end when a test says so. */
+export class FakeSnapshots implements Snapshots {
+  /** Of each that was begun; undefined for one without. */
+  readonly names: (string | undefined)[] = []
+  readonly prepared: string[] = []
+  #end: ((error: Error | null) => void) | null = null
+
+  facts(): SaveFacts {
+    return {
+      changesSince: 7,
+      isSaving: this.#end !== null,
+      lastUnixSeconds: 1_799_999_000,
+      lastError: '',
+      lastSeconds: 2,
+      currentSeconds: -1,
+      count: 1,
+      lastBytes: 5000,
+    }
+  }
+
+  /** The one that is being made is whole, or failed. */
+  end(error: Error | null = null): void {
+    this.#end?.(error)
+    this.#end = null
+  }
+
+  take(name?: string): Promise<string> | null {
+    if (this.#end !== null) return null
+    this.names.push(name)
+    return new Promise((resolve, reject) => {
+      this.#end = (error) => (error === null ? resolve('/data/snapshots/one') : reject(error))
+    })
+  }
+
+  prepare(name: string): Promise<void> | null {
+    if (this.#end !== null) return null
+    this.prepared.push(name)
+    return Promise.resolve()
+  }
+
+  list(): readonly string[] {
+    return ['one', 'two']
   }
 }

@@ -88,7 +88,7 @@ function sortedNames(reply: string): string {
   return /\$\d+\r\n(multi|keyspace)\r\n/.test(reply) ? reply.split('\r\n').sort().join(' ') : reply
 }
 
-t.test('TIME and LASTSAVE tell the time of the node, LASTSAVE that of the last flush', async (t) => {
+t.test('TIME and LASTSAVE tell the time of the node, LASTSAVE that of the last snapshot', async (t) => {
   const client = new NodeClient()
   client.node.clock.advance(1500)
   t.same(await client.value('TIME'), ['1800000001', '623000'])

@@ -99,7 +99,7 @@ t.test('a wrong value changes nothing and gets the reason in the words of Redis'
 
 t.test('a constant may be set to what it is, as set-up scripts do', (t) => {
   const node = settings()
-  t.equal(node.set('save', ''), null)
+  t.equal(node.set('supervised', 'no'), null)
   t.equal(node.set('notify-keyspace-events', ''), null)
   t.equal(node.set('notify-keyspace-events', 'Ex'), "can't set immutable config")
   t.end()
