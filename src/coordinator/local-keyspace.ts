@@ -130,7 +130,7 @@ export class LocalKeyspace implements Keyspace {
     this.#store = store
     this.#clock = clock
     this.#random = random
-    this.#expiryNow = () => clock.wallMs()
+    this.#expiryNow = () => store.expiryMs(clock.wallMs())
     this.#nowMs = this.#expiryNow()
     this.announced = new AnnouncedKeys(store)
     this.#cold = new ColdBlocks(store)
@@ -152,7 +152,7 @@ export class LocalKeyspace implements Keyspace {
 
   /** RULES T5: what has expired is judged by this time, in milliseconds, instead of the wall clock's. */
   judgeExpiryBy(nowMs: () => number): void {
-    this.#expiryNow = nowMs
+    this.#expiryNow = () => this.#store.expiryMs(nowMs())
   }
 
   /** RULES V5: what conflicts become, key by key; by default all siblings stay. */
@@ -648,7 +648,7 @@ export class LocalKeyspace implements Keyspace {
    */
   #liveAbove(mark: number): CountedAgain[] {
     const newer: CountedAgain[] = []
-    const nowMs = this.#clock.wallMs()
+    const nowMs = this.#expiryNow()
     const hash = this.#ownHash
     this.#store.eachInMemory((bytes, record) => {
       if (!winnerIsLive(bytes, record, nowMs, mark)) return

@@ -80,7 +80,7 @@ export class OwnAnswers {
   async #count(version: string, ranges: string, reply: ReplyWriter): Promise<void> {
     const { ring } = this.#topology
     if (version !== ring.version) return reply.error('ERR another ring')
-    const nowMs = this.#clock.wallMs()
+    const nowMs = this.#store.expiryMs(this.#clock.wallMs())
     let total = 0
     for (const range of ranges.split(',').map(Number)) {
       if (!(range >= 0 && range < ring.rangeCount)) return reply.error('ERR no such range')

@@ -237,7 +237,7 @@ export class RecordMerger {
   #displacedBy(held: Buffer, record: number): number {
     const expireAtMs = siblingExpireAt(held, siblingsStart(held, record))
     // What never expires needs no look at the clock, which is slow.
-    const nowMs = expireAtMs === 0 ? 0 : this.#clock.wallMs()
+    const nowMs = expireAtMs === 0 ? 0 : this.#store.expiryMs(this.#clock.wallMs())
     if (!winnerIsLive(held, record, nowMs, this.#store.flushMark)) return DISPLACED_NOTHING
     return expireAtMs === 0 ? DISPLACED_FOREVER : expireAtMs
   }

@@ -7,10 +7,13 @@
 import type { CacheWarmUp } from './cache-warm-up.js'
 import type { DamageControl } from './damage-control.js'
 import { TOKEN_END } from '../ring/token.js'
-import type { CompactionPick } from './compaction/picker.js'
+import { totalBytes } from './compaction/levels.js'
+import type { CompactionPick, CompactionView } from './compaction/picker.js'
+import { mergeOf, othersThan } from './compaction/picks.js'
 import { outputPlace, pickCompaction } from './compaction/picker.js'
 import type { SequenceRange } from './compaction/older-elsewhere.js'
 import { CorruptionError } from './corruption-error.js'
+import { FAMILY_WINDOW, LEVEL_ZERO } from './families.js'
 import { tableFileName } from './file-names.js'
 import { fileNumbersFor } from './jobs/storage-jobs.js'
 import type { CompactJob } from './jobs/storage-jobs.js'
@@ -24,6 +27,10 @@ import { closeAll } from './table-set.js'
 import type { LiveTable } from './table-set.js'
 import type { BlockCompression } from './table/block-compression.js'
 import type { Table } from './table/table.js'
+import { PurgeClock } from './windows/purge-clock.js'
+import { WindowActivity } from './windows/window-activity.js'
+import { pickDrop, pickWindowMerge, windowsOf } from './windows/window-picker.js'
+import type { WindowView } from './windows/window-picker.js'
 
 const RETRY_AFTER_MS = 1000
 
@@ -33,6 +40,7 @@ export interface CompactionsHost {
   onLook(): void
   /** A merge has met damage in this table. */
   onDamage(table: Table, error: CorruptionError): void
+  whenSynced(): Promise<void>
   /** Damaged tables that are to be taken out. */
   readonly damage: Pick<DamageControl, 'isDue' | 'takeOut'>
   onFailed(event: string, error: unknown): void
@@ -54,11 +62,16 @@ export class Compactions {
   #aside: number[] = []
   /** FLUSHALL's mark, synced: tables below it may go. */
   #dropMark = 0
+  readonly #purgeClock: PurgeClock
+  readonly #activity: WindowActivity
   /** Null on a node that is alone. */
   #ranges: PurgeRanges | null
   count = 0
   readBytes = 0
   writtenBytes = 0
+  windowsDropped = 0
+  windowBytesDropped = 0
+  localTombstones = 0
 
   constructor(
     env: StoreEnv,
@@ -72,6 +85,8 @@ export class Compactions {
     this.#files = files
     this.#warmUp = warmUp
     this.#host = host
+    this.#purgeClock = new PurgeClock(env.clock, options.clockGraceMs ?? 0)
+    this.#activity = new WindowActivity(env.clock)
     this.#ranges = options.keepsDead === true ? new PurgeRanges([]) : null
   }
 
@@ -130,22 +145,33 @@ export class Compactions {
         this.#host.onFailed('flushed tables not dropped', error)
       })
     }
-    const pick = pickCompaction(
-      {
-        tables: this.#files.tables.manifestTables(),
-        segments: this.#segmentRanges(),
-        busy: NOTHING_BUSY,
-        damaged: this.#damaged,
-        cursors: this.#cursors,
-        purgeableUntilMs: this.#env.clock.wallMs(),
-        ranges: this.#ranges,
-        flushMark: this.#files.state.flushMark,
-      },
-      this.#options.compaction,
-    )
+    const view = this.#view()
+    this.#activity.note(windowsOf(view.tables))
+    const window = pickDrop(view)
+    if (window !== null) {
+      const { tables: inputs, endMs } = window
+      return this.#run(this.#dropWindow(inputs, endMs), (error) => this.#failed(inputs, error))
+    }
+    const pick = pickCompaction(view, this.#options.compaction) ?? windowMerge(view)
     this.#host.onLook()
     if (pick === null) return
-    this.#run(this.#carryOut(pick), (error) => this.#failed(pick, error))
+    this.#run(this.#carryOut(pick), (error) => this.#failed(pick.inputs, error))
+  }
+
+  #view(): CompactionView & WindowView {
+    const nowMs = this.#purgeClock.nowMs()
+    return {
+      tables: this.#files.tables.manifestTables(),
+      segments: this.#segmentRanges(),
+      busy: NOTHING_BUSY,
+      damaged: this.#damaged,
+      cursors: this.#cursors,
+      purgeableUntilMs: nowMs,
+      nowMs,
+      ranges: this.#ranges,
+      flushMark: this.#files.state.flushMark,
+      isQuiet: (window) => this.#activity.isQuiet(window),
+    }
   }
 
   #run(work: Promise<void>, failed: (error: unknown) => void): void {
@@ -173,18 +199,55 @@ export class Compactions {
     if (pick.kind === 'move') {
       await this.#move(inputs, pick.outputLevel)
     } else if (pick.kind === 'drop') {
-      await this.#files.record({ removeTables }, { removed: inputs })
+      await this.#files.record(
+        { removeTables, droppedUntilMs: this.#lastExpiry(pick.inputs) },
+        { removed: inputs },
+      )
     } else {
-      const outputs = await this.#merge(pick)
+      const { tables: outputs, droppedUntilMs } = await this.#merge(pick)
       if (this.#stopped) return
       const place = outputPlace(pick)
       const added = this.#files.openAll(outputs.map((table) => ({ ...table, ...place })))
       await this.#warmUp.merged(added, inputs)
       if (this.#stopped) return closeAll(added)
-      await this.#files.record({ removeTables }, { added, removed: inputs })
+      await this.#files.record({ removeTables, droppedUntilMs }, { added, removed: inputs })
     }
     this.#cursors = pick.cursors
     this.count++
+  }
+
+  /** Lets go of all tables of a window, and of nothing that they hide (RULES T2, T3). */
+  async #dropWindow(tables: readonly ManifestTable[], endMs: number): Promise<void> {
+    await this.#host.whenSynced()
+    if (this.#stopped) return
+    const inputs = tables.map((table) => this.#files.opened(table))
+    const { directory, tableTargetBytes } = this.#options
+    const hidesSome = tables.some(({ flaggedCount }) => flaggedCount > 0)
+    const added = hidesSome ? await this.#tombstonesOf(tables, directory, tableTargetBytes) : []
+    if (this.#stopped) return closeAll(added)
+    const edit = { removeTables: numbersOf(inputs), droppedUntilMs: endMs }
+    await this.#files.record(edit, { added, removed: inputs })
+    this.windowsDropped++
+    this.windowBytesDropped += totalBytes(tables)
+  }
+
+  async #tombstonesOf(
+    inputs: readonly ManifestTable[],
+    directory: string,
+    targetBytes: number,
+  ): Promise<readonly LiveTable[]> {
+    const count = fileNumbersFor(totalBytes(inputs), targetBytes)
+    const result = await this.#env.jobs.dropWindow({
+      directory,
+      inputs,
+      others: othersThan(this.#view(), inputs),
+      fileNumbers: { first: this.#files.takeNumbers(count), count },
+      targetBytes,
+    })
+    this.localTombstones += result.tombstones
+    this.writtenBytes += result.bytesWritten
+    if (this.#stopped) return []
+    return this.#files.openAll(result.tables.map((table) => ({ ...table, ...LEVEL_ZERO })))
   }
 
   async #moveAside(): Promise<void> {
@@ -199,15 +262,26 @@ export class Compactions {
     return this.#files.record({ removeTables: numbersOf(tables) }, { added, replaced: tables })
   }
 
-  async #merge(pick: CompactionPick): Promise<readonly WrittenTable[]> {
-    const { directory, tableTargetBytes } = this.#options
+  /** By this time everything that expires in tables that are dropped for it has expired (RULES T5). */
+  #lastExpiry(tables: readonly ManifestTable[]): number {
+    const { flushMark } = this.#files.state
+    const expired = tables.filter(({ expiringCount, maxHlc }) => expiringCount > 0 && maxHlc > flushMark)
+    return Math.max(0, ...expired.map(({ maxDeathMs }) => maxDeathMs))
+  }
+
+  async #merge(pick: CompactionPick): Promise<MergedTables> {
+    const { directory } = this.#options
+    // A window is to come down to two tables however much is in it.
+    const isWindow = pick.inputs[0].family === FAMILY_WINDOW
+    const tableTargetBytes = isWindow ? Number.MAX_SAFE_INTEGER : this.#options.tableTargetBytes
     const inputBytes = pick.inputs.reduce((sum, table) => sum + table.sizeBytes, 0)
     const count = fileNumbersFor(inputBytes, tableTargetBytes)
+    const limits = this.#purgeLimits(pick.inputs)
     const result = await this.#env.jobs.compact({
       directory,
       inputs: pick.inputs,
       others: pick.others,
-      ...this.#purgeLimits(pick.inputs),
+      ...limits,
       flushMark: this.#files.state.flushMark,
       fileNumbers: { first: this.#files.takeNumbers(count), count },
       targetBytes: tableTargetBytes,
@@ -215,7 +289,11 @@ export class Compactions {
     })
     this.readBytes += result.bytesRead
     this.writtenBytes += result.bytesWritten
-    return result.tables
+    const until = limits.purgeRanges?.map(({ untilMs }) => untilMs) ?? [limits.purgeableUntilMs]
+    return {
+      tables: result.tables,
+      droppedUntilMs: result.dropped.expired > 0 ? Math.max(0, ...until) : 0,
+    }
   }
 
   /** What is rewritten seldom, and is most of the data, may be compressed harder. */
@@ -229,13 +307,13 @@ export class Compactions {
   /** RULES P1: alone, a node may let go of what is dead; with replicas only of what they are known to have seen. */
   #purgeLimits(inputs: readonly ManifestTable[]): Pick<CompactJob, 'purgeableUntilMs' | 'purgeRanges'> {
     const ranges = this.#ranges
-    if (ranges === null) return { purgeableUntilMs: this.#env.clock.wallMs() }
+    if (ranges === null) return { purgeableUntilMs: this.#purgeClock.nowMs() }
     const untilMs = inputs.map(({ minToken, maxToken }) => ranges.untilMsWithin(minToken, maxToken))
     return { purgeableUntilMs: Math.min(...untilMs), purgeRanges: ranges.ranges }
   }
 
-  #failed(pick: CompactionPick, error: unknown): void {
-    if (error instanceof CorruptionError) this.#noteDamage(pick, error)
+  #failed(inputs: readonly ManifestTable[], error: unknown): void {
+    if (error instanceof CorruptionError) this.#noteDamage(inputs, error)
     this.#pause()
     this.#host.onFailed('compaction failed', error)
   }
@@ -244,8 +322,8 @@ export class Compactions {
     this.#pausedUntilMs = this.#env.clock.monotonicMs() + RETRY_AFTER_MS
   }
 
-  #noteDamage(pick: CompactionPick, error: CorruptionError): void {
-    const damaged = pick.inputs.filter((table) => error.file.endsWith(tableFileName(table.fileNumber)))
+  #noteDamage(inputs: readonly ManifestTable[], error: CorruptionError): void {
+    const damaged = inputs.filter((table) => error.file.endsWith(tableFileName(table.fileNumber)))
     for (const table of damaged) this.#host.onDamage(this.#files.opened(table).table, error)
   }
 
@@ -257,6 +335,18 @@ export class Compactions {
       minSequence: segment.header.firstSequence,
     }))
   }
+}
+
+interface MergedTables {
+  readonly tables: readonly WrittenTable[]
+  /** Nothing that was left out for being expired would be alive before (RULES T5). */
+  readonly droppedUntilMs: number
+}
+
+/** A merge within a window, as a pick. */
+function windowMerge(view: CompactionView & WindowView): CompactionPick | null {
+  const inputs = pickWindowMerge(view)
+  return inputs === null ? null : mergeOf(view, 'window', inputs, 0)
 }
 
 const NOTHING_BUSY: ReadonlySet<number> = new Set()

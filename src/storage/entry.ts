@@ -58,6 +58,11 @@ export function writeEntryHeader(
   bytes[record - 1] = kind
 }
 
+/** Whether the entry is what a dropped window has left: for all but compaction, absent. */
+export function isLocalTombstone(bytes: Uint8Array, record: number): boolean {
+  return (entryFlags(bytes, record) & FLAG_LOCAL_TOMBSTONE) !== 0
+}
+
 /**
  * RULES T1: whether the older entry dies later than `diesAtMs` (milliseconds since 1970) or never, or hides something itself,
  * so that an entry that dies then and replaces it is flagged.

@@ -8,7 +8,7 @@ import { keyLength, keyStart } from '../record/layout.js'
 import { SLOT_COUNT } from '../ring/slot.js'
 import { slotOfToken, TOKEN_END, TOKENS_PER_SLOT } from '../ring/token.js'
 import { compareBytes } from '../util/bytes.js'
-import { entrySequence } from './entry.js'
+import { entrySequence, isLocalTombstone } from './entry.js'
 import type { OrderedRecord, SlotOrder } from './log/slot-order.js'
 import type { Table } from './table/table.js'
 import { TableCursor } from './table/table-cursor.js'
@@ -188,7 +188,7 @@ export function walkKeys(
     if (newest.token !== last && (visits >= limits.visits || entries >= limits.entries)) return newest.token
     last = newest.token
     entries++
-    if (visit(newest.bytes, newest.record)) visits++
+    if (!isLocalTombstone(newest.bytes, newest.record) && visit(newest.bytes, newest.record)) visits++
     if (advancePast(sources, newest, cold)) continue
     // What the missing blocks start with is known: when it lies behind this token, the step may end here.
     return sources.every((source) => source.isBehind(last)) ? last + 1 : -1

@@ -47,6 +47,8 @@ export interface MaintenanceHost {
   onFlushFailed(error: unknown): void
   /** See StoreEvents.onGap. */
   onGap(gap: Gap): void
+  /** See Store.whenSynced. */
+  whenSynced(): Promise<void>
 }
 
 export interface MaintenanceFacts {
@@ -57,6 +59,10 @@ export interface MaintenanceFacts {
   readonly flushes: number
   readonly flushedBytes: number
   readonly compactions: number
+  /** Windows whose tables were unlinked whole, their bytes, and the local tombstones that they have left (RULES T2). */
+  readonly windowsDropped: number
+  readonly windowBytesDropped: number
+  readonly localTombstones: number
   readonly compactionReadBytes: number
   readonly compactionWrittenBytes: number
   readonly tables: number
@@ -135,6 +141,7 @@ export class Maintenance {
     this.#compactions = new Compactions(env, options, this.#files, this.#warmUp, {
       active,
       onLook: () => this.#followLevelZero(),
+      whenSynced: () => host.whenSynced(),
       damage: this.#damage,
       onDamage: (table, error) => this.#damage.note(table, error),
       onFailed: (event, error) => this.#jobFailed(event, error),
@@ -274,6 +281,11 @@ export class Maintenance {
     return this.#damage.gaps
   }
 
+  /** No clock may show less (RULES T5): windows that ended until then are gone. Milliseconds since 1970. */
+  get droppedUntilMs(): number {
+    return this.#files.state.droppedUntilMs
+  }
+
   get recordedGaps(): readonly Gap[] {
     return this.#files.state.gaps
   }
@@ -316,6 +328,9 @@ export class Maintenance {
       flushes: this.#flushes,
       flushedBytes: this.#flushedBytes,
       compactions: this.#compactions.count,
+      windowsDropped: this.#compactions.windowsDropped,
+      windowBytesDropped: this.#compactions.windowBytesDropped,
+      localTombstones: this.#compactions.localTombstones,
       compactionReadBytes: this.#compactions.readBytes,
       compactionWrittenBytes: this.#compactions.writtenBytes,
       tables: this.tables.all.length,
@@ -398,7 +413,7 @@ export class Maintenance {
       fileNumbers: { first, count },
       targetBytes: tableTargetBytes,
       families,
-      nowMs: this.#env.clock.wallMs(),
+      nowMs: Math.max(this.#env.clock.wallMs(), this.#files.state.droppedUntilMs),
       compression: this.#options.compression?.tables ?? 'none',
       counts: this.#files.hasCounts ? { fileNumber: countsFile, counts } : null,
       trees: trees === null || treesFile === undefined ? null : { fileNumber: treesFile, bytes: trees },

@@ -55,6 +55,8 @@ export interface ManifestState {
   readonly lastSequence: number
   /** FLUSHALL: dots at or below this HLC are gone; 0 for none. */
   readonly flushMark: number
+  /** The latest end of a window that was ever dropped, milliseconds since 1970: no clock may show less again (RULES T5). 0 for none. */
+  readonly droppedUntilMs: number
   /** Number of the newest counts file; 0 for none. */
   readonly countsFile: number
   /** Number of the newest file of trees; 0 for none. It says itself as of which entry they are. */
@@ -77,10 +79,11 @@ export interface ManifestEdit {
   readonly addGaps?: readonly Gap[]
   /** Those that are equal to one of these. */
   readonly removeGaps?: readonly Gap[]
-  /** These three only ever rise; a lower value changes nothing. */
+  /** These four only ever rise; a lower value changes nothing. */
   readonly nextFileNumber?: number
   readonly lastSequence?: number
   readonly flushMark?: number
+  readonly droppedUntilMs?: number
   readonly countsFile?: number
   readonly treesFile?: number
 }
@@ -129,6 +132,7 @@ const STATE_FIELD_NAMES = [
   'nextFileNumber',
   'lastSequence',
   'flushMark',
+  'droppedUntilMs',
   'countsFile',
   'treesFile',
 ] as const satisfies readonly (keyof ManifestState)[]
@@ -196,6 +200,7 @@ export function emptyManifest(directoryId: number): ManifestState {
     nextFileNumber: 1,
     lastSequence: 0,
     flushMark: 0,
+    droppedUntilMs: 0,
     countsFile: 0,
     treesFile: 0,
     logs: [],
@@ -220,6 +225,7 @@ export function applyEdit(state: ManifestState, edit: ManifestEdit): ManifestSta
       ...(edit.addGaps ?? []).map(({ floorSequence }) => floorSequence),
     ),
     flushMark: Math.max(state.flushMark, edit.flushMark ?? 0),
+    droppedUntilMs: Math.max(state.droppedUntilMs, edit.droppedUntilMs ?? 0),
     countsFile: edit.countsFile ?? state.countsFile,
     treesFile: edit.treesFile ?? state.treesFile,
     logs: [...logs, ...(edit.addLogs ?? [])].sort((a, b) => a - b),
@@ -312,7 +318,8 @@ function problemOf(state: ManifestState): string | null {
 export function encodeManifest(state: ManifestState): Buffer {
   const problem = problemOf(state)
   assert(problem === null, `a manifest that is written keeps the invariants: ${problem}`)
-  const fields = STATE_FIELD_NAMES.map((name) => `  "${name}": ${state[name]},\n`).join('')
+  const written = STATE_FIELD_NAMES.filter((name) => name !== 'droppedUntilMs' || state[name] > 0)
+  const fields = written.map((name) => `  "${name}": ${state[name]},\n`).join('')
   const tables = state.tables.map((table) => `    ${encodeTable(table)}`).join(',\n')
   const logs = `  "logs": ${JSON.stringify(state.logs)},\n`
   const gaps = state.gaps.length === 0 ? '' : `  "gaps": ${JSON.stringify(state.gaps)},\n`
@@ -350,6 +357,7 @@ function stateOf(text: string): ManifestState | string {
   if (!isObject(json)) return 'it is not an object'
   // Versions before there were trees wrote none, and gaps are left out where there are none.
   json['treesFile'] ??= 0
+  json['droppedUntilMs'] ??= 0
   const { logs, tables, gaps = [] } = json
   if (!STATE_FIELD_NAMES.every((name) => isCount(json[name]))) return 'a field is missing or no number'
   if (json['formatVersion'] !== MANIFEST_FORMAT) return 'two formats are named'

@@ -19,6 +19,7 @@ export class PurgeRanges {
   readonly ranges: readonly PurgeRange[]
   readonly #untilMs = new Float64Array(SLOT_COUNT)
   readonly #floors = new Float64Array(SLOT_COUNT)
+  readonly #isOwn = new Uint8Array(SLOT_COUNT)
 
   /** Slots of no range keep everything. */
   constructor(ranges: readonly PurgeRange[]) {
@@ -26,6 +27,7 @@ export class PurgeRanges {
     for (const { firstSlot, lastSlot, untilMs, floor } of ranges) {
       this.#untilMs.fill(untilMs, firstSlot, lastSlot + 1)
       this.#floors.fill(floor, firstSlot, lastSlot + 1)
+      this.#isOwn.fill(1, firstSlot, lastSlot + 1)
     }
   }
 
@@ -46,5 +48,14 @@ export class PurgeRanges {
     for (let slot = slotOfToken(minToken); slot <= lastSlot; slot++)
       lowest = Math.min(lowest, this.#untilMs[slot])
     return lowest
+  }
+
+  /** The same, of the slots of some range: only of those does a node hold anything. 0 where there are none. */
+  untilMsOfOwnWithin(minToken: number, maxToken: number): number {
+    const lastSlot = slotOfToken(maxToken)
+    let lowest = Infinity
+    for (let slot = slotOfToken(minToken); slot <= lastSlot; slot++)
+      if (this.#isOwn[slot] === 1) lowest = Math.min(lowest, this.#untilMs[slot])
+    return lowest === Infinity ? 0 : lowest
   }
 }

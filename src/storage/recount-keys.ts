@@ -19,6 +19,7 @@ import { slotOfToken } from '../ring/token.js'
 import { MinHeap } from '../util/heap.js'
 import { compareSources, haveSameKey, mergeSources } from './compaction/merge-source.js'
 import type { MergeSource } from './compaction/merge-source.js'
+import { isLocalTombstone } from './entry.js'
 import type { LiveCounts } from './live-counts.js'
 import { DISPLACED_NOTHING } from './log/segment-format.js'
 import type { ManifestTable } from './manifest.js'
@@ -71,7 +72,7 @@ export function countEntry(
   { token, bytes, record }: Pick<MergeSource, 'token' | 'bytes' | 'record'>,
   flushMark: number,
 ): void {
-  if (siblingCount(bytes, record) === 0) return
+  if (siblingCount(bytes, record) === 0 || isLocalTombstone(bytes, record)) return
   const winner = siblingsStart(bytes, record)
   if (siblingKind(bytes, winner) !== KIND_VALUE || siblingHlc(bytes, winner) <= flushMark) return
   counts.wrote(slotOfToken(token), DISPLACED_NOTHING, siblingExpireAt(bytes, winner))

@@ -29,6 +29,8 @@ export interface StoreOptions {
   readonly compaction: CompactionOptions
   /** Which entries go to windows, and which to size-tiered tables; all are leveled unless said. */
   readonly families?: FamilyPolicies
+  /** For how long after its wall clock was set ahead a node that is alone purges nothing by it (RULES T5); not at all unless said. */
+  readonly clockGraceMs?: number
   /** Compaction's reads and writes together, bytes a second; 0 for no limit. */
   readonly compactionBytesPerSecond: number
   /** Acknowledgements of writes are delayed once so many tables of level 0 lie over each other … */

@@ -32,6 +32,7 @@ import {
   KIND_RECORD,
   SEQUENCE_MAX,
   entrySequence,
+  isLocalTombstone,
   writeEntryHeader,
 } from './entry.js'
 import { Floors } from './floors.js'
@@ -154,6 +155,7 @@ export class Store {
       onFlushFailed: (error) => this.#endFlushWaits(error),
       writeDelayChanged: () => this.#events.onRoom(),
       onGap: (gap) => this.#events.onGap?.(gap),
+      whenSynced: () => this.whenSynced(),
     })
     let first: NewSegment
     try {
@@ -261,6 +263,14 @@ export class Store {
   /** Null where no trees are kept. */
   get treeFacts(): TreeKeeperFacts | null {
     return this.#treeKeeper?.facts ?? null
+  }
+
+  /**
+   * The time by which expiry is judged when a clock shows `wallMs`: never before the end of a window that was dropped, or what that hid
+   * would come to light (RULES T5).
+   */
+  expiryMs(wallMs: number): number {
+    return Math.max(wallMs, this.#maintenance.droppedUntilMs)
   }
 
   /** FLUSHALL's mark: dots at or below this HLC are gone. */
@@ -383,7 +393,9 @@ export class Store {
    */
   find(hash: KeyHash, bytes: Buffer, start: number, end: number, into: EntryRef): TableLookup {
     const answer = this.#findNewest(hash, bytes, start, end, into)
-    if (this.#floors === null || answer !== FOUND) return answer
+    if (answer !== FOUND) return answer
+    if (isLocalTombstone(into.bytes, into.record)) return ABSENT
+    if (this.#floors === null) return FOUND
     const isHidden = this.#floors.hides(slotOfToken(hash.token), entrySequence(into.bytes, into.record))
     return isHidden ? ABSENT : FOUND
   }

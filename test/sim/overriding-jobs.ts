@@ -6,6 +6,7 @@ export function overriding(jobs: StorageJobs, replaced: Partial<StorageJobs>): S
   return {
     flush: (job) => jobs.flush(job),
     compact: (job) => jobs.compact(job),
+    dropWindow: (job) => jobs.dropWindow(job),
     prepare: (job) => jobs.prepare(job),
     writeManifest: (job) => jobs.writeManifest(job),
     readBlocks: (job) => jobs.readBlocks(job),

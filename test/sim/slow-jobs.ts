@@ -10,6 +10,8 @@ import type {
   CompactResult,
   CountTreesJob,
   CountTreesResult,
+  DropWindowJob,
+  DropWindowResult,
   FlushJob,
   FlushResult,
   ManifestJob,
@@ -65,6 +67,10 @@ export class SlowJobs implements StorageJobs {
 
   compact(job: CompactJob): Promise<CompactResult> {
     return this.#behindCompactions(() => this.#inner.compact(job))
+  }
+
+  dropWindow(job: DropWindowJob): Promise<DropWindowResult> {
+    return this.#behindCompactions(() => this.#inner.dropWindow(job))
   }
 
   salvage(job: SalvageJob): Promise<SalvageResult> {

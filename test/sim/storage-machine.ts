@@ -10,6 +10,8 @@ import { MachineOff } from '../../src/sim/disk/disk-error.js'
 import type { CrashMode } from '../../src/sim/disk/sim-file.js'
 import { SimEnv } from '../../src/sim/sim-env.js'
 import type { SimRandom } from '../../src/sim/sim-random.js'
+import { NEVER_DIES } from '../../src/record/layout.js'
+import type { FamilyPolicies } from '../../src/storage/families.js'
 import type { Gap } from '../../src/storage/gap.js'
 import { InlineJobs } from '../../src/storage/jobs/inline-jobs.js'
 import type { StorageJobs } from '../../src/storage/jobs/storage-jobs.js'
@@ -47,6 +49,16 @@ export const TINY: StoreOptions = {
   stopDepth: 10,
   writeDelayMaxMs: 10,
   diskReserveBytes: 0,
+}
+
+/** Windows that end within a life of a few minutes. */
+export const TINY_WINDOWS: FamilyPolicies = {
+  windowTiers: [
+    { withinMs: 2_000, widthMs: 500 },
+    { withinMs: 20_000, widthMs: 4_000 },
+    { withinMs: NEVER_DIES, widthMs: 20_000 },
+  ],
+  prefixes: [],
 }
 
 /** What a read showed of a key. */
@@ -140,7 +152,7 @@ export class StorageMachine {
   }
 
   get nowMs(): number {
-    return this.env.clock.wallMs()
+    return this.store.expiryMs(this.env.clock.wallMs())
   }
 
   /** Runs what is due within the next `ms` of virtual time. A power cut stops the time where it is. */

@@ -3,56 +3,10 @@
  * KINDRED_SEED=17 lives one life only, KINDRED_SEEDS=100000 many.
  */
 import t from 'tap'
-import type { Test } from 'tap'
 import { SimRandom } from '../../src/sim/sim-random.js'
-import type { AppendFsync } from '../../src/storage/log/log-writer.js'
 import { StorageMachine } from './storage-machine.js'
 import { Story } from './storage-story.js'
-import type { StoryReport } from './storage-story.js'
-
-const STEPS = 120
-const SEGMENT_BYTES = [4 * 1024, 8 * 1024, 16 * 1024]
-const TRACE_LINES_SHOWN = 30
-
-function seedsOf(count: number): number[] {
-  const { KINDRED_SEED, KINDRED_SEEDS } = process.env
-  if (KINDRED_SEED !== undefined) return [Number(KINDRED_SEED)]
-  return Array.from(
-    { length: KINDRED_SEEDS === undefined ? count : Number(KINDRED_SEEDS) },
-    (_, seed) => seed,
-  )
-}
-
-async function liveAll(
-  t: Test,
-  appendfsync: AppendFsync,
-  count: number,
-  hasFaults = false,
-): Promise<Partial<StoryReport>> {
-  const sums: Record<string, number> = { lives: 0 }
-  for (const seed of seedsOf(count)) {
-    const segmentBytes = SEGMENT_BYTES[seed % SEGMENT_BYTES.length]
-    const story = new Story(seed, { appendfsync, segmentBytes }, hasFaults)
-    try {
-      await story.live(STEPS)
-    } catch (error) {
-      const lines = story.machine.env.disk.trace.lines.slice(-TRACE_LINES_SHOWN)
-      t.fail(`seed ${seed} under ${appendfsync}: ${String(error)}`, { operations: lines })
-    }
-    sums['lives']++
-    for (const [name, sum] of Object.entries(story.report)) sums[name] = (sums[name] ?? 0) + sum
-  }
-  t.comment(`${appendfsync}: ${JSON.stringify(sums)}`)
-  return sums
-}
-
-function happened(t: Test, sums: Partial<StoryReport>): void {
-  if (process.env['KINDRED_SEED'] !== undefined) return
-  for (const [name, sum] of Object.entries(sums))
-    if (!ONLY_WITH_FAULTS.has(name)) t.ok(sum > 0, `${name}: ${sum}`)
-}
-
-const ONLY_WITH_FAULTS: ReadonlySet<string> = new Set(['logFailures', 'reopenings', 'failedStarts'])
+import { happened, liveAll, STEPS } from './story-lives.js'
 
 t.test(
   'W1 W2 R2 V2 V6 T4 T6 under always no acknowledged write is lost, whatever a crash takes',

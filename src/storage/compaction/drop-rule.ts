@@ -11,7 +11,7 @@
  */
 import { deathTime, maxHlc } from '../../record/death.js'
 import { KIND_DELETION, siblingCount, siblingHlc, siblingKind, siblingsStart } from '../../record/layout.js'
-import { entrySequence } from '../entry.js'
+import { entrySequence, isLocalTombstone } from '../entry.js'
 import type { OlderElsewhere } from './older-elsewhere.js'
 
 /** Whether dead entries of this death time (milliseconds since 1970) may leave this node. Pure. */
@@ -55,6 +55,8 @@ export class DropRule {
   }
 
   #reasonToPurge(token: number, bytes: Uint8Array, record: number): DropReason | null {
+    // What it stands for has been purged with its window.
+    if (isLocalTombstone(bytes, record)) return 'deleted'
     if (newestDot(bytes, record) <= this.#flushMark) return 'flushed'
     if (!this.#purgeable(token, deathTime(bytes, record))) return null
     return isDeletion(bytes, record) ? 'deleted' : 'expired'

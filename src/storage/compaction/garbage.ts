@@ -2,6 +2,7 @@
  * How much of a table is dead, from what the manifest says of it. Lower bounds only: a table is never rewritten for
  * garbage that may not be there.
  */
+import { FAMILY_WINDOW } from '../families.js'
 import type { ManifestTable } from '../manifest.js'
 import type { PurgeRanges } from '../purge-ranges.js'
 import type { CompactionOptions } from './compaction-options.js'
@@ -16,7 +17,12 @@ export interface PurgeLimits {
 
 /** Until when the dead of a table may be purged, wherever in it they lie. */
 export function purgeableUntil(table: ManifestTable, limits: PurgeLimits): number {
-  return limits.ranges?.untilMsWithin(table.minToken, table.maxToken) ?? limits.purgeableUntilMs
+  const { ranges, purgeableUntilMs } = limits
+  if (ranges === undefined || ranges === null) return purgeableUntilMs
+  // A window goes whole or not at all, and its tables span slots whose keys lie elsewhere.
+  return table.family === FAMILY_WINDOW
+    ? ranges.untilMsOfOwnWithin(table.minToken, table.maxToken)
+    : ranges.untilMsWithin(table.minToken, table.maxToken)
 }
 
 /** Every entry may be purged. */

@@ -56,7 +56,7 @@ export interface CompactionView extends PurgeLimits {
 }
 
 /** level-0, level-size, size-tier: too many or too large. garbage: something dead can go. wanted: KV.COMPACT. */
-export type CompactionReason = 'level-0' | 'level-size' | 'size-tier' | 'garbage' | 'wanted'
+export type CompactionReason = 'level-0' | 'level-size' | 'size-tier' | 'garbage' | 'window' | 'wanted'
 
 export interface CompactionPick {
   /** merge: run a job. move: the one input goes to outputLevel as it is. drop: all inputs are dead and just go. */

@@ -14,6 +14,8 @@ import type {
   CompactResult,
   CountTreesJob,
   CountTreesResult,
+  DropWindowJob,
+  DropWindowResult,
   FlushJob,
   FlushResult,
   ManifestJob,
@@ -44,6 +46,10 @@ export class InlineJobs implements StorageJobs {
 
   compact(job: CompactJob): Promise<CompactResult> {
     return this.#run({ kind: 'compact', job }) as Promise<CompactResult>
+  }
+
+  dropWindow(job: DropWindowJob): Promise<DropWindowResult> {
+    return this.#run({ kind: 'drop-window', job }) as Promise<DropWindowResult>
   }
 
   async prepare(job: PrepareJob): Promise<void> {

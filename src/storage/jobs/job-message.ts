@@ -5,6 +5,8 @@ import type {
   CompactResult,
   CountTreesJob,
   CountTreesResult,
+  DropWindowJob,
+  DropWindowResult,
   FlushJob,
   FlushResult,
   ManifestJob,
@@ -20,6 +22,7 @@ import type {
 } from './storage-jobs.js'
 
 export type JobRequest =
+  | { readonly kind: 'drop-window'; readonly job: DropWindowJob }
   | { readonly kind: 'flush'; readonly job: FlushJob }
   | { readonly kind: 'compact'; readonly job: CompactJob }
   | { readonly kind: 'count-trees'; readonly job: CountTreesJob }
@@ -32,6 +35,7 @@ export type JobRequest =
 
 export type JobResult =
   | FlushResult
+  | DropWindowResult
   | CompactResult
   | CountTreesResult
   | ReadBlocksResult

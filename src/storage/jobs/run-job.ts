@@ -4,6 +4,7 @@ import { runMerge } from '../compaction/merge-job.js'
 import type { Pace } from '../compaction/pace.js'
 import { Manifest } from '../manifest.js'
 import { runSnapshot } from '../snapshot/snapshot-job.js'
+import { runDropWindow } from '../windows/drop-window-job.js'
 import { runCountTrees } from './count-trees-job.js'
 import { runFlush } from './flush-job.js'
 import { failureOf } from './job-failure.js'
@@ -31,6 +32,8 @@ export function runJob(disk: Disk, request: JobRequest, pace: Pace): JobResult {
       return runMerge(disk, request.job, pace)
     case 'count-trees':
       return runCountTrees(disk, request.job, pace)
+    case 'drop-window':
+      return runDropWindow(disk, request.job, pace)
     case 'prepare':
       runPrepare(disk, request.job, pace)
       return null

@@ -27,6 +27,8 @@ export interface StorageJobs {
   flush(job: FlushJob): Promise<FlushResult>
   /** Merges tables. Runs beside flushes, one compaction after the other. */
   compact(job: CompactJob): Promise<CompactResult>
+  /** Writes what a window's flagged entries leave behind; see windows/drop-window-job.ts. Between compactions. */
+  dropWindow(job: DropWindowJob): Promise<DropWindowResult>
   /**
    * Makes the file of the next log segment: zero-filled and synced, or a log's that is not needed any more, marked and renamed.
    * The caller syncs the directory.
@@ -111,6 +113,23 @@ export interface CompactResult {
   readonly bytesRead: number
   readonly bytesWritten: number
   readonly dropped: DropCounts
+}
+
+export interface DropWindowJob {
+  readonly directory: string
+  /** All tables of the window. */
+  readonly inputs: readonly ManifestTable[]
+  /** As for a compaction (RULES T4). */
+  readonly others: readonly SequenceRange[]
+  readonly fileNumbers: FileNumbers
+  readonly targetBytes: number
+}
+
+export interface DropWindowResult {
+  /** Local tombstones, for level 0: in token order, not overlapping; synced, their names too. */
+  readonly tables: readonly WrittenTable[]
+  readonly tombstones: number
+  readonly bytesWritten: number
 }
 
 export interface ManifestJob {

@@ -14,6 +14,8 @@ import type {
   CompactResult,
   CountTreesJob,
   CountTreesResult,
+  DropWindowJob,
+  DropWindowResult,
   FlushJob,
   FlushResult,
   ManifestJob,
@@ -57,6 +59,10 @@ export class WorkerJobs implements StorageJobs {
 
   compact(job: CompactJob): Promise<CompactResult> {
     return this.#compactions.run({ kind: 'compact', job }) as Promise<CompactResult>
+  }
+
+  dropWindow(job: DropWindowJob): Promise<DropWindowResult> {
+    return this.#compactions.run({ kind: 'drop-window', job }) as Promise<DropWindowResult>
   }
 
   async prepare(job: PrepareJob): Promise<void> {

@@ -100,6 +100,17 @@ export class TableScanner {
     return true
   }
 
+  /** The next entry is not before `token`: blocks that hold only lower ones are not read, as far as they have not been. */
+  skipTo(token: number): void {
+    const block = this.#opened.index.lastBelow(token)
+    if (block < this.#readTo || block <= this.#block) return
+    this.#hasSkipped = true
+    this.#block = block - 1
+    this.#readTo = block
+    this.#count = 0
+    this.#index = 0
+  }
+
   /** KeyHash.first of the current entry's key, computed when asked for. */
   get first(): number {
     return this.#hashed().first

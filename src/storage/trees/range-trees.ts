@@ -91,10 +91,10 @@ export class RangeTrees {
     const range = this.ranges.ofSlot[slotOfToken(token)]
     const leaf = this.ranges.leafOf(range, token)
     const share = this.#share
-    const added = share.of(newBytes, newRecord, this.#flushMark)
+    const added = share.ofEntry(newBytes, newRecord, this.#flushMark)
     const sequence = entrySequence(newBytes, newRecord)
     const old = this.#oldShare
-    if (oldBytes !== null && old.of(oldBytes, oldRecord, this.#flushMark)) {
+    if (oldBytes !== null && old.ofEntry(oldBytes, oldRecord, this.#flushMark)) {
       if (added && share.hour === old.hour) {
         const low = (share.low - old.low) | 0
         const high = (share.high - old.high) | 0
@@ -109,7 +109,7 @@ export class RangeTrees {
   add(token: number, bytes: Buffer, record: number): void {
     const range = this.ranges.ofSlot[slotOfToken(token)]
     const share = this.#share
-    if (!share.of(bytes, record, this.#flushMark)) return
+    if (!share.ofEntry(bytes, record, this.#flushMark)) return
     const leaf = this.ranges.leafOf(range, token)
     this.#change(range, leaf, share.hour, share.low, share.high, 1, entrySequence(bytes, record))
   }

@@ -8,6 +8,7 @@
  * Contexts are taken as they stand, not cut by the purge horizon (V7): that moves with time, and trees do not. Two nodes
  * of which one has cut a context differ until an exchange has merged the two.
  */
+import { isLocalTombstone } from '../entry.js'
 import { deathHourEndMs, deathTime } from '../../record/death.js'
 import { hlcToWallMs } from '../../record/hlc.js'
 import {
@@ -32,6 +33,11 @@ export class RecordShare {
   low = 0
   high = 0
   hour = NEVER_HOUR
+
+  /** The same of an entry's record: what a dropped window has left adds nothing (RULES T2). */
+  ofEntry(bytes: Uint8Array, record: number, flushMark: number): boolean {
+    return !isLocalTombstone(bytes, record) && this.of(bytes, record, flushMark)
+  }
 
   /** Of the verified record at `at`; false when all of it lies at or below the flush mark (an HLC, 0 for none): it adds nothing. */
   of(bytes: Uint8Array, at: number, flushMark: number): boolean {
