@@ -31,10 +31,14 @@ when it does not.
 A password is taken from the environment variable REDISCLI_AUTH, as redis-cli does.`
 
 const INSPECT = `Usage: kindred inspect [options] <file>...
+       kindred inspect windows <data directory>...
 
 Prints what is in a log segment (*.log), a sorted table (*.table), a file of key counts (*.counts), of Merkle trees (*.trees) or a
 MANIFEST, and checks it on the way. Of a log it says where it ends and why; any other file that is damaged, or cannot be read, makes
 it end with 1.
+
+Of windows it prints, by the time at which they end and are dropped: their tables, bytes, records, how many of these are flagged
+(they leave a local tombstone), and what holds them.
 
   -e, --entries  also a line for every entry; of trees, for every hour of death`
 

@@ -2,9 +2,11 @@
 import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Disk } from '../env/disk.js'
+import { NodeClock } from '../env/node-clock.js'
 import { NodeDisk } from '../env/node-disk.js'
 import { inspectLog } from '../storage/log/inspect-log.js'
 import { inspectTable } from '../storage/table/inspect-table.js'
+import { windowLines } from './window-lines.js'
 import { countsLines, manifestLines, treesLines } from './manifest-lines.js'
 import type { Output } from './output.js'
 import { printHelp } from './help.js'
@@ -26,6 +28,7 @@ export async function inspectCommand(args: readonly string[], output: Output): P
   if (typeof parsed === 'string') return refuse(parsed, output)
   if (parsed.help) return printHelp('inspect', output)
   if (parsed.files.length === 0) return refuse('inspect needs the path of a file', output)
+  if (parsed.files[0] === 'windows') return inspectWindows(parsed.files.slice(1), output)
   let failures = 0
   for (const path of parsed.files) if (!inspectFile(path, parsed, output)) failures++
   return failures === 0 ? 0 : 1
@@ -44,6 +47,21 @@ function refuse(problem: string, output: Output): number {
   output.error(`kindred: ${problem}`)
   output.error('"kindred help inspect" lists the options.')
   return 1
+}
+
+function inspectWindows(directories: readonly string[], output: Output): number {
+  if (directories.length === 0) return refuse('inspect windows needs the path of a data directory', output)
+  const nowMs = new NodeClock(true).wallMs()
+  let failures = 0
+  for (const directory of directories) {
+    try {
+      for (const line of windowLines(new NodeDisk(), directory, nowMs)) output.out(line)
+    } catch (error) {
+      failures++
+      output.error(`kindred: ${directory}: ${(error as Error).message}`)
+    }
+  }
+  return failures === 0 ? 0 : 1
 }
 
 /** False when the file cannot be read or is damaged. */

@@ -401,6 +401,16 @@ export const KNOBS: readonly Knob[] = [
       'How much larger each level is than the one above; smaller rewrites less per compaction but makes more levels.',
   },
   {
+    path: 'storage.window-tiers',
+    field: 'windowTiers',
+    type: { kind: 'window-tiers' },
+    fallback: '1h:5m 1d:1h 1d',
+    unit: '',
+    runtime: false,
+    reason:
+      'How wide the windows are that keys with a time to live are filed by, the nearer their death the narrower; wider ones are fewer files, and dropped later.',
+  },
+  {
     path: 'storage.write-stall-delay-max',
     field: 'writeStallDelayMaxMs',
     type: { kind: 'integer', min: 1, max: 60_000 },

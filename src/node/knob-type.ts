@@ -8,6 +8,7 @@
 import { LEVEL_NAMES, levelName, parseLevel } from '../coordinator/consistency.js'
 import { parseSavePoints } from './save-points.js'
 import { unreachable } from '../util/assert.js'
+import { parseWindowTiers, WINDOW_TIERS_ALLOWED } from './window-tiers-text.js'
 
 export type KnobType =
   | { readonly kind: 'integer'; readonly min: number; readonly max: number }
@@ -26,6 +27,8 @@ export type KnobType =
   | { readonly kind: 'output-limit' }
   /** When snapshots are made: pairs of seconds and changes, in one text. */
   | { readonly kind: 'save-points' }
+  /** See window-tiers-text.ts; the value is the text. */
+  | { readonly kind: 'window-tiers' }
 
 /** When a client that does not read its replies is closed: at once above hard, after a time above soft. 0 switches off. */
 export interface OutputLimit {
@@ -116,6 +119,9 @@ export function parseKnob(type: KnobType, text: string): ParsedKnob {
     case 'save-points':
       if (parseSavePoints(text) === undefined) return refused('Invalid save parameters')
       return { kind: 'value', value: text.trim().split(/\s+/).join(' ') }
+    case 'window-tiers':
+      if (parseWindowTiers(text) !== undefined) return { kind: 'value', value: text.trim().toLowerCase() }
+      return refused('argument must be a list of window tiers')
     default:
       return unreachable(type)
   }
@@ -156,6 +162,8 @@ export function describeAllowed(type: KnobType): string {
       return 'normal <hard size> <soft size> <soft seconds>, such as "normal 1gb 256mb 60"'
     case 'save-points':
       return 'pairs of seconds and changes, such as "3600 1 300 100", or nothing'
+    case 'window-tiers':
+      return WINDOW_TIERS_ALLOWED
     default:
       return unreachable(type)
   }

@@ -71,6 +71,8 @@ export interface StorageConfig {
   readonly level0StopTables: number
   readonly levelBaseSizeBytes: number
   readonly levelSizeMultiplier: number
+  /** See window-tiers-text.ts. */
+  readonly windowTiers: string
   readonly writeStallDelayMaxMs: number
   readonly diskReserveBytes: number
   /** 0: nothing is read. */

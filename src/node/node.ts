@@ -428,6 +428,9 @@ class Node implements RunningNode {
         ['storage_compactions', facts.compactions],
         ['storage_compaction_read_bytes', facts.compactionReadBytes],
         ['storage_compaction_written_bytes', facts.compactionWrittenBytes],
+        ...windowLines(facts),
+        ['storage_filter_probes', facts.filterProbes],
+        ['storage_filter_probes_per_get', (facts.filterProbes / Math.max(1, facts.tableLookups)).toFixed(2)],
         ['storage_write_delay_ms', facts.writeDelayMs],
         ['storage_disk_full', facts.diskIsFull ? 1 : 0],
         ['storage_log_failure', facts.logFailure ?? ''],
@@ -454,6 +457,20 @@ class Node implements RunningNode {
     this.#counters.sample(this.#env.clock.monotonicMs())
     this.#env.clock.after(SAMPLE_INTERVAL_MS, () => this.#sample())
   }
+}
+
+function windowLines(facts: StoreFacts): (readonly [string, string | number])[] {
+  const { windows } = facts
+  const due = windows.filter(({ hold }) => hold !== 'open')
+  return [
+    ['storage_windows', windows.length],
+    ['storage_window_bytes', windows.reduce((sum, { bytes }) => sum + bytes, 0)],
+    ['storage_windows_due', due.length],
+    ['storage_windows_held', due.map(({ hold }) => hold).filter((hold) => hold !== null).length],
+    ['storage_windows_dropped', facts.windowsDropped],
+    ['storage_window_bytes_dropped', facts.windowBytesDropped],
+    ['storage_local_tombstones', facts.localTombstones],
+  ]
 }
 
 function damageLines({ damage, scrub }: StoreFacts): (readonly [string, string | number])[] {

@@ -7,6 +7,10 @@ import type { ScrubSettings } from '../storage/scrub.js'
 import type { StoreOptions } from '../storage/store-options.js'
 import { prefixFamilies } from './compaction-policies.js'
 import type { NodeConfig } from './node-config.js'
+import { parseWindowTiers } from './window-tiers-text.js'
+
+/** Of a node that is alone, as tombstone-grace is of a member (RULES T5). */
+const CLOCK_GRACE_MS = 4 * 3600_000
 
 /** `ring`: null on a node that is alone. */
 export function storeOptions(config: NodeConfig, ring: Ring | null): StoreOptions {
@@ -26,7 +30,11 @@ export function storeOptions(config: NodeConfig, ring: Ring | null): StoreOption
       levelBaseBytes: storage.levelBaseSizeBytes,
       levelMultiplier: storage.levelSizeMultiplier,
     },
-    families: { windowTiers: [], prefixes: prefixFamilies(storage.policies) },
+    families: {
+      windowTiers: parseWindowTiers(storage.windowTiers) ?? [],
+      prefixes: prefixFamilies(storage.policies),
+    },
+    clockGraceMs: config.cluster?.tombstoneGraceMs ?? CLOCK_GRACE_MS,
     compactionBytesPerSecond: storage.compactionRateBytesPerSecond,
     slowdownDepth: storage.level0SlowdownTables,
     stopDepth: storage.level0StopTables,

@@ -29,8 +29,8 @@ import type { BlockCompression } from './table/block-compression.js'
 import type { Table } from './table/table.js'
 import { PurgeClock } from './windows/purge-clock.js'
 import { WindowActivity } from './windows/window-activity.js'
-import { pickDrop, pickWindowMerge, windowsOf } from './windows/window-picker.js'
-import type { WindowView } from './windows/window-picker.js'
+import { holdOf, pickDrop, pickWindowMerge, sizesOf, windowsOf } from './windows/window-picker.js'
+import type { WindowFacts, WindowView } from './windows/window-picker.js'
 
 const RETRY_AFTER_MS = 1000
 
@@ -93,6 +93,12 @@ export class Compactions {
   /** What may be purged on this node, which has replicas, from now on. */
   setPurgeRanges(ranges: PurgeRanges): void {
     this.#ranges = ranges
+  }
+
+  /** Every window as it stands, by its end. */
+  windows(): WindowFacts[] {
+    const view = this.#view()
+    return windowsOf(view.tables).map((window) => ({ ...sizesOf(window), hold: holdOf(window, view) }))
   }
 
   get isRunning(): boolean {

@@ -28,7 +28,7 @@ import type { StoreEnv, StoreOptions } from './store-options.js'
 import { moveToQuarantine, quarantined } from './quarantine.js'
 import { RetainedSegments } from './retained-segments.js'
 import { Table } from './table/table.js'
-import { TableSet } from './table-set.js'
+import { ProbeCounts, TableSet } from './table-set.js'
 import type { LiveTable } from './table-set.js'
 
 export interface LiveFilesHost {
@@ -70,6 +70,7 @@ export class LiveFiles {
   #tables: TableSet
   #sealed: readonly SealedSegment[]
   readonly #retained = new RetainedSegments()
+  readonly probes = new ProbeCounts()
   #nextNumber: number
   /** Ends when the last edit that was asked for has. */
   #lastEdit: Promise<void> = Promise.resolve()
@@ -94,7 +95,7 @@ export class LiveFiles {
     this.#host = host
     this.#cache = loaded.cache
     this.#state = loaded.state
-    this.#tables = loaded.tables
+    this.#tables = new TableSet(loaded.tables.all, new Set(), this.probes)
     this.#mayLose = (fileNumber) => mayLose(options, tableFileName(fileNumber))
     for (const { table } of loaded.tables.all) this.#watch(table)
     this.#sealed = [...loaded.segments].reverse()
@@ -328,7 +329,7 @@ export class LiveFiles {
   }
 
   #install(tables: readonly LiveTable[]): void {
-    this.#tables = new TableSet(tables, this.#retained.tables)
+    this.#tables = new TableSet(tables, this.#retained.tables, this.probes)
     this.#host.install(this.#tables, this.#sealed, this.#retained.segments)
   }
 

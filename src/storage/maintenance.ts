@@ -19,7 +19,7 @@ import { DamageControl } from './damage-control.js'
 import type { DamageFacts } from './damage-control.js'
 import { DiskSpace } from './disk-space.js'
 import type { Gap } from './gap.js'
-import { LEVELED_ONLY } from './families.js'
+import { FAMILY_LEVELED, LEVELED_ONLY } from './families.js'
 import { flushNumbersFor } from './jobs/storage-jobs.js'
 import { filesBeside, LiveFiles } from './live-files.js'
 import type { HeldFiles } from './live-files.js'
@@ -33,6 +33,7 @@ import type { ScrubFacts, ScrubSettings } from './scrub.js'
 import type { StoreEnv, StoreOptions } from './store-options.js'
 import { closeAll } from './table-set.js'
 import type { TableSet } from './table-set.js'
+import type { WindowFacts } from './windows/window-picker.js'
 
 const RETRY_AFTER_MS = 1000
 const WATCH_EVERY_MS = 1000
@@ -63,6 +64,11 @@ export interface MaintenanceFacts {
   readonly windowsDropped: number
   readonly windowBytesDropped: number
   readonly localTombstones: number
+  /** By their end. */
+  readonly windows: readonly WindowFacts[]
+  /** Lookups that memory did not answer, and the filters of tables that they asked. */
+  readonly tableLookups: number
+  readonly filterProbes: number
   readonly compactionReadBytes: number
   readonly compactionWrittenBytes: number
   readonly tables: number
@@ -312,8 +318,8 @@ export class Maintenance {
     let storedBlockBytes = 0
     let blockBytes = 0
     for (const { facts, table } of this.tables.all) {
-      const { level } = facts
-      byLevel[level] = (byLevel[level] ?? 0) + 1
+      const { level, family } = facts
+      if (family === FAMILY_LEVELED) byLevel[level] = (byLevel[level] ?? 0) + 1
       tableBytes += table.summary.sizeBytes
       residentBytes += table.residentBytes
       tableEntries += table.summary.entryCount
@@ -331,6 +337,9 @@ export class Maintenance {
       windowsDropped: this.#compactions.windowsDropped,
       windowBytesDropped: this.#compactions.windowBytesDropped,
       localTombstones: this.#compactions.localTombstones,
+      windows: this.#compactions.windows(),
+      tableLookups: this.#files.probes.lookups,
+      filterProbes: this.#files.probes.probes,
       compactionReadBytes: this.#compactions.readBytes,
       compactionWrittenBytes: this.#compactions.writtenBytes,
       tables: this.tables.all.length,

@@ -18,6 +18,29 @@ export interface LiveTable {
   readonly table: Table
 }
 
+/** What lookups have cost since the store was opened: grows in place, over the sets that follow each other. */
+export class ProbeCounts {
+  readonly #numbers = new Float64Array(2)
+
+  /** Lookups that memory did not answer. */
+  get lookups(): number {
+    return this.#numbers[0]
+  }
+
+  /** Tables whose filters they asked. */
+  get probes(): number {
+    return this.#numbers[1]
+  }
+
+  noteLookup(): void {
+    this.#numbers[0]++
+  }
+
+  noteProbe(): void {
+    this.#numbers[1]++
+  }
+}
+
 class SortedLevel {
   readonly tables: readonly Table[]
   readonly #maxTokens: Float64Array
@@ -44,16 +67,22 @@ class SortedLevel {
 export class TableSet {
   /** After a COLD answer: the table that misses `coldTable.coldBlock`. */
   coldTable: Table | null = null
-  /** Newest first. */
+  /** Level 0, and the tables of families without levels: newest first. */
   readonly level0: readonly Table[]
   /** Those of level 0 that find() asks. */
   readonly #asked: readonly Table[]
   readonly levels: readonly SortedLevel[]
   readonly #all: readonly LiveTable[]
   readonly #scratch = new EntryRef()
+  readonly #counts: ProbeCounts
 
   /** Tables of level 0 among `answered` are not asked by find(): the caller has asked what has all their keys in vain. */
-  constructor(all: readonly LiveTable[], answered: ReadonlySet<Table> = new Set()) {
+  constructor(
+    all: readonly LiveTable[],
+    answered: ReadonlySet<Table> = new Set(),
+    counts: ProbeCounts = new ProbeCounts(),
+  ) {
+    this.#counts = counts
     this.#all = all
     this.level0 = all
       .filter((one) => one.facts.level === 0)
@@ -92,10 +121,12 @@ export class TableSet {
     floor = NO_FLOOR,
   ): TableLookup {
     let newest = floor
+    this.#counts.noteLookup()
     const asked = this.#asked
     for (let i = 0; i < asked.length; i++) {
       const table = asked[i]
-      if (table.summary.maxSequence <= newest) continue
+      const { minToken, maxToken, maxSequence } = table.summary
+      if (maxSequence <= newest || minToken > hash.token || maxToken < hash.token) continue
       newest = this.#probe(table, hash, bytes, start, end, newest, into)
       if (newest === COLD_PROBE) return COLD
     }
@@ -123,6 +154,7 @@ export class TableSet {
     into: EntryRef,
   ): number {
     const found = this.#scratch
+    this.#counts.noteProbe()
     const answer = table.find(hash, bytes, start, end, found)
     if (answer === ABSENT) return newest
     if (answer === COLD) {

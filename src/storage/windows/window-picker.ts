@@ -50,6 +50,33 @@ export function windowsOf(tables: readonly ManifestTable[]): WindowTables[] {
   return [...windows.values()].sort((a, b) => a.endMs - b.endMs || a.startMs - b.startMs)
 }
 
+/** A window in numbers. */
+export interface WindowSizes {
+  readonly startMs: number
+  readonly endMs: number
+  readonly tables: number
+  readonly bytes: number
+  readonly records: number
+  /** Entries that hide something which dies later (RULES T1). */
+  readonly flagged: number
+}
+
+export interface WindowFacts extends WindowSizes {
+  readonly hold: WindowHold | null
+}
+
+export function sizesOf({ startMs, endMs, tables }: WindowTables): WindowSizes {
+  const sum = (of: (table: ManifestTable) => number): number => tables.reduce((all, one) => all + of(one), 0)
+  return {
+    startMs,
+    endMs,
+    tables: tables.length,
+    bytes: sum(({ sizeBytes }) => sizeBytes),
+    records: sum(({ entryCount }) => entryCount),
+    flagged: sum(({ flaggedCount }) => flaggedCount),
+  }
+}
+
 /** What keeps a window from being dropped. */
 export type WindowHold = 'open' | 'purge' | 'damage'
 

@@ -1,3 +1,6 @@
+import { NEVER_DIES } from '../../../src/record/layout.js'
+import { WINDOW_TIERS_DEFAULT } from '../../../src/storage/windows/window-tiers.js'
+import { parseWindowTiers } from '../../../src/node/window-tiers-text.js'
 import t from 'tap'
 import { describeAllowed, formatKnob, formatSize, parseKnob, parseSize } from '../../../src/node/knob-type.js'
 import type { KnobType } from '../../../src/node/knob-type.js'
@@ -94,6 +97,32 @@ t.test('the output limit is written as in Redis, for the one class of clients th
   t.end()
 })
 
+t.test(
+  'window tiers ascend, and no tier has so many windows that a flush makes a file for each of thousands',
+  (t) => {
+    t.same(parseWindowTiers('No'), [])
+    t.same(parseWindowTiers(' 30s:500ms  1m'), [
+      { withinMs: 30_000, widthMs: 500 },
+      { withinMs: NEVER_DIES, widthMs: 60_000 },
+    ])
+    t.same(parseWindowTiers('1h:5m 1d:1h 1d'), WINDOW_TIERS_DEFAULT)
+    for (const text of [
+      '',
+      '1h:5m',
+      '5m 1h',
+      '1h:5m:1m 1d',
+      '1d:1h 1h:5m 1d',
+      '1h:1h 5m',
+      '1h:1s 1d',
+      '1h:5 1d',
+      '1ms',
+    ]) {
+      t.equal(parseWindowTiers(text), undefined, text)
+    }
+    t.end()
+  },
+)
+
 t.test('a value that is printed can be read again', (t) => {
   const samples: readonly (readonly [KnobType, string])[] = [
     [INTEGER, '7'],
@@ -103,6 +132,7 @@ t.test('a value that is printed can be read again', (t) => {
     [{ kind: 'text', minLength: 0, maxLength: 9 }, ''],
     [{ kind: 'addresses' }, '127.0.0.1 ::1'],
     [{ kind: 'output-limit' }, 'normal 1gb 256mb 60'],
+    [{ kind: 'window-tiers' }, '1h:5m 1d:1h 1d'],
   ]
   for (const [type, text] of samples) {
     const first = parseKnob(type, text)
