@@ -11,31 +11,57 @@ export class BlockLoad implements LoadedBlocks {
   error: Error | null = null
   readonly #tables: readonly Table[]
   readonly #blocks: readonly number[]
+  readonly #areWalked: readonly boolean[]
   readonly #onLoaded: (load: BlockLoad) => void
   readonly #before: LoadedBlocks | null
   #pending: number
   #released = false
   readonly #arrived: boolean[]
 
-  /** Block i is blocks[i] of tables[i]. `onLoaded` is called once, not before start() has returned. */
+  /** Block i is blocks[i] of tables[i]; areWalked[i]: a walk wants it, which has no use for it afterwards. `onLoaded` is called once, not before start() has returned. */
   constructor(
     tables: readonly Table[],
     blocks: readonly number[],
+    areWalked: readonly boolean[],
     onLoaded: (load: BlockLoad) => void,
     before: LoadedBlocks | null,
   ) {
     this.#before = before
     this.#tables = tables
     this.#blocks = blocks
+    this.#areWalked = areWalked
     this.#onLoaded = onLoaded
     this.#pending = tables.length
     this.#arrived = new Array<boolean>(tables.length).fill(false)
   }
 
   start(): void {
-    for (let i = 0; i < this.#tables.length; i++) {
-      this.#tables[i].load(this.#blocks[i], (error) => this.#done(i, error))
+    for (let i = 0; i < this.#tables.length;) {
+      const first = i
+      if (this.#areWalked[first]) {
+        i = this.#endOfRun(first)
+        const start = this.#blocks[first]
+        this.#tables[first].loadRun(start, start + i - first, (block, error) =>
+          this.#done(first + block - start, error),
+        )
+      } else {
+        i++
+        this.#tables[first].load(this.#blocks[first], (error) => this.#done(first, error))
+      }
     }
+  }
+
+  /** Where the neighbours end that a walk wants from `first` on. */
+  #endOfRun(first: number): number {
+    let end = first + 1
+    while (
+      end < this.#tables.length &&
+      this.#areWalked[end] &&
+      this.#tables[end] === this.#tables[first] &&
+      this.#blocks[end] === this.#blocks[end - 1] + 1
+    )
+      end++
+    return end
   }
 
   get isLoaded(): boolean {

@@ -17,8 +17,10 @@ const BACK_OFF_MIN_MS = 20
 const BACK_OFF_MAX_MS = 10_000
 /** So many fast reads in a row halve the back-off. */
 const FAST_READS_TO_RELAX = 1000
-/** Reads on the spot in one batch of requests: about half a millisecond. */
+/** Reads on the spot in one batch of requests … */
 const READS_PER_BATCH = 256
+/** … and how long they may take together: a block that has to be expanded takes as long as twenty that need not. */
+const MS_PER_BATCH = 1
 
 export class EagerReads {
   #allowedFromMs = 0
@@ -26,20 +28,23 @@ export class EagerReads {
   #fastInARow = 0
   #slowness = 0
   #left = READS_PER_BATCH
+  #leftMs = MS_PER_BATCH
 
   /** A new batch of requests: its reads are counted anew. */
   beginBatch(): void {
     this.#left = READS_PER_BATCH
+    this.#leftMs = MS_PER_BATCH
   }
 
   /** `nowMs` is monotonic. */
   allowed(nowMs: number): boolean {
-    return this.#left > 0 && nowMs >= this.#allowedFromMs
+    return this.#left > 0 && this.#leftMs > 0 && nowMs >= this.#allowedFromMs
   }
 
   /** Tells how long a read took that ended at `nowMs`. */
   took(durationMs: number, nowMs: number): void {
     this.#left--
+    this.#leftMs -= durationMs
     if (durationMs <= SLOW_MS) {
       this.#slowness = Math.max(0, this.#slowness - FAST_READ_CREDIT)
       if (++this.#fastInARow < FAST_READS_TO_RELAX) return

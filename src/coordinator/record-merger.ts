@@ -179,7 +179,7 @@ export class RecordMerger {
   startLoads(onLoaded: (load: BlockLoad) => void, before: LoadedBlocks | null = null): BlockLoad {
     const table = this.#store.coldTable
     assert(table !== null, 'a COLD answer names its table')
-    const load = new BlockLoad([table], [table.coldBlock], onLoaded, before)
+    const load = new BlockLoad([table], [table.coldBlock], [false], onLoaded, before)
     load.start()
     return load
   }

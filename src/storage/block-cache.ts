@@ -16,8 +16,12 @@
  * CLOCK: a hand sweeps over the slots; a block that was found since the last pass is spared once. A run of several slots
  * needs as many neighbours that may go; after SWEEP_PATIENCE slots per slot wanted, and for a single block likewise,
  * the reference bits are disregarded, which bounds the time that an insertion may take. The finding for which a block
- * was loaded does not count as a use: unpinning clears its bit, so that a walk over everything does not displace what
- * is asked for again and again.
+ * was loaded does not count as a use: unpinning clears its bit.
+ *
+ * Walks (scans, exchanges, counts) must not displace what is asked for again and again. That they do not mark blocks is not
+ * enough: each block that they bring in moves the hand on, and one that is asked for less often than the hand comes round
+ * would go. So what a walk brought in is *spent* when the walk lets go of it, and gives its place to the next block that comes in,
+ * oldest first, unless a lookup has found it meanwhile. A few stay: the next step begins where this one ended.
  *
  * Pins: a request that waited for a block must find it when it runs again, however small the cache. A pinned block is not
  * evicted. A block for which no place can be made (all slots pinned, or a jumbo above its share) stays in the buffer it
@@ -45,7 +49,17 @@ const JUMBO_SHARE = 1 / 4
 /** Idle buffers for reads that are kept. */
 const READ_BUFFERS_MAX = 64
 
+/** Spent blocks that are kept: what steps of some walks side by side come back to. At most a share of the cache. */
+const SPENT_KEPT_MAX = 64
+const SPENT_KEPT_SHARE = 1 / 16
+
 const FIRST_TEMPORARY = -2
+
+/** For whom a block was loaded, until its last pin goes; nobody: it was read and used on the spot. */
+export type LoadedFor = typeof FOR_NOBODY | typeof FOR_LOOKUP | typeof FOR_WALK
+export const FOR_NOBODY = 0
+export const FOR_LOOKUP = 1
+export const FOR_WALK = 2
 
 /** Values of #owners besides file handles. */
 const FREE = -1
@@ -96,6 +110,15 @@ export class BlockCache {
   /** Slots that were given back; may name slots that a run has taken since, which are skipped. */
   readonly #freeSlots: Int32Array
   readonly #isListed: Uint8Array
+  /** Per slot, at the first slot of a block: one of FOR_…. */
+  readonly #loadedFor: Uint8Array
+  /** Slots of spent blocks, oldest first, from #spentFrom on and round; some may hold another block by now, or one that was found. */
+  readonly #spent: Int32Array
+  readonly #isSpent: Uint8Array
+  /** Per slot, its generation when it was spent. */
+  readonly #spentGenerations: Uint32Array
+  #spentFrom = 0
+  #spentCount = 0
   #freeCount = 0
   /** Slots from here on were never used. */
   #fresh = 0
@@ -129,6 +152,10 @@ export class BlockCache {
     this.#pins = new Int32Array(slotCount)
     this.#freeSlots = new Int32Array(slotCount)
     this.#isListed = new Uint8Array(slotCount)
+    this.#loadedFor = new Uint8Array(slotCount)
+    this.#spent = new Int32Array(slotCount)
+    this.#isSpent = new Uint8Array(slotCount)
+    this.#spentGenerations = new Uint32Array(slotCount)
   }
 
   get stats(): BlockCacheStats {
@@ -175,7 +202,13 @@ export class BlockCache {
    * Takes in the block that stands, checked, in the first `length` bytes of a read buffer, and the buffer with it. The
    * file's place of the block must be NOWHERE. The block is not pinned.
    */
-  insert(file: number, block: number, buffer: Buffer, length: number): void {
+  insert(
+    file: number,
+    block: number,
+    buffer: Buffer,
+    length: number,
+    loadedFor: LoadedFor = FOR_LOOKUP,
+  ): void {
     const places = this.#placesOf(file)
     assert(places[block] === NOWHERE, 'a block is in the cache once')
     if (this.#temporaryCount > 0) this.#dropUnpinnedTemporaries()
@@ -188,6 +221,7 @@ export class BlockCache {
     buffer.copy(this.bytes, slot * BLOCK_BYTES, 0, length)
     this.giveReadBuffer(buffer)
     this.#occupy(slot, slots, file, block)
+    this.#loadedFor[slot] = loadedFor
     places[block] = slot
   }
 
@@ -233,7 +267,16 @@ export class BlockCache {
     this.#pins[place]--
     if (this.#pins[place] > 0) return
     this.#pinnedSlots -= this.#lengths[place]
-    this.referenced[place] = 0
+    const loadedFor = this.#loadedFor[place]
+    this.#loadedFor[place] = FOR_NOBODY
+    // One that was there already is used as often as it was before.
+    if (loadedFor === FOR_LOOKUP) this.referenced[place] = 0
+    else if (loadedFor === FOR_WALK && this.referenced[place] === 0) this.#spend(place)
+  }
+
+  /** A lookup waits for the block at this place too: it is not the walk's alone. */
+  wantedByLookup(place: number): void {
+    if (place >= 0 && this.#loadedFor[place] === FOR_WALK) this.#loadedFor[place] = FOR_LOOKUP
   }
 
   /** The buffer at whose start the block with this place, -2 or less, stands. */
@@ -253,6 +296,8 @@ export class BlockCache {
     if (slots === 1) {
       const slot = this.#takeListed()
       if (slot !== NOWHERE) return slot
+      const spent = this.#takeSpent()
+      if (spent !== NOWHERE) return spent
     }
     if (this.#fresh + slots <= this.slotCount) {
       this.#fresh += slots
@@ -267,6 +312,34 @@ export class BlockCache {
       const slot = this.#freeSlots[--this.#freeCount]
       this.#isListed[slot] = 0
       if (this.#owners[slot] === FREE) return slot
+    }
+    return NOWHERE
+  }
+
+  #spend(slot: number): void {
+    if (this.#lengths[slot] !== 1) return
+    this.#spentGenerations[slot] = this.generations[slot]
+    if (this.#isSpent[slot] === 1) return
+    this.#isSpent[slot] = 1
+    this.#spent[(this.#spentFrom + this.#spentCount++) % this.slotCount] = slot
+  }
+
+  /** The slot of the oldest spent block, evicted, when there are more of them than are kept. */
+  #takeSpent(): number {
+    const kept = Math.min(SPENT_KEPT_MAX, this.slotCount * SPENT_KEPT_SHARE)
+    while (this.#spentCount > kept) {
+      const slot = this.#spent[this.#spentFrom]
+      this.#spentFrom = (this.#spentFrom + 1) % this.slotCount
+      this.#spentCount--
+      this.#isSpent[slot] = 0
+      const isStillSpent =
+        this.generations[slot] === this.#spentGenerations[slot] &&
+        this.#pins[slot] === 0 &&
+        this.referenced[slot] === 0
+      if (!isStillSpent) continue
+      this.#evict(slot)
+      // Evicting lists it as free.
+      return this.#takeListed()
     }
     return NOWHERE
   }
@@ -316,6 +389,7 @@ export class BlockCache {
     this.#owners[slot] = file
     this.#blocks[slot] = block
     this.#lengths[slot] = slots
+    this.#loadedFor[slot] = FOR_NOBODY
     this.referenced[slot] = 0
     for (let i = 1; i < slots; i++) this.#owners[slot + i] = CONTINUED
     this.#usedSlots += slots

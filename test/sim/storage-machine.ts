@@ -30,7 +30,6 @@ export const TINY: StoreOptions = {
   segmentsMax: 3,
   blockCacheBytes: 4 * 4096,
   tableTargetBytes: 4 * 1024,
-  compression: { tables: 'lz4', deepest: 'zstd' },
   compaction: {
     l0Trigger: 2,
     levelBaseBytes: 12 * 1024,

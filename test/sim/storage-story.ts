@@ -7,12 +7,15 @@ import { COLD, LIVE } from '../../src/coordinator/keyspace.js'
 import { MachineOff } from '../../src/sim/disk/disk-error.js'
 import type { CrashMode } from '../../src/sim/disk/sim-file.js'
 import { SimRandom } from '../../src/sim/sim-random.js'
+import type { TableCompression } from '../../src/storage/table/block-compression.js'
 import { NoRoomYet, StoreError } from '../../src/storage/store-error.js'
 import { WRITE_NOW } from '../../src/storage/store.js'
 import type { StoreOptions } from '../../src/storage/store-options.js'
 import { difference, History } from './storage-history.js'
 import type { Change } from './storage-history.js'
 import { DIRECTORY, StorageMachine, TINY } from './storage-machine.js'
+
+const COMPRESSION: TableCompression = { tables: 'lz4', deepest: 'zstd' }
 
 /** What happened in a life; a test asserts on the sums, so that a story in which nothing happens is noticed. */
 export interface StoryReport {
@@ -96,7 +99,7 @@ export class Story {
   constructor(seed: number | string, options: Partial<StoreOptions> = {}, hasFaults = false) {
     this.#hasFaults = hasFaults
     this.#random = new SimRandom(seed).fork('story')
-    this.machine = StorageMachine.fromSeed(seed, { ...TINY, ...options })
+    this.machine = StorageMachine.fromSeed(seed, { ...TINY, compression: COMPRESSION, ...options })
     this.machine.jobMsMax = this.#random.pick([0, 3, 30])
     this.machine.onDurable = () => {
       const { env, store } = this.machine

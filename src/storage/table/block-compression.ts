@@ -15,8 +15,8 @@ export interface TableCompression {
   readonly deepest: BlockCompression
 }
 
-/** Longest payload that is compressed: a larger value would be in memory twice, and in one call of seconds. */
-export const COMPRESSED_PAYLOAD_MAX = 16 * 1024 * 1024
+/** Longest payload that is compressed: it is expanded in one call, often on the event loop, in 1 to 3 ms. */
+export const COMPRESSED_PAYLOAD_MAX = 256 * 1024
 
 /** Values of the header's byte. */
 export const METHOD_NONE = 0

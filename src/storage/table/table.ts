@@ -21,7 +21,8 @@ import type { KeyHash } from '../../ring/token.js'
 import { assert } from '../../util/assert.js'
 import { HEADER_BYTES } from '../../record/layout.js'
 import type { BlockCache } from '../block-cache.js'
-import { NOWHERE } from '../block-cache.js'
+import { FOR_LOOKUP, FOR_NOBODY, FOR_WALK, NOWHERE } from '../block-cache.js'
+import type { LoadedFor } from '../block-cache.js'
 import { diskErrorCode } from '../disk-error.js'
 import type { EntryRef } from '../entry.js'
 import {
@@ -45,6 +46,16 @@ import type { TableSummary } from './table-summary.js'
 
 /** Called from the event loop when the block is in memory and pinned, or could not be read. */
 export type LoadDone = (error: Error | null) => void
+
+/** A block that is being read. */
+interface Load {
+  readonly waiting: LoadDone[]
+  loadedFor: LoadedFor
+}
+
+/** What comes with one read of neighbours: the event loop expands them in one go, so it is not much. */
+const RUN_BYTES_MAX = 64 * 1024
+const RUN_BLOCKS_MAX = 16
 
 const WORDS_PER_SLOT = BLOCK_BYTES / 2
 const TOKENS_PER_SLOT = BLOCK_BYTES / 8
@@ -88,8 +99,7 @@ export class Table {
   readonly #referenced: Uint8Array
   readonly #tallies: Float64Array
 
-  /** Who waits for each block that is being read. */
-  readonly #loads = new Map<number, LoadDone[]>()
+  readonly #loads = new Map<number, Load>()
   #isRetired = false
   #unlinks = false
   /** Jobs that read the file by its name. */
@@ -224,19 +234,48 @@ export class Table {
 
   /** Reads a block into memory and pins it for the caller, who is told from the event loop, never from within this call. */
   load(block: number, done: LoadDone): void {
-    assert(block >= 0 && block < this.#places.length, 'the block is one of the table')
-    const waiting = this.#loads.get(block)
-    if (waiting !== undefined) {
-      waiting.push(done)
-    } else if (this.#isRetired) {
-      // Nobody needs the block any more: whoever runs again asks the tables of the new version.
-      queueMicrotask(() => done(null))
-    } else if (this.#places[block] !== NOWHERE) {
-      this.#cache.pin(this.#places[block])
-      queueMicrotask(() => done(null))
-    } else {
-      this.#startLoad(block, done)
+    if (!this.#isUnderWay(block, done, FOR_LOOKUP)) {
+      this.#loads.set(block, { waiting: [done], loadedFor: FOR_LOOKUP })
+      this.#read(block)
     }
+  }
+
+  /**
+   * load() of the neighbours [first, end) for a walk, which has no use for them afterwards; those that have to be read come with few
+   * reads. `done` is told of each.
+   */
+  loadRun(first: number, end: number, done: (block: number, error: Error | null) => void): void {
+    let from = first
+    for (let block = first; block < end; block++) {
+      const doneBlock: LoadDone = (error) => done(block, error)
+      if (this.#isUnderWay(block, doneBlock, FOR_WALK)) {
+        this.#readRun(from, block)
+        from = block + 1
+      } else {
+        this.#loads.set(block, { waiting: [doneBlock], loadedFor: FOR_WALK })
+      }
+    }
+    this.#readRun(from, end)
+  }
+
+  /** Whether the block need not be read for `done`, who will be told. */
+  #isUnderWay(block: number, done: LoadDone, loadedFor: LoadedFor): boolean {
+    assert(block >= 0 && block < this.#places.length, 'the block is one of the table')
+    const load = this.#loads.get(block)
+    const place = this.#places[block]
+    if (load !== undefined) {
+      load.waiting.push(done)
+      if (loadedFor === FOR_LOOKUP) load.loadedFor = FOR_LOOKUP
+      return true
+    }
+    // Nobody needs a block of a retired table any more: whoever runs again asks the tables of the new version.
+    if (!this.#isRetired && place === NOWHERE) return false
+    if (!this.#isRetired) {
+      this.#cache.pin(place)
+      if (loadedFor === FOR_LOOKUP) this.#cache.wantedByLookup(place)
+    }
+    queueMicrotask(() => done(null))
+    return true
   }
 
   /** Reads a block into memory at once, without pinning it. Throws CorruptionError or what the disk throws. */
@@ -253,7 +292,7 @@ export class Table {
     }
     const ready = this.#ready(block, buffer, bytes)
     if (ready instanceof Error) throw ready
-    this.#insert(block, ready)
+    this.#insert(block, ready, FOR_NOBODY)
   }
 
   /** No version contains it any more. */
@@ -364,33 +403,75 @@ export class Table {
     return false
   }
 
-  #startLoad(block: number, done: LoadDone): void {
-    const waiting = [done]
-    this.#loads.set(block, waiting)
+  #read(block: number): void {
     const length = this.#index.storedLength(block)
     const buffer = this.#cache.takeReadBuffer(length)
-    this.#disk.read(this.#file, buffer, 0, length, this.#index.offset(block), (error, bytes) => {
-      this.#loads.delete(block)
-      const ready = error === null ? this.#ready(block, buffer, bytes) : this.#unreadable(block, error)
-      const failure = ready instanceof Error ? ready : null
-      if (ready instanceof Error) this.#cache.giveReadBuffer(buffer)
-      else if (this.#isRetired) this.#cache.giveReadBuffer(ready)
-      else this.#takeIn(block, ready, waiting.length)
-      if (this.#isRetired) this.#closeWhenUnused()
-      for (const each of waiting) each(this.#isRetired ? null : failure)
+    this.#disk.read(this.#file, buffer, 0, length, this.#index.offset(block), (error, bytes) =>
+      this.#arrived(block, buffer, bytes, error),
+    )
+  }
+
+  /** Reads the neighbours [first, end). */
+  #readRun(first: number, end: number): void {
+    for (let from = first; from < end;) {
+      const start = this.#index.offset(from)
+      let next = from + 1
+      while (
+        next < end &&
+        next - from < RUN_BLOCKS_MAX &&
+        this.#index.offset(next) + this.#index.storedLength(next) - start <= RUN_BYTES_MAX
+      )
+        next++
+      if (next === from + 1) this.#read(from)
+      else this.#readTogether(from, next)
+      from = next
+    }
+  }
+
+  #readTogether(first: number, end: number): void {
+    const start = this.#index.offset(first)
+    const length = this.#index.offset(end - 1) + this.#index.storedLength(end - 1) - start
+    const run = Buffer.allocUnsafeSlow(length)
+    this.#disk.read(this.#file, run, 0, length, start, (error, got) => {
+      for (let block = first; block < end; block++) {
+        // Which of them the disk does not give shows when each is read by itself.
+        if (error !== null || got < length) {
+          this.#read(block)
+          continue
+        }
+        const bytes = this.#index.storedLength(block)
+        const from = this.#index.offset(block) - start
+        const buffer = this.#cache.takeReadBuffer(bytes)
+        run.copy(buffer, 0, from, from + bytes)
+        this.#arrived(block, buffer, bytes, null)
+      }
     })
   }
 
-  /** Takes in a block that was read for so many waiters, unless loadSync() was faster. */
-  #takeIn(block: number, buffer: Buffer, waiters: number): void {
-    if (this.#places[block] === NOWHERE) this.#insert(block, buffer)
-    else this.#cache.giveReadBuffer(buffer)
-    for (let i = 0; i < waiters; i++) this.#cache.pin(this.#places[block])
+  /** The read of a block has ended, with so many bytes of it in `buffer`. */
+  #arrived(block: number, buffer: Buffer, bytes: number, error: Error | null): void {
+    const load = this.#loads.get(block)
+    assert(load !== undefined, 'a block that arrives was asked for')
+    this.#loads.delete(block)
+    const ready = error === null ? this.#ready(block, buffer, bytes) : this.#unreadable(block, error)
+    const failure = ready instanceof Error ? ready : null
+    if (ready instanceof Error) this.#cache.giveReadBuffer(buffer)
+    else if (this.#isRetired) this.#cache.giveReadBuffer(ready)
+    else this.#takeIn(block, ready, load)
+    if (this.#isRetired) this.#closeWhenUnused()
+    for (const each of load.waiting) each(this.#isRetired ? null : failure)
   }
 
-  #insert(block: number, buffer: Buffer): void {
+  /** Takes in a block that was read for those who wait, unless loadSync() was faster. */
+  #takeIn(block: number, buffer: Buffer, { waiting, loadedFor }: Load): void {
+    if (this.#places[block] === NOWHERE) this.#insert(block, buffer, loadedFor)
+    else this.#cache.giveReadBuffer(buffer)
+    for (let i = 0; i < waiting.length; i++) this.#cache.pin(this.#places[block])
+  }
+
+  #insert(block: number, buffer: Buffer, loadedFor: LoadedFor): void {
     this.#entryCounts[block] = blockEntryCount(buffer, 0)
-    this.#cache.insert(this.#cacheHandle, block, buffer, byteLengthOf(buffer, 0))
+    this.#cache.insert(this.#cacheHandle, block, buffer, byteLengthOf(buffer, 0), loadedFor)
   }
 
   /** The block as it is in memory, of the `bytes` that were read of it: in `buffer` or, once expanded, in another read buffer. */

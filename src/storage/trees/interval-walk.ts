@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../../env/clock.js'
 import type { ColdVisitor, EntryVisitor, WalkLimits } from '../key-walk.js'
+import { readAheadEnd } from '../table/read-ahead.js'
 import type { Table } from '../table/table.js'
 import type { TokenInterval } from './tree-ranges.js'
 
@@ -54,7 +55,7 @@ export async function walkInterval(
       )
       if (next === -1) {
         // Those of earlier attempts stay pinned: else the blocks of one step could push each other out for ever.
-        pinned = [...pinned, ...(await loaded(missing))]
+        pinned = [...pinned, ...(await loaded(missing, end))]
         continue
       }
       for (const { bytes, record } of entries) if (!visit(bytes, record)) return
@@ -68,18 +69,23 @@ export async function walkInterval(
   }
 }
 
-/** Has the blocks read side by side, and pinned. Rejects with the first error once all reads have ended, with none pinned. */
-async function loaded(blocks: readonly MissingBlock[]): Promise<readonly MissingBlock[]> {
+/**
+ * Has the blocks read side by side, with those behind them that the step may come to, and pinned. Rejects with the first error once
+ * all reads have ended, with none pinned; what cannot be read of the blocks behind them is nobody's concern yet.
+ */
+async function loaded(blocks: readonly MissingBlock[], endToken: number): Promise<readonly MissingBlock[]> {
   const arrived: MissingBlock[] = []
   const errors: Error[] = []
-  const load = (each: MissingBlock): Promise<void> =>
-    new Promise((resolve) =>
-      each.table.load(each.block, (error) => {
-        if (error === null) arrived.push(each)
-        else errors.push(error)
-        resolve()
-      }),
-    )
+  const load = ({ table, block }: MissingBlock): Promise<void> =>
+    new Promise((resolve) => {
+      const end = readAheadEnd(table, block, STEP_ENTRIES, endToken)
+      let left = end - block
+      table.loadRun(block, end, (loadedBlock, error) => {
+        if (error === null) arrived.push({ table, block: loadedBlock })
+        else if (loadedBlock === block) errors.push(error)
+        if (--left === 0) resolve()
+      })
+    })
   await Promise.all(blocks.map(load))
   if (errors.length === 0) return arrived
   release(arrived)

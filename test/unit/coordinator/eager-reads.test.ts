@@ -52,3 +52,14 @@ void t.test('one batch reads a bounded number of blocks on the spot', (t) => {
   t.ok(reads.allowed(0))
   t.end()
 })
+
+void t.test('one batch reads on the spot for about a millisecond, whatever a read takes', (t) => {
+  const reads = new EagerReads()
+  reads.beginBatch()
+  let count = 0
+  for (; count < 1000 && reads.allowed(0); count++) reads.took(0.05, 0)
+  t.ok(count >= 20 && count <= 21, `${count} of 50 us`)
+  reads.beginBatch()
+  t.ok(reads.allowed(0), 'the next batch has its own')
+  t.end()
+})

@@ -1,6 +1,7 @@
 /** The block cache against a model: what it says it has is there and right, pinned blocks stay, the size holds. */
 import t from 'tap'
-import { BlockCache, NOWHERE } from '../../../src/storage/block-cache.js'
+import { BlockCache, FOR_LOOKUP, FOR_NOBODY, FOR_WALK, NOWHERE } from '../../../src/storage/block-cache.js'
+import type { LoadedFor } from '../../../src/storage/block-cache.js'
 import { Seeded } from '../../support/seeded.js'
 
 const SLOT_BYTES = 4096
@@ -234,5 +235,75 @@ t.test('misuse is a bug that is caught', (t) => {
   cache.release(file)
   t.throws(() => insert(1), /registered/)
   t.throws(() => new BlockCache(2 ** 33), /block cache has/)
+  t.end()
+})
+
+/** Lookups of `hot` blocks, some of them rarely, while a walk goes over ten times what the cache holds. Answers the misses. */
+function hotMisses(loadedFor: LoadedFor): number {
+  const slots = 128
+  const hot = 64
+  const walked = 10 * slots
+  const cache = new BlockCache(slots * SLOT_BYTES)
+  const hotPlaces = new Int32Array(hot).fill(NOWHERE)
+  const coldPlaces = new Int32Array(walked).fill(NOWHERE)
+  const hotFile = cache.register(hotPlaces)
+  const coldFile = cache.register(coldPlaces)
+  const insert = (file: number, places: Int32Array, block: number, forWhom: LoadedFor) => {
+    cache.insert(file, block, cache.takeReadBuffer(SLOT_BYTES), SLOT_BYTES, forWhom)
+    cache.pin(places[block])
+    cache.unpin(places[block])
+  }
+  for (let block = 0; block < hot; block++) insert(hotFile, hotPlaces, block, FOR_LOOKUP)
+  let misses = 0
+  for (let block = 0; block < walked; block++) {
+    insert(coldFile, coldPlaces, block, loadedFor)
+    // Each hot block is asked for once in 512 blocks of the walk, less often than the hand comes round.
+    if (block % 8 !== 0) continue
+    const asked = (block / 8) % hot
+    if (hotPlaces[asked] === NOWHERE) {
+      misses++
+      insert(hotFile, hotPlaces, asked, FOR_LOOKUP)
+    }
+    cache.used(hotPlaces[asked])
+  }
+  return misses
+}
+
+t.test('a walk over ten times the cache displaces nothing that is asked for now and then', (t) => {
+  t.equal(hotMisses(FOR_WALK), 0)
+  t.ok(hotMisses(FOR_LOOKUP) > 40, 'as if the walk were lookups, it would')
+  t.end()
+})
+
+t.test('what a walk brought in and a lookup has found is kept as if the lookup had brought it in', (t) => {
+  const cache = new BlockCache(32 * SLOT_BYTES)
+  const places = new Int32Array(200).fill(NOWHERE)
+  const file = cache.register(places)
+  const walk = (block: number) => {
+    cache.insert(file, block, cache.takeReadBuffer(SLOT_BYTES), SLOT_BYTES, FOR_WALK)
+    cache.pin(places[block])
+    cache.unpin(places[block])
+  }
+  walk(0)
+  cache.used(places[0])
+  walk(1)
+  for (let block = 2; block < 40; block++) walk(block)
+  t.not(places[0], NOWHERE, 'it was found')
+  t.equal(places[1], NOWHERE, 'it was not')
+  t.not(places[39], NOWHERE, 'the last ones are there for the next step')
+  t.not(places[38], NOWHERE)
+  t.end()
+})
+
+t.test('a walk that comes to a block which is there leaves its use as it was', (t) => {
+  const cache = new BlockCache(2 * SLOT_BYTES)
+  const places = new Int32Array(3).fill(NOWHERE)
+  const file = cache.register(places)
+  for (let block = 0; block < 2; block++)
+    cache.insert(file, block, cache.takeReadBuffer(SLOT_BYTES), SLOT_BYTES, FOR_NOBODY)
+  cache.used(places[0])
+  cache.pin(places[0])
+  cache.unpin(places[0])
+  t.equal(cache.referenced[places[0]], 1)
   t.end()
 })

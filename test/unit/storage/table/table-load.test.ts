@@ -193,3 +193,67 @@ t.test('a retired table that cannot be removed disturbs nobody', (t) => {
   t.ok(disk.exists(PATH), 'it is left for the next start')
   t.end()
 })
+
+t.test('neighbours that a walk wants come with few reads, and are pinned like others', async (t) => {
+  const { disk, table, cache } = new Fixture(16)
+  disk.holdsReads = false
+  table.loadSync(4)
+  const arrived = new Map<number, Error | null>()
+  await new Promise<void>((resolve) => {
+    table.loadRun(1, 9, (block, error) => {
+      arrived.set(block, error)
+      if (arrived.size === 8) resolve()
+    })
+  })
+  t.strictSame([...arrived.keys()].sort(), [1, 2, 3, 4, 5, 6, 7, 8])
+  t.ok([...arrived.values()].every((error) => error === null))
+  t.equal(disk.readCount, 2, 'those before the one that was there, and those behind it')
+  for (let block = 1; block < 9; block++) t.doesNotThrow(() => table.unpin(block))
+  t.throws(() => table.unpin(3), /unpinned as often/)
+  t.equal(cache.stats.usedBytes, 8 * 4096)
+  table.retire(false)
+  t.equal(disk.openFiles, 0)
+})
+
+t.test('a lookup that wants a block of a run shares its read', (t) => {
+  const { disk, table } = new Fixture(16)
+  const told: string[] = []
+  table.loadRun(0, 10, (block, error) => told.push(`walk ${block} ${error}`))
+  t.equal(disk.readCount, 1)
+  table.load(5, (error) => told.push(`lookup ${error}`))
+  t.equal(disk.readCount, 1)
+  disk.deliverReads()
+  t.equal(told.length, 11)
+  t.ok(told.includes('lookup null'))
+  t.end()
+})
+
+t.test(
+  'a run that the disk does not give is read block by block, so that one bad block harms no other',
+  (t) => {
+    const { disk, table } = new Fixture(16)
+    disk.failsNextRead = true
+    const errors: (Error | null)[] = []
+    table.loadRun(0, 10, (_block, error) => errors.push(error))
+    disk.deliverReads(1)
+    t.equal(disk.readCount, 11)
+    disk.deliverReads()
+    t.strictSame(errors, NO_ERRORS)
+    t.end()
+  },
+)
+
+t.test(
+  'a run whose table goes away while it is read calls back without an error, and closes the file',
+  (t) => {
+    const { disk, table } = new Fixture(16)
+    const errors: (Error | null)[] = []
+    table.loadRun(0, 10, (_block, error) => errors.push(error))
+    table.retire(false)
+    t.equal(disk.openFiles, 1)
+    disk.deliverReads()
+    t.strictSame(errors, NO_ERRORS)
+    t.equal(disk.openFiles, 0)
+    t.end()
+  },
+)
