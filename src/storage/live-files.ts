@@ -243,7 +243,9 @@ export class LiveFiles {
     const isCounted = ({ facts }: LiveTable): boolean => facts.minSequence <= this.#treesSequence
     if (quarantined.some(isCounted)) return true
     const hasLater = removed.some(({ facts }) => facts.maxSequence > this.#treesSequence)
-    return removed.some(isCounted) && (hasLater || added.length === 0)
+    // What a dropped window has left is not what was in it.
+    const isDrop = !added.some(({ facts }) => facts.family === removed.at(0)?.facts.family)
+    return removed.some(isCounted) && (hasLater || isDrop)
   }
 
   /** Writes the known manifest again: then it is this one that the disk holds, whatever became of the last edit. */

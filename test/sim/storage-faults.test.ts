@@ -18,7 +18,8 @@ import type { CrashReport, CrashStory } from '../support/op-crash.js'
 import { difference, History } from './storage-history.js'
 import type { Change } from './storage-history.js'
 import { life, put } from './storage-life.js'
-import { DIRECTORY, StorageMachine, TINY } from './storage-machine.js'
+import type { Shown } from './storage-machine.js'
+import { DIRECTORY, StorageMachine, TINY, TINY_WINDOWS } from './storage-machine.js'
 
 const FAR_MS = 3600_000
 
@@ -31,6 +32,7 @@ interface Promises {
   /** What the scenario saw on the way. */
   flushes: number
   compactions: number
+  windowsDropped: number
 }
 
 /** The scenario's side of the machine: writes that it promises to keep, and goes on whatever fails. */
@@ -73,13 +75,18 @@ class Client {
     this.#begun()
   }
 
+  get windowsDropped(): number {
+    return this.#promises.windowsDropped
+  }
+
   async stop(): Promise<void> {
     this.#tally()
     await this.machine.stop()
   }
 
   #tally(): void {
-    const { flushes, compactions } = this.machine.store.facts()
+    const { flushes, compactions, windowsDropped } = this.machine.store.facts()
+    this.#promises.windowsDropped += windowsDropped
     this.#promises.flushes += flushes
     this.#promises.compactions += compactions
   }
@@ -243,18 +250,43 @@ async function scenario(client: Client): Promise<void> {
   await client.stop()
 }
 
-function storyOf(options: StoreOptions, seed: string, endsEarly = false): CrashStory<Promises> {
+/** A flush into windows, and the drop of one that leaves local tombstones. */
+async function windowScenario(client: Client): Promise<void> {
+  const { machine } = client
+  await client.start()
+  for (let i = 0; i < 10; i++) await client.set(`key ${i}`, `stays ${i} `.repeat(28))
+  for (let i = 0; i < 8; i++) await client.set(`key ${i}`, `dies ${i} `.repeat(28), machine.nowMs + 1900)
+  for (let i = 0; i < 4; i++) await client.set(`late ${i}`, `dies ${i} `.repeat(28), machine.nowMs + 15_000)
+  await client.set('key 0', 'again '.repeat(100))
+  for (let i = 8; i < 12; i++) await client.set(`key ${i}`, `stays ${i} `.repeat(28))
+  await machine.advance(4000)
+  for (let i = 1; i < 4; i++) await client.set(`key ${i}`, `after ${i} `.repeat(28))
+  await machine.rest()
+  await client.stop()
+}
+
+function storyOf(
+  options: StoreOptions,
+  seed: string,
+  endsEarly = false,
+  play = scenario,
+): CrashStory<Promises> {
   return {
     seed,
     prepare({ disk }) {
       disk.makeDirectory(DIRECTORY)
       disk.syncDirectory('/')
     },
-    begin: () => ({ history: new History(), actors: new Set(), acknowledged: 0, flushes: 0, compactions: 0 }),
+    begin: () => ({
+      history: new History(),
+      actors: new Set(),
+      acknowledged: 0,
+      flushes: 0,
+      compactions: 0,
+      windowsDropped: 0,
+    }),
     scenario: (env, promises) =>
-      endsEarly
-        ? scenarioOrOutOfService(env, options, promises)
-        : scenario(new Client(env, options, promises)),
+      endsEarly ? scenarioOrOutOfService(env, options, promises) : play(new Client(env, options, promises)),
     async check(env, promises) {
       const machine = new StorageMachine(env, options, false)
       const leftovers = leftoversOn(env.disk)
@@ -276,7 +308,10 @@ function storyOf(options: StoreOptions, seed: string, endsEarly = false): CrashS
       if (machine.keyspace.count() !== expected.size) {
         throw new Error(`${machine.keyspace.count()} keys are counted, ${expected.size} are there`)
       }
-      return [...shown].sort()
+      // Time goes on between one check and the next.
+      const lasts = ({ expireAtMs }: Shown): boolean =>
+        expireAtMs === 0 || expireAtMs > machine.nowMs + FAR_MS / 2
+      return [...shown].filter(([, one]) => lasts(one)).sort()
     },
   }
 }
@@ -310,6 +345,18 @@ t.test('W1 W2 V2 T4 T6 power off at every operation loses nothing that was ackno
 
 t.test('W1 W2 V2 T4 T6 the same with size-tiered tables, and no half-written one stays behind', async (t) => {
   reported(t, await crashAtEveryOperation(storyOf(SIZE_TIERED, 'size-tiered'), { randomCrashes: 1 }))
+})
+
+t.test('T1 T2 T3 T5 power off at every operation of flushes into windows and of their drops', async (t) => {
+  const options = { ...OPTIONS, families: TINY_WINDOWS }
+  let windowsDropped = 0
+  const story = storyOf(options, 'windows', false, async (client) => {
+    await windowScenario(client)
+    windowsDropped += client.windowsDropped
+  })
+  const report = await crashAtEveryOperation(story, { randomCrashes: 1 })
+  t.comment(JSON.stringify(report))
+  t.ok(report.operations > 100 && report.checks > report.operations && windowsDropped > 0)
 })
 
 t.test('W1 W2 power off under everysec and no leaves a prefix', async (t) => {
