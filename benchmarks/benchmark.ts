@@ -20,7 +20,7 @@ export interface BenchmarkOptions {
   readonly directory: string
   /** Folder of the prototypes, such as memory.js and quorum.js; null when there is none. */
   readonly prototypes: string | null
-  /** Of `anti-entropy`; null for its own number. */
+  /** Of `anti-entropy` and `beyond-memory`; null for its own number. */
   readonly keys: number | null
   /** Of `failover`; null for its own numbers. */
   readonly requestsPerSecond: number | null

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { textTable } from '../src/cli/text-table.js'
 import { antiEntropy } from './anti-entropy.js'
 import type { Benchmark, BenchmarkOptions } from './benchmark.js'
+import { beyondMemory } from './beyond-memory.js'
 import { beyondMemtable } from './beyond-memtable.js'
 import { compaction } from './compaction.js'
 import { engine } from './engine.js'
@@ -32,6 +33,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   redisBenchmarks,
   latency,
   beyondMemtable,
+  beyondMemory,
   engine,
   recovery,
   link,
@@ -64,7 +66,7 @@ OPTIONS
   --rate N           failover: requests a second
   --absence SECONDS  failover: how long the node is away
   --fill MB          failover: what is stored before a node is wiped
-  --keys N           anti-entropy: keys that are compared
+  --keys N           anti-entropy: keys that are compared; beyond-memory: keys of 1 KB
   --only STORY,...   failover: some of its stories alone
 `
 

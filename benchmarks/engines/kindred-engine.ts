@@ -1,6 +1,6 @@
 /**
  * Kindred's engine in this process, without sockets and RESP: the store with its worker threads, and the keyspace of a
- * single node over it. Lookups and writes take the path of GET and SET from there on: hash, memtables, tables, block
+ * single node over it, which reads blocks on the spot as a node does. Lookups and writes take the path of GET and SET from there on: hash, memtables, tables, block
  * cache, is the record alive; and for writes the same lookup, a dot, the record, the log.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -14,6 +14,7 @@ import { COMPACTION_DEFAULTS } from '../../src/storage/compaction/compaction-opt
 import { WorkerJobs } from '../../src/storage/jobs/worker-jobs.js'
 import { Store, WRITE_LATER } from '../../src/storage/store.js'
 import type { StoreFacts } from '../../src/storage/store.js'
+import type { StoreOptions } from '../../src/storage/store-options.js'
 import { MB } from '../measure/units.js'
 import type { AppendFsync } from '../servers/start-server.js'
 import { ENTRY_BYTES, KEY_BYTES, VALUE_BYTES } from './engine-keys.js'
@@ -61,7 +62,12 @@ export class KindredEngine {
     this.#room = room
   }
 
-  static async open(directory: string, appendfsync: AppendFsync): Promise<KindredEngine> {
+  /** `changed`: other settings than those above. */
+  static async open(
+    directory: string,
+    appendfsync: AppendFsync,
+    changed: Partial<StoreOptions> = {},
+  ): Promise<KindredEngine> {
     const clock = new NodeClock()
     const random = new NodeRandom()
     const jobs = new WorkerJobs(clock, COMPACTION_BYTES_PER_SECOND)
@@ -70,7 +76,7 @@ export class KindredEngine {
     const env = { disk: new NodeDisk(), clock, random, log: SILENT, jobs }
     const store = await Store.open(
       env,
-      { ...SETTINGS, directory, appendfsync },
+      { ...SETTINGS, directory, appendfsync, ...changed },
       {
         onDurable: () => keyspace?.durableAdvanced(),
         onRoom: () => {
@@ -80,7 +86,7 @@ export class KindredEngine {
         onReopened: () => keyspace?.renewActor(),
       },
     )
-    keyspace = new LocalKeyspace(store, clock, random)
+    keyspace = new LocalKeyspace(store, clock, random, true)
     return new KindredEngine(store, keyspace, room)
   }
 
@@ -167,6 +173,36 @@ export class KindredEngine {
       if (++place === count) place = 0
     }
     return to
+  }
+
+  /** Puts the keys as one batch; resolves when all of it is durable. */
+  async putAll(keys: readonly Buffer[], values: readonly Buffer[]): Promise<void> {
+    const keyspace = this.#keyspace
+    keyspace.beginBatch()
+    for (let i = 0; i < keys.length;) {
+      const key = keys[i]
+      const value = values[i]
+      if (this.#store.admit(key.length + value.length) === WRITE_LATER) {
+        await new Promise<void>((resolve) => this.#room.waiting.push(resolve))
+      } else if (keyspace.find(key, 0, key.length) === COLD) {
+        await this.#load()
+      } else {
+        keyspace.set(key, 0, key.length, value, 0, value.length, 0)
+        i++
+      }
+    }
+    await keyspace.whenDurable(keyspace.needSequence)
+    if (this.#store.writeDelayMs > 0) await sleep(this.#store.writeDelayMs)
+  }
+
+  /** A copy of the value; undefined when there is none. A promise only where the disk has to be waited for. */
+  get(key: Buffer): Buffer | undefined | Promise<Buffer | undefined> {
+    const keyspace = this.#keyspace
+    keyspace.beginBatch()
+    const answer = keyspace.find(key, 0, key.length)
+    if (answer === COLD) return this.#load().then(() => this.get(key))
+    const { found } = keyspace
+    return answer === LIVE ? Buffer.from(found.bytes.subarray(found.start, found.end)) : undefined
   }
 
   /** Resolves when flushes and compactions have been at rest for a second. */
