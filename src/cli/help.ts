@@ -13,6 +13,8 @@ Usage: kindred <command> [options]
   inspect  print a log, table or manifest file of a data directory
   restamp  repair the keys that a clock far ahead has given stamps from the future, in the directory of a stopped node
   repair   list what is damaged in the directory of a stopped node, and give up what is named
+  snapshot have a running node, or all nodes of its cluster, keep a copy of their data; or check one
+  restore  make data directories of snapshots, or bring the keys in them back into a running node
   import   write the string keys of a Redis dump into a running node
   help     explain a command: kindred help server
 
@@ -72,6 +74,43 @@ MANIFEST or MEMBERS is damaged, start it with an empty directory instead.
   --discard <file>  the name of a damaged file, such as 000013.table; may be given several times
   --apply           change something`
 
+const SNAPSHOT = `Usage: kindred snapshot [options]
+
+Has a running node begin a snapshot: a folder of its own, by default in the folder snapshots of the data directory, which holds all that was
+acknowledged before. It takes no room of its own at first, since its files are those of the node under a second name; as the node
+writes its tables anew, the snapshot keeps the old ones. Copy it to another machine to be safe from the loss of this one.
+
+With --cluster all nodes do, at about the same moment and under one name; each keeps its own. That is not one instant: of writes that
+go on meanwhile some are in it and some are not, as each had its turn. What was acknowledged before the command began is.
+
+  --host <host>        default 127.0.0.1
+  --port <port>        default 7001; a plain port
+  --wait               answer when the snapshot is whole; ends with 1 when it was not made
+  --name <name>        what it is called; default the time. Waits
+  --cluster            of every node of the cluster. Waits
+  --timeout <seconds>  how long to wait for the answer; default 3600
+  --verify <path>      check a snapshot instead: every file, block and record; ends with 1 when anything is wrong. May be
+                       given several times
+
+A password is taken from the environment variable REDISCLI_AUTH, as redis-cli does.`
+
+const RESTORE = `Usage: kindred restore --into <directory> <snapshot>
+       kindred restore --config <file>... <snapshot>...
+       kindred restore --restamp [--host <host>] [--port <port>] <snapshot>...
+
+Every file and block is checked on the way. Data directories are only written where there is nothing yet.
+
+  --into <directory>  makes a data directory of one snapshot, as it was. It counts as a new one: in a running cluster the node believes
+                      nothing of it and gets everything from the others, because deletions may have been purged since.
+                      Fallback copies stay behind
+  --config <file>     the settings of a node of a new cluster, or of a single node; once for each node that is to be written. The
+                      snapshots, one of each node of the old cluster, are put together, key by key, whatever the sizes of the two
+                      clusters are: siblings and times to live are kept. What each new node has a copy of is written to its dir
+  --partial           go on although too few nodes' snapshots are there for all that was acknowledged
+  --restamp           brings the keys back into a running node or cluster, after a FLUSHALL that was not meant: they are written
+                      anew where there is no such key now. Of several siblings the newest, and the key is listed
+
+A password is taken from the environment variable REDISCLI_AUTH, as redis-cli does.`
 const IMPORT = `Usage: kindred import [options] <dump.rdb>
 
 Writes the string keys of a dump of Redis, up to version 7.4, into a running node or cluster, with their times to live; keys that
@@ -112,6 +151,8 @@ export function helpFor(command: string): string | undefined {
   if (command === 'inspect') return INSPECT
   if (command === 'restamp') return RESTAMP
   if (command === 'repair') return REPAIR
+  if (command === 'snapshot') return SNAPSHOT
+  if (command === 'restore') return RESTORE
   if (command === 'import') return IMPORT
   return command === 'help' ? OVERVIEW : undefined
 }

@@ -15,6 +15,8 @@ const COMMANDS = new Map<string, () => Promise<Command>>([
   ['inspect', async () => (await import('./inspect-command.js')).inspectCommand],
   ['restamp', async () => (await import('./restamp-command.js')).restampCommand],
   ['repair', async () => (await import('./repair-command.js')).repairCommand],
+  ['snapshot', async () => (await import('./snapshot-command.js')).snapshotCommand],
+  ['restore', async () => (await import('./restore-command.js')).restoreCommand],
   ['import', async () => (await import('./import-command.js')).importCommand],
   ['help', () => Promise.resolve(helpCommand)],
 ])

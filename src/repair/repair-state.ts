@@ -66,7 +66,7 @@ export interface RangeRecord {
   readonly exchanges: Map<string, LastExchange>
 }
 
-interface StoredRange {
+export interface StoredRange {
   readonly firstSlot: number
   readonly lastSlot: number
   readonly horizonMs: number
@@ -78,7 +78,13 @@ interface StoredRange {
   readonly exchanges: readonly (LastExchange & { readonly node: string })[]
 }
 
-interface StoredState {
+/** What the file in a directory says; null where there is none. Throws CorruptionError and the disk's errors. */
+export function readRepairFile(disk: Disk, directory: string): StoredState | null {
+  const path = pathOf(directory, REPAIR_NAME)
+  return disk.exists(path) ? parse(withoutHeader(FILE, readWhole(disk, path), path), path) : null
+}
+
+export interface StoredState {
   readonly startCounter: number
   /** Missing in files of before it was kept. */
   readonly restoredHlc?: number
@@ -125,8 +131,8 @@ export class RepairState {
     onFailed: (error: unknown) => void,
   ): RepairState {
     const state = new RepairState(ring, disk, clock, directory, onFailed)
-    const path = pathOf(directory, REPAIR_NAME)
-    if (disk.exists(path)) state.#restore(parse(withoutHeader(FILE, readWhole(disk, path), path), path))
+    const stored = readRepairFile(disk, directory)
+    if (stored !== null) state.#restore(stored)
     state.startCounter++
     state.#write()
     return state

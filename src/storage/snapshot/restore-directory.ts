@@ -17,9 +17,9 @@ import type { SnapshotFacts } from './snapshot-file.js'
 import { problemsOf } from './verify-snapshot.js'
 import type { OnProgress } from './verify-snapshot.js'
 
-/** Refuses a directory that holds anything. Throws SnapshotError and the disk's errors. */
+/** Refuses a directory that holds anything but settings files (*.yaml). Throws SnapshotError and the disk's errors. */
 export function refuseUsedDirectory(disk: Disk, directory: string): void {
-  if (!disk.exists(directory) || disk.list(directory).length === 0) return
+  if (!disk.exists(directory) || disk.list(directory).every((name) => name.endsWith('.yaml'))) return
   throw new SnapshotError(`${directory} is not empty: a restore writes to a new directory only`)
 }
 
