@@ -246,6 +246,11 @@ export class ClusterNode {
     return this.#node.directory
   }
 
+  /** The settings file, which does not say the directory. */
+  get config(): string {
+    return this.#node.config ?? ''
+  }
+
   /** Everything that the stopped node has kept is lost. */
   wipe(): void {
     rmSync(this.directory, { recursive: true })

@@ -65,6 +65,11 @@ export class KindredNode {
     return node
   }
 
+  /** The settings file; null for a node without. */
+  get config(): string | null {
+    return this.#config
+  }
+
   get port(): number {
     return this.#port
   }
