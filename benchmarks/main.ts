@@ -28,6 +28,7 @@ import { redisBenchmarks } from './redis-benchmark.js'
 import { ring } from './ring.js'
 import { sessions } from './sessions.js'
 import { cleanUpAtExit } from './servers/cleanup.js'
+import { snapshot } from './snapshot.js'
 
 const BENCHMARKS: readonly Benchmark[] = [
   redisBenchmarks,
@@ -49,6 +50,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   sessions,
   massInsertion,
   compaction,
+  snapshot,
 ]
 const TURNS = 5
 const QUICK_TURNS = 2

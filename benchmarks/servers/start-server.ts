@@ -25,7 +25,8 @@ export async function startKindred(
 }
 
 export function isKindredBusy(info: ReadonlyMap<string, string>): boolean {
-  return info.get('rdb_bgsave_in_progress') === '1' || info.get('storage_compacting') === '1'
+  const fields = ['storage_flushing', 'storage_compacting', 'rdb_bgsave_in_progress']
+  return fields.some((field) => info.get(field) === '1')
 }
 
 /** Redis with the defaults of its AOF (a rewrite when it has doubled), without snapshots; `more`: further arguments. */
