@@ -175,7 +175,7 @@ function missingSnapshots(disk: NodeDisk, snapshots: readonly string[]): string 
     return present < list.length - Math.floor(list.length / 2)
   })
   if (lacking.length === 0) return null
-  const missing = ring.members.filter(({ id }) => !held.has(id)).map(({ name }) => name)
+  const missing = ring.members.flatMap(({ id, name }) => (held.has(id) ? [] : [name])).sort()
   return `of ${lacking.length} of ${ring.rangeCount} ranges too few replicas are there: without the snapshots of ${missing.join(', ')} acknowledged writes may be missing (see --partial)`
 }
 
