@@ -122,6 +122,11 @@ const SHOWN: readonly (readonly [label: string, section: string, field: string, 
   ['files in quarantine', 'storage', 'storage_quarantined_files', ''],
   ['damage not yet repaired', 'storage', 'storage_gaps', ' gaps'],
   ['scrub', 'storage', 'storage_scrub', ''],
+  ['write amplification', 'storage', 'storage_write_amplification', ''],
+  ['compaction', 'storage', 'storage_compaction_running', ''],
+  ['compaction asked for', 'storage', 'storage_compaction_wanted', ''],
+  ['delays of writes', 'storage', 'storage_write_delays', ''],
+  ['writes waited for room', 'storage', 'storage_write_waited_ms', ' ms'],
 ]
 
 function statusTable(status: NodeStatus): string[] {

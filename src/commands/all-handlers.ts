@@ -17,6 +17,7 @@ import { CommandRegistry } from './registry.js'
 import { serverHandlers } from './server-commands.js'
 import { siblingsHandlers } from './siblings-command.js'
 import { slowlogHandlers } from './slowlog-command.js'
+import { compactHandlers } from './compact-command.js'
 import { snapshotHandlers } from './snapshot-commands.js'
 import { repairHandlers } from './repair-command.js'
 import { statusHandlers } from './status-command.js'
@@ -39,6 +40,7 @@ export function createRegistry(statsOf?: (name: string) => CommandStats): Comman
       ...slowlogHandlers,
       ...snapshotHandlers,
       ...repairHandlers,
+      ...compactHandlers,
       ...statusHandlers,
       ...latencyHandlers,
       ...aclHandlers(() => registry),

@@ -4,6 +4,8 @@
  */
 import type { Clock } from '../env/clock.js'
 import type { Random } from '../env/random.js'
+import type { CompactionScope } from '../storage/compaction/wanted.js'
+import type { CompactionFacts } from '../storage/compaction-facts.js'
 import type { ClusterKeyspace } from './cluster-keyspace.js'
 import type { ClusterView } from './cluster-view.js'
 import type { LatencyHistogram } from './latency-histogram.js'
@@ -29,6 +31,7 @@ export interface NodeServices {
   /** Facts of one INFO section that only the engine knows, as `name` -> text; commands render them in Redis's order. */
   engineFacts(): EngineFacts
   readonly snapshots: Snapshots
+  readonly compaction: CompactionControl
   /** Resolves never: starts an orderly stop (SHUTDOWN). */
   shutdown(): void
   /** 40 hex digits, new at each start (run_id). */
@@ -44,6 +47,13 @@ export interface NodeServices {
   memory(): MemoryFacts
   /** User and system CPU seconds of the process. */
   cpu(): { userSeconds: number; systemSeconds: number }
+}
+
+/** What compactions do, and how to ask for one. */
+export interface CompactionControl {
+  facts(): CompactionFacts
+  /** Has what the scope holds compacted, behind what is due anyway; instead of what was asked for before. */
+  want(scope: CompactionScope): void
 }
 
 /** Memory of the process: resident now and at its highest, the JavaScript heap, everything outside it, the machine's. */

@@ -26,6 +26,7 @@ import { isLackOfSpace } from '../storage/disk-space.js'
 import { Store, WRITE_LATER } from '../storage/store.js'
 import type { StoreFacts } from '../storage/store.js'
 import { ClusterPart } from './cluster-part.js'
+import { compactionLines } from './compaction-lines.js'
 import { MEMBERS_NAME } from './member-list-file.js'
 import { openMemberList } from './member-list.js'
 import type { ClusterConfig, NodeConfig } from './node-config.js'
@@ -388,6 +389,10 @@ class Node implements RunningNode {
       logins: new LoginBrake(),
       engineFacts: () => this.#engineFacts(),
       snapshots: this.#snapshots,
+      compaction: {
+        facts: () => this.#store.facts().compaction,
+        want: (scope) => this.#store.compact(scope),
+      },
       shutdown: () => void this.stop(),
       runId: runId(random.next53(), random.next53(), random.next53(), random.next53()),
       startedAtMs: this.#startedAtMs,
@@ -428,10 +433,16 @@ class Node implements RunningNode {
         ['storage_compactions', facts.compactions],
         ['storage_compaction_read_bytes', facts.compactionReadBytes],
         ['storage_compaction_written_bytes', facts.compactionWrittenBytes],
+        ...compactionLines(facts),
         ...windowLines(facts),
         ['storage_filter_probes', facts.filterProbes],
         ['storage_filter_probes_per_get', (facts.filterProbes / Math.max(1, facts.tableLookups)).toFixed(2)],
         ['storage_write_delay_ms', facts.writeDelayMs],
+        ['storage_write_delay_max_ms', this.#settings.current.storage.writeStallDelayMaxMs],
+        ['storage_write_delays', facts.stalls.delays],
+        ['storage_write_delayed_ms', facts.stalls.delayedMs],
+        ['storage_write_waits', facts.stalls.waits],
+        ['storage_write_waited_ms', facts.stalls.waitedMs],
         ['storage_disk_full', facts.diskIsFull ? 1 : 0],
         ['storage_log_failure', facts.logFailure ?? ''],
         ['storage_last_job_error', facts.lastJobError],

@@ -104,6 +104,7 @@ export class ReplyDelivery {
     const delayMs = this.#store.writeDelayMs
     if (delayMs === 0) return this.#flush()
     this.#flushDelayed = true
+    this.#store.noteDelay(delayMs)
     this.#clock.after(delayMs, () => {
       this.#flushDelayed = false
       this.#flush()

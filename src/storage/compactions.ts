@@ -7,11 +7,14 @@
 import type { CacheWarmUp } from './cache-warm-up.js'
 import type { DamageControl } from './damage-control.js'
 import { TOKEN_END } from '../ring/token.js'
+import { CompactionTally } from './compaction-facts.js'
+import type { CompactionFacts } from './compaction-facts.js'
 import { totalBytes } from './compaction/levels.js'
 import type { CompactionPick, CompactionView } from './compaction/picker.js'
 import { mergeOf, othersThan } from './compaction/picks.js'
 import { outputPlace, pickCompaction } from './compaction/picker.js'
 import type { SequenceRange } from './compaction/older-elsewhere.js'
+import type { CompactionScope } from './compaction/wanted.js'
 import { CorruptionError } from './corruption-error.js'
 import { FAMILY_WINDOW, LEVEL_ZERO } from './families.js'
 import { tableFileName } from './file-names.js'
@@ -31,6 +34,7 @@ import { PurgeClock } from './windows/purge-clock.js'
 import { WindowActivity } from './windows/window-activity.js'
 import { holdOf, pickDrop, pickWindowMerge, sizesOf, windowsOf } from './windows/window-picker.js'
 import type { WindowFacts, WindowView } from './windows/window-picker.js'
+import { WantedProgress } from './wanted-progress.js'
 
 const RETRY_AFTER_MS = 1000
 
@@ -66,6 +70,9 @@ export class Compactions {
   readonly #activity: WindowActivity
   /** Null on a node that is alone. */
   #ranges: PurgeRanges | null
+  readonly #tally = new CompactionTally()
+  /** What was asked for last. */
+  #wanted: WantedProgress | null = null
   count = 0
   readBytes = 0
   writtenBytes = 0
@@ -158,7 +165,7 @@ export class Compactions {
       const { tables: inputs, endMs } = window
       return this.#run(this.#dropWindow(inputs, endMs), (error) => this.#failed(inputs, error))
     }
-    const pick = pickCompaction(view, this.#options.compaction) ?? windowMerge(view)
+    const pick = pickCompaction(view, this.#options.compaction) ?? windowMerge(view) ?? this.#nextWanted(view)
     this.#host.onLook()
     if (pick === null) return
     this.#run(this.#carryOut(pick), (error) => this.#failed(pick.inputs, error))
@@ -178,6 +185,22 @@ export class Compactions {
       flushMark: this.#files.state.flushMark,
       isQuiet: (window) => this.#activity.isQuiet(window),
     }
+  }
+
+  #nextWanted(view: CompactionView): CompactionPick | null {
+    return this.#wanted?.pick(view, this.#options.compaction, this.#env.clock.wallMs()) ?? null
+  }
+
+  /** Has everything in the scope compacted from now on, behind what is due anyway; instead of what was asked for before. */
+  want(scope: CompactionScope): void {
+    const nowMs = this.#env.clock.wallMs()
+    const { lastSequence } = this.#files.state
+    this.#wanted = new WantedProgress(scope, this.#view(), this.#files.takeNumbers(), lastSequence, nowMs)
+    this.next()
+  }
+
+  facts(): CompactionFacts {
+    return this.#tally.facts(this.#env.clock.monotonicMs(), this.#wanted?.facts(this.#view()) ?? null)
   }
 
   #run(work: Promise<void>, failed: (error: unknown) => void): void {
@@ -200,6 +223,17 @@ export class Compactions {
   }
 
   async #carryOut(pick: CompactionPick): Promise<void> {
+    const progress = this.#tally.begin(pick, this.#env.clock.monotonicMs())
+    try {
+      await this.#carryOutInSteps(pick, progress)
+      this.#tally.end(!this.#stopped)
+    } catch (error) {
+      this.#tally.end(false)
+      throw error
+    }
+  }
+
+  async #carryOutInSteps(pick: CompactionPick, progress: Int32Array): Promise<void> {
     const inputs = pick.inputs.map((table) => this.#files.opened(table))
     const removeTables = numbersOf(inputs)
     if (pick.kind === 'move') {
@@ -210,7 +244,7 @@ export class Compactions {
         { removed: inputs },
       )
     } else {
-      const { tables: outputs, droppedUntilMs } = await this.#merge(pick)
+      const { tables: outputs, droppedUntilMs } = await this.#merge(pick, progress)
       if (this.#stopped) return
       const place = outputPlace(pick)
       const added = this.#files.openAll(outputs.map((table) => ({ ...table, ...place })))
@@ -219,6 +253,7 @@ export class Compactions {
       await this.#files.record({ removeTables, droppedUntilMs }, { added, removed: inputs })
     }
     this.#cursors = pick.cursors
+    if (pick.reason === 'wanted') this.#wanted?.merged()
     this.count++
   }
 
@@ -275,7 +310,7 @@ export class Compactions {
     return Math.max(0, ...expired.map(({ maxDeathMs }) => maxDeathMs))
   }
 
-  async #merge(pick: CompactionPick): Promise<MergedTables> {
+  async #merge(pick: CompactionPick, progress: Int32Array): Promise<MergedTables> {
     const { directory } = this.#options
     // A window is to come down to two tables however much is in it.
     const isWindow = pick.inputs[0].family === FAMILY_WINDOW
@@ -292,7 +327,9 @@ export class Compactions {
       fileNumbers: { first: this.#files.takeNumbers(count), count },
       targetBytes: tableTargetBytes,
       compression: this.#compressionOf(pick.outputLevel),
+      progress,
     })
+    this.#tally.merged(pick, result)
     this.readBytes += result.bytesRead
     this.writtenBytes += result.bytesWritten
     const until = limits.purgeRanges?.map(({ untilMs }) => untilMs) ?? [limits.purgeableUntilMs]

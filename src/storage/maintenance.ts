@@ -14,6 +14,8 @@ import { CacheWarmUp } from './cache-warm-up.js'
 import { debt } from './compaction/debt.js'
 import { sizeTieredBacklog } from './compaction/size-tiered.js'
 import { Compactions } from './compactions.js'
+import type { CompactionFacts } from './compaction-facts.js'
+import type { CompactionScope } from './compaction/wanted.js'
 import type { CorruptionError } from './corruption-error.js'
 import { DamageControl } from './damage-control.js'
 import type { DamageFacts } from './damage-control.js'
@@ -34,6 +36,8 @@ import type { StoreEnv, StoreOptions } from './store-options.js'
 import { closeAll } from './table-set.js'
 import type { TableSet } from './table-set.js'
 import type { WindowFacts } from './windows/window-picker.js'
+import { WriteStalls } from './write-stalls.js'
+import type { StallFacts } from './write-stalls.js'
 
 const RETRY_AFTER_MS = 1000
 const WATCH_EVERY_MS = 1000
@@ -87,6 +91,8 @@ export interface MaintenanceFacts {
   readonly retainedSegments: number
   readonly logBytes: number
   readonly writeDelayMs: number
+  readonly compaction: CompactionFacts
+  readonly stalls: StallFacts
   readonly damage: DamageFacts
   readonly scrub: ScrubFacts
   readonly lastJobError: string
@@ -105,6 +111,7 @@ export class Maintenance {
   #stopped = false
   #timer: Timer | null = null
   writeDelayMs = 0
+  readonly stalls = new WriteStalls()
   /** Level 0, or a tier, is as deep as it may become: no segment is begun that would add to it. */
   #levelZeroIsFull = false
   #lastFlushAtMs: number
@@ -278,6 +285,11 @@ export class Maintenance {
     this.#compactions.setPurgeRanges(ranges)
   }
 
+  /** See Compactions.want. */
+  compact(scope: CompactionScope): void {
+    this.#compactions.want(scope)
+  }
+
   setScrub(settings: ScrubSettings): void {
     this.#scrub.set(settings)
   }
@@ -353,6 +365,8 @@ export class Maintenance {
       retainedSegments: this.#files.retained.count,
       logBytes: this.sealed.reduce((sum, { segment }) => sum + segment.tail, this.#host.active().tail),
       writeDelayMs: this.writeDelayMs,
+      compaction: this.#compactions.facts(),
+      stalls: this.stalls.facts(this.#env.clock.monotonicMs()),
       damage: this.#damage.facts,
       scrub: this.#scrub.facts,
       lastJobError: this.#lastJobError,

@@ -24,6 +24,7 @@ import { KeyHash, slotOfToken } from '../ring/token.js'
 import { copyBytes } from '../util/bytes.js'
 import type { BlockCache } from './block-cache.js'
 import { deadAtLeast } from './compaction/garbage.js'
+import type { CompactionScope } from './compaction/wanted.js'
 import { diskErrorCode } from './disk-error.js'
 import { isLackOfSpace } from './disk-space.js'
 import {
@@ -469,7 +470,12 @@ export class Store {
   /** Whether a new segment that takes a record of `bytes` may be begun now. Throws StoreError. */
   #admitSegment(bytes: number): Admission {
     const { logTrouble, canRotate } = this.#maintenance
-    if (canRotate && !this.#mustAwaitLarge(bytes)) return WRITE_NOW
+    const { stalls } = this.#maintenance
+    if (canRotate && !this.#mustAwaitLarge(bytes)) {
+      stalls.goesOn(this.#env.clock.monotonicMs())
+      return WRITE_NOW
+    }
+    stalls.waits(this.#env.clock.monotonicMs())
     if (logTrouble !== null) throw new StoreError('log-failed', logTrouble)
     this.#maintenance.makeMemory()
     return WRITE_LATER
@@ -493,6 +499,16 @@ export class Store {
   /** How long acknowledgements should be held back now, in milliseconds, because compaction is behind (0: not at all). */
   get writeDelayMs(): number {
     return this.#maintenance.writeDelayMs
+  }
+
+  /** Acknowledgements are held back for that long. */
+  noteDelay(delayMs: number): void {
+    this.#maintenance.stalls.delayed(delayMs)
+  }
+
+  /** Has what the scope holds compacted behind everything that is due anyway; facts().compaction says how far that is. */
+  compact(scope: CompactionScope): void {
+    this.#maintenance.compact(scope)
   }
 
   /**

@@ -104,4 +104,18 @@ export const VERSION_ROWS: readonly CommandRow[] = [
       },
     ],
   },
+  {
+    name: 'kv.compact',
+    syntax: '[ALL | LEVELED | SIZE-TIERED | WINDOWS] [first-slot last-slot]',
+    arity: -1,
+    flags: 'admin noscript',
+    effect: 'node',
+    categories: 'admin dangerous',
+    tips: 'nondeterministic_output',
+    group: 'cluster',
+    since: '0.1.0',
+    complexity: 'O(N) in the number of tables; behind the reply, in the bytes that they hold',
+    summary:
+      'Rewrites tables of this node so that what is dead leaves the disk, or shows what compactions do.',
+  },
 ]

@@ -87,6 +87,7 @@ class Merge {
     this.#unpacedBytes += ENTRY_HEADER_BYTES + recordLength(source.bytes, source.record)
     if (this.#unpacedBytes >= PACE_STEP_BYTES) {
       this.#pace.spend(this.#unpacedBytes)
+      if (this.#job.progress !== undefined) Atomics.add(this.#job.progress, 0, this.#unpacedBytes >>> 10)
       this.#unpacedBytes = 0
     }
     if (source.advance()) this.#heap.push(source)

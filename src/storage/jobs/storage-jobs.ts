@@ -103,6 +103,8 @@ export interface CompactJob {
   readonly fileNumbers: FileNumbers
   readonly targetBytes: number
   readonly compression?: BlockCompression
+  /** Over shared memory: word 0 says how much of the inputs has been read, in KiB. */
+  readonly progress?: Int32Array
 }
 
 export interface CompactResult {

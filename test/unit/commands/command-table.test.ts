@@ -15,6 +15,7 @@ const NEWER_THAN_7_0 = [
   'kv.status',
   'kv.repair',
   'kv.snapshot',
+  'kv.compact',
   'client|setinfo',
   'client|no-touch',
   'client|capa',

@@ -1,4 +1,6 @@
 /** A node and its connections as plain values, for the tests of commands that ask for them; time stands still until told. */
+import type { CompactionScope } from '../../../src/storage/compaction/wanted.js'
+import type { CompactionFacts } from '../../../src/storage/compaction-facts.js'
 import type { ClusterKeyspace } from '../../../src/commands/cluster-keyspace.js'
 import type { ClusterView } from '../../../src/commands/cluster-view.js'
 import { LoginBrake } from '../../../src/commands/login-brake.js'
@@ -259,6 +261,13 @@ export class FakeNode implements NodeServices {
 
   clientCount(): number {
     return this.sessions.filter((session) => !session.killed).length
+  }
+
+  /** What KV.COMPACT has asked for. */
+  readonly wanted: CompactionScope[] = []
+  readonly compaction = {
+    facts: (): CompactionFacts => ({ byFamily: {}, byReason: { garbage: 2 }, running: null, wanted: null }),
+    want: (scope: CompactionScope) => void this.wanted.push(scope),
   }
 
   engineFacts(): EngineFacts {

@@ -8,7 +8,11 @@ import {
   type CompactionOptions,
 } from '../../../../src/storage/compaction/compaction-options.js'
 import type { SequenceRange } from '../../../../src/storage/compaction/older-elsewhere.js'
-import { pickCompaction, type CompactionPick } from '../../../../src/storage/compaction/picker.js'
+import {
+  pickCompaction,
+  type CompactionPick,
+  type CompactionView,
+} from '../../../../src/storage/compaction/picker.js'
 import { LEVEL_ZERO, SIZE_TIERED } from '../../../../src/storage/families.js'
 import type { WrittenTable } from '../../../../src/storage/manifest.js'
 import { Seeded } from '../../../support/seeded.js'
@@ -90,7 +94,18 @@ export class History {
   /** Starts a compaction if there is one to start. */
   start(): boolean {
     const busy = new Set(this.#running.flatMap(({ pick }) => pick.inputs.map((table) => table.fileNumber)))
-    const view = {
+    const pick = pickCompaction(this.view(busy), OPTIONS)
+    if (pick === null) return false
+    if (pick.inputs.length === 0) throw new Error('a pick has inputs')
+    if (pick.inputs.some((table) => busy.has(table.fileNumber))) throw new Error('a busy table was picked')
+    this.picks++
+    this.#running.push({ pick, outputs: this.tree.work(this.#forgets(pick), this.nowMs, this.flushMark) })
+    return true
+  }
+
+  /** What picks depend on. */
+  view(busy: ReadonlySet<number> = new Set()): CompactionView {
+    return {
       tables: this.tree.state.tables,
       segments: this.#segments(),
       busy,
@@ -98,13 +113,11 @@ export class History {
       purgeableUntilMs: this.nowMs,
       flushMark: this.flushMark,
     }
-    const pick = pickCompaction(view, OPTIONS)
-    if (pick === null) return false
-    if (pick.inputs.length === 0) throw new Error('a pick has inputs')
-    if (pick.inputs.some((table) => busy.has(table.fileNumber))) throw new Error('a busy table was picked')
-    this.picks++
-    this.#running.push({ pick, outputs: this.tree.work(this.#forgets(pick), this.nowMs, this.flushMark) })
-    return true
+  }
+
+  /** Of the last write. */
+  get sequence(): number {
+    return this.#sequence
   }
 
   /** Ends the running compaction of this index, in any order. */
