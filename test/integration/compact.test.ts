@@ -47,8 +47,12 @@ t.test(
     const node = await KindredNode.start(t, { config, flags: SMALL_STORAGE })
     const client = await node.open()
     await fill(client)
-    t.equal(await client.ask('KV.COMPACT', 'ALL'), '+Background compaction started\r\n')
-    await until('the compaction to end', async () => (await factsOf(client)).wanted?.isDone === true)
+    // What is due anyway may have rewritten everything before it is its turn; then it is asked for again.
+    await until('a compaction that was asked for', async () => {
+      t.equal(await client.ask('KV.COMPACT', 'ALL'), '+Background compaction started\r\n')
+      await until('its end', async () => (await factsOf(client)).wanted?.isDone === true)
+      return (await factsOf(client)).wanted?.compactions !== 0
+    })
     const { byFamily, byReason, wanted } = await factsOf(client)
     t.ok(byFamily['leveled'].compactions > 0 && byFamily['leveled'].writtenBytes > 0)
     t.ok(byFamily['size-tiered'].compactions > 0 && byFamily['size-tiered'].readBytes > 0)
