@@ -343,7 +343,8 @@ export class Compactions {
   #compressionOf(outputLevel: number): BlockCompression {
     const { compression } = this.#options
     if (compression === undefined) return 'none'
-    const isDeepest = this.#files.tables.all.every(({ facts }) => facts.level <= outputLevel)
+    const isDeepest =
+      outputLevel > 0 && this.#files.tables.all.every(({ facts }) => facts.level <= outputLevel)
     return isDeepest ? compression.deepest : compression.tables
   }
 
