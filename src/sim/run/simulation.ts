@@ -431,4 +431,5 @@ const TINY_STORAGE = {
   tableSizeBytes: 32 * KB,
   levelBaseSizeBytes: 128 * KB,
   level0CompactionTables: 2,
+  windowTiers: '4s:1s 30s:5s 1m',
 }
