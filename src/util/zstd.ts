@@ -1,20 +1,40 @@
 /**
- * Zstandard, the one place that knows the packages: @toondepauw/node-zstd, native, and fzstd, which expands in plain
- * JavaScript where that has no binary for the platform. Without the binary nothing can be compressed, so the caller takes
+ * Zstandard, the one place that knows the packages: the binaries of @toondepauw/node-zstd, and fzstd, which expands in plain
+ * JavaScript where there is none for the platform. The package that chooses among the binaries is left out: it names some that
+ * the registry does not have, with which no lock file is complete. Without the binary nothing can be compressed, so the caller takes
  * another method; what other nodes have written is read.
  *
  * Both expanders answer as many bytes as a frame makes, so the frame is looked through before, and one that could become
  * much more than it should is refused: four bytes may stand for 128 KB. Source: RFC 8878, 3.1.1.
  */
+import { createRequire } from 'node:module'
 import { readU32 } from './bytes.js'
 
 /** Level: the higher ones take several times as long and save two or three percent of a block of 4 KB. */
 const LEVEL = 3
 
-const coders = await import('@toondepauw/node-zstd').then(
-  ({ default: { Encoder, Decoder } }) => ({ encoder: new Encoder(LEVEL), decoder: new Decoder() }),
-  () => null,
-)
+const BINARIES = ['@toondepauw/node-zstd-linux-x64-gnu', '@toondepauw/node-zstd-linux-x64-musl']
+
+interface Binary {
+  readonly Encoder: new (level: number) => { encodeSync(bytes: Buffer): Uint8Array }
+  readonly Decoder: new () => { decodeSync(frame: Buffer): Uint8Array }
+}
+
+/** Null where none is installed, because it is for another platform. */
+function loadBinary(): Binary | null {
+  const require = createRequire(import.meta.url)
+  for (const name of BINARIES) {
+    try {
+      return require(name) as Binary
+    } catch {
+      // The next one, or none.
+    }
+  }
+  return null
+}
+
+const binary = loadBinary()
+const coders = binary === null ? null : { encoder: new binary.Encoder(LEVEL), decoder: new binary.Decoder() }
 // Only where it is needed.
 const plain = coders === null ? await import('fzstd') : null
 
