@@ -17,7 +17,7 @@ import { MB } from './measure/units.js'
 import { progress, takeTurns } from './measure/turns.js'
 import type { Contender, Figures } from './measure/turns.js'
 import { removeFolder, temporaryFolder } from './servers/cleanup.js'
-import { limitMemory, memoryLimitRefusal } from './servers/memory-limit.js'
+import { MemoryGroup } from './servers/memory-group.js'
 import type { ServerProcess } from './servers/server-process.js'
 import { startKindred, startRedis } from './servers/start-server.js'
 
@@ -35,7 +35,7 @@ const AFTER_SECONDS = 20
 const SPARE_SECONDS = 5
 const MEMORY_MB = 2048
 const SETTINGS = ['--block-cache-size', '512mb', '--segment-size', '64mb', '--segments-max', '4']
-const WINDOW_TIERS = '1h:10s 1d:1h 1d'
+const WINDOW_TIERS = '2m:10s 30m:2m 1d'
 
 interface Subject {
   readonly name: string
@@ -49,7 +49,7 @@ const SUBJECTS: readonly Subject[] = [
   },
   {
     name: 'Kindred, levels',
-    start: (directory) => startKindred(directory, 'everysec', ...SETTINGS, '--window-tiers', 'none'),
+    start: (directory) => startKindred(directory, 'everysec', ...SETTINGS, '--window-tiers', 'no'),
   },
   { name: 'Redis', start: (directory) => startRedis(directory, 'everysec') },
 ]
@@ -61,8 +61,8 @@ export const sessions: Benchmark = {
   minutes: 10,
   turns: 1,
   async run(options) {
-    const refusal = memoryLimitRefusal()
-    const contenders = SUBJECTS.map((subject) => contenderOf(subject, options, refusal === null))
+    let missing: string | null = null
+    const contenders = SUBJECTS.map((subject) => contenderOf(subject, options, (text) => (missing = text)))
     const [windows, levels, redis] = await takeTurns(options.turns, contenders)
     const rows = [['levels', levels] as const, ['Redis', redis] as const].flatMap(([name, peer]) => {
       const row = rowsBeside(windows, name, peer)
@@ -78,22 +78,28 @@ export const sessions: Benchmark = {
         row('creating all', 's', 'create'),
       ]
     })
-    return { rows, notes: notesOf(options, refusal, [windows, levels, redis]) }
+    return { rows, notes: notesOf(options, missing, [windows, levels, redis]) }
   },
 }
 
-function contenderOf(subject: Subject, options: BenchmarkOptions, isLimited: boolean): Contender {
+function contenderOf(
+  subject: Subject,
+  options: BenchmarkOptions,
+  onMissing: (text: string | null) => void,
+): Contender {
   return {
     name: subject.name,
     async turn(figures) {
       const directory = temporaryFolder(options.directory, 'sessions')
       const server = await subject.start(directory)
-      const limit = isLimited ? limitMemory(server.pid, MEMORY_MB * MB) : null
+      const group = new MemoryGroup(`kindred-sessions-${process.pid}`, MEMORY_MB * MB)
+      onMissing(group.missing)
+      group.enter(server.pid)
       try {
         await run(server, directory, figures, options)
       } finally {
         await server.stop()
-        limit?.remove()
+        group.remove()
         removeFolder(directory)
       }
     },
@@ -167,8 +173,8 @@ const STORAGE_FIELDS = [
   'storage_flushed_bytes',
   'storage_compaction_written_bytes',
   'storage_windows_dropped',
-  'storage_window_dropped_bytes',
-  'storage_window_tombstone_bytes',
+  'storage_window_bytes_dropped',
+  'storage_local_tombstones',
   'storage_filter_probes_per_get',
 ] as const
 
@@ -177,7 +183,7 @@ async function addStorage(figures: Figures, server: ServerProcess): Promise<void
   for (const name of STORAGE_FIELDS) figures.add(name, Number(info.get(name) ?? -1))
 }
 
-function notesOf(options: BenchmarkOptions, refusal: string | null, all: readonly Figures[]): string[] {
+function notesOf(options: BenchmarkOptions, missing: string | null, all: readonly Figures[]): string[] {
   const last = (figures: Figures, name: string): string => (figures.of(name).at(-1) ?? 0).toFixed(1)
   const lines = all.map((figures, i) => {
     const phases = ['use', 'expiry'].map((phase) => {
@@ -193,7 +199,7 @@ function notesOf(options: BenchmarkOptions, refusal: string | null, all: readonl
     `${scaled(SESSIONS, options)} sessions of ${VALUE_BYTES} B, SET EX ${TTL_SECONDS}, then ${scaled(REQUESTS_PER_SECOND, options)} requests a second, ` +
       `${GROUP} at a time on ${CONNECTIONS} connections, ${READ_SHARE * 100} % GET, the others EXPIRE; then the same on a tenth of the sessions while the others expire; everysec`,
     `time is scaled by 30: sessions live ${TTL_SECONDS} s, windows are 10 s wide (${WINDOW_TIERS})`,
-    `Kindred with ${SETTINGS.join(' ')}; ${refusal ?? `each server is held to ${MEMORY_MB} MB of memory, page cache included`}`,
+    `Kindred with ${SETTINGS.join(' ')}; ${missing ?? `each server is held to ${MEMORY_MB} MB of memory, page cache included`}`,
     'bytes written are those handed to write(2) by all threads; latencies count from when a group was due',
     ...lines,
   ]

@@ -1,6 +1,9 @@
-/** A memory cgroup that a program is started in: version 2 or 1, whichever this system has; root only. */
+/**
+ * A memory cgroup that programs are started in, or that running ones enter: version 2 or 1, whichever this system has; root only.
+ * Without it the page cache of a large machine would hide what a store does when its data are larger than memory.
+ */
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
-import { runProgram } from '../servers/run-program.js'
+import { runProgram } from './run-program.js'
 
 const ROOT = '/sys/fs/cgroup'
 
@@ -29,6 +32,11 @@ export class MemoryGroup {
     const enters = this.#folder === null ? '' : `echo $$ > ${this.#folder}/cgroup.procs && `
     const { stdout } = await runProgram('sh', ['-c', `${enters}exec "$0" "$@"`, program, ...args], timeoutMs)
     return stdout
+  }
+
+  /** A running process enters: what it takes from now on counts. */
+  enter(pid: number): void {
+    if (this.#folder !== null) writeFileSync(`${this.#folder}/cgroup.procs`, String(pid))
   }
 
   /** Takes the group away; nothing may run in it any more. */
