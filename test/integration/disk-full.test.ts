@@ -5,6 +5,7 @@
  * With disk-reserve the node stops before the disk is full. Without, the error comes from the disk, wherever it strikes:
  * in the log, in a flush, in a compaction, in the manifest.
  */
+import { createHash } from 'node:crypto'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -119,8 +120,9 @@ class Writes {
   }
 }
 
+/** Noise, which nothing compresses. */
 function valueOf(number: number): Buffer {
-  return Buffer.alloc(VALUE_BYTES, `value ${number} `)
+  return createHash('shake256', { outputLength: VALUE_BYTES }).update(`value ${number}`).digest()
 }
 
 function requestOf(number: number): Buffer {
