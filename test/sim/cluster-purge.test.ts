@@ -283,7 +283,8 @@ t.test('P1 a minority never purges on age', async (t) => {
 
 t.test('P1 a minority that may not purge refuses writes at purge-held-max, until it may', async (t) => {
   const storage = { 'storage.segment-size': '1mb', 'storage.disk-reserve': '0' }
-  const settings = { ...QUICK, ...storage, 'cluster.purge-held-max': '10' }
+  const plain = { 'storage.table-compression': 'none', 'storage.table-compression-deepest': 'none' }
+  const settings = { ...QUICK, ...storage, ...plain, 'cluster.purge-held-max': '10' }
   const cluster = await SimCluster.started({ seed: 'purge held', settings })
   const [first, second, third] = cluster.nodes
   const client = cluster.client(first)
