@@ -98,10 +98,11 @@ function futureFrom(nowMs: number, limitMs: number): number {
   return wallMsToHlc(nowMs + limitMs)
 }
 
-/** Settings under which every table is too much for its level, but for the last one. */
+/** Settings under which every table is one of the levels, and too much for its level, but for the last one. */
 function inOneLevel(options: StoreOptions): StoreOptions {
   const compaction = { ...options.compaction, l0Trigger: 1, levelBaseBytes: 1, levelMultiplier: 1 }
-  return { ...options, compaction, compactionBytesPerSecond: 0 }
+  const families = { windowTiers: [], prefixes: [] }
+  return { ...options, compaction, families, gathersFamilies: true, compactionBytesPerSecond: 0 }
 }
 
 /** Resolves once no log and no table holds a stamp from the future; rejects when a flush or a merge fails. */

@@ -16,7 +16,8 @@ import { outputPlace, pickCompaction } from './compaction/picker.js'
 import type { SequenceRange } from './compaction/older-elsewhere.js'
 import type { CompactionScope } from './compaction/wanted.js'
 import { CorruptionError } from './corruption-error.js'
-import { FAMILY_WINDOW, LEVEL_ZERO } from './families.js'
+import { FAMILY_LEVELED, FAMILY_WINDOW, LEVEL_ZERO } from './families.js'
+import type { TablePlace } from './families.js'
 import { tableFileName } from './file-names.js'
 import { fileNumbersFor } from './jobs/storage-jobs.js'
 import type { CompactJob } from './jobs/storage-jobs.js'
@@ -158,6 +159,9 @@ export class Compactions {
         this.#host.onFailed('flushed tables not dropped', error)
       })
     }
+    const strays = this.#options.gathersFamilies === true ? this.#beyondLevels() : []
+    if (strays.length > 0)
+      return this.#run(this.#move(strays, LEVEL_ZERO), (error) => this.#failed([], error))
     const view = this.#view()
     this.#activity.note(windowsOf(view.tables))
     const window = pickDrop(view)
@@ -237,7 +241,7 @@ export class Compactions {
     const inputs = pick.inputs.map((table) => this.#files.opened(table))
     const removeTables = numbersOf(inputs)
     if (pick.kind === 'move') {
-      await this.#move(inputs, pick.outputLevel)
+      await this.#move(inputs, outputPlace(pick))
     } else if (pick.kind === 'drop') {
       await this.#files.record(
         { removeTables, droppedUntilMs: this.#lastExpiry(pick.inputs) },
@@ -294,12 +298,16 @@ export class Compactions {
   async #moveAside(): Promise<void> {
     const numbers = this.#aside
     const tables = this.#files.tables.all.filter(({ facts }) => numbers.includes(facts.fileNumber))
-    await this.#move(tables, 0)
+    await this.#move(tables, { level: 0 })
     this.#aside = this.#aside.filter((fileNumber) => !numbers.includes(fileNumber))
   }
 
-  #move(tables: readonly LiveTable[], level: number): Promise<void> {
-    const added = tables.map(({ table, facts }) => ({ table, facts: { ...facts, level } }))
+  #beyondLevels(): LiveTable[] {
+    return this.#files.tables.all.filter(({ facts }) => facts.family !== FAMILY_LEVELED)
+  }
+
+  #move(tables: readonly LiveTable[], place: Partial<TablePlace>): Promise<void> {
+    const added = tables.map(({ table, facts }) => ({ table, facts: { ...facts, ...place } }))
     return this.#files.record({ removeTables: numbersOf(tables) }, { added, replaced: tables })
   }
 

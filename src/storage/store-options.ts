@@ -47,6 +47,8 @@ export interface StoreOptions {
    * (RULES P1), or the one that missed it brings the value back.
    */
   readonly keepsDead?: boolean
+  /** Tables of every family go to the levels, where a newer version meets an older one wherever that lay. */
+  readonly gathersFamilies?: boolean
   /**
    * What damage to a file means: the only copy is harmed, so a start refuses and everything stays in its place; or the file
    * is taken out, and StoreEvents.onGap asks for what is missing. 'refuse' unless said.

@@ -49,9 +49,9 @@ export const STORAGE_MUTANTS: readonly StorageMutant[] = [
     what: 'a tombstone leaves the levels although a window holds what it hides (T4)',
     edits: [
       {
-        file: 'storage/compaction/picker.js',
-        find: '...tables.filter((table) => !chosen.has(table))]',
-        replace: '...tables.filter((table) => !chosen.has(table) && table.family === FAMILY_LEVELED)]',
+        file: 'storage/compaction/picks.js',
+        find: '...view.tables.filter((table) => !chosen.has(table))]',
+        replace: '...view.tables.filter((table) => !chosen.has(table) && table.family === 0)]',
       },
     ],
   },

@@ -228,6 +228,7 @@ t.test('P2 entries up to a floor count as absent once a range was counted above 
   await life.ready()
   t.equal(keptTrees(life.trees).size, 0)
   await machine.until(() => machine.store.facts().flushes > flushes, 'the trees are saved')
+  await machine.rest()
   await machine.stop()
   await machine.start()
   await life.ready()
