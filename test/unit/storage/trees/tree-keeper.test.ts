@@ -3,6 +3,7 @@ import { MachineOff } from '../../../../src/sim/disk/disk-error.js'
 import type { CrashMode } from '../../../../src/sim/disk/sim-file.js'
 import { SimRandom } from '../../../../src/sim/sim-random.js'
 import type { StorageJobs } from '../../../../src/storage/jobs/storage-jobs.js'
+import type { StoreFacts } from '../../../../src/storage/store.js'
 import { overriding } from '../../../sim/overriding-jobs.js'
 import { DIRECTORY } from '../../../sim/storage-machine.js'
 import { encoded, MergerProbe, value, deletion } from '../../coordinator/records.js'
@@ -227,8 +228,8 @@ t.test('P2 entries up to a floor count as absent once a range was counted above 
   t.equal(life.trees.facts.readyRanges, 0)
   await life.ready()
   t.equal(keptTrees(life.trees).size, 0)
-  await machine.until(() => machine.store.facts().flushes > flushes, 'the trees are saved')
-  await machine.rest()
+  const facts = (): StoreFacts => machine.store.facts()
+  await machine.until(() => facts().flushes > flushes && facts().segments === 1, 'the trees are saved')
   await machine.stop()
   await machine.start()
   await life.ready()
