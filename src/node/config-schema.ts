@@ -336,7 +336,7 @@ export const KNOBS: readonly Knob[] = [
     path: 'storage.table-compression',
     field: 'tableCompression',
     type: { kind: 'choice', choices: ['lz4', 'zstd', 'none'] },
-    fallback: 'lz4',
+    fallback: 'none',
     unit: '',
     runtime: false,
     reason:
@@ -346,7 +346,7 @@ export const KNOBS: readonly Knob[] = [
     path: 'storage.table-compression-deepest',
     field: 'tableCompressionDeepest',
     type: { kind: 'choice', choices: ['zstd', 'lz4', 'none'] },
-    fallback: 'zstd',
+    fallback: 'none',
     unit: '',
     runtime: false,
     reason:
