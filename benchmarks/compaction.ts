@@ -27,6 +27,8 @@ const VALUE_BYTES = 1000
 const REQUESTS_PER_SECOND = 10_000
 const GROUP = 16
 const SECONDS = 20
+/** Until the code is compiled and what the fill left is done. */
+const WARM_UP_SECONDS = 20
 const RATIO_MAX = 2
 const SERVER_CORE = '0'
 const LOAD_CORE = '1'
@@ -145,6 +147,7 @@ async function measure(
     ports: [server.port],
     groupSize: GROUP,
     requestsPerSecond: REQUESTS_PER_SECOND,
+    warmUpSeconds: WARM_UP_SECONDS,
     seconds: SECONDS,
     writeShare: 0.5,
     keys,

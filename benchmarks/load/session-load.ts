@@ -65,7 +65,11 @@ export class SessionLoad {
 
   /** Resolves when all connections are there. */
   static async open(options: SessionLoadOptions): Promise<SessionLoad> {
-    const clients = Array.from({ length: options.connections }, () => new Redis(options.port, '127.0.0.1'))
+    // A server that ends ends the load, too.
+    const clients = Array.from({ length: options.connections }, () => {
+      return new Redis(options.port, '127.0.0.1', { retryStrategy: () => null })
+    })
+    for (const client of clients) client.on('error', () => {})
     await Promise.all(clients.map((client) => once(client, 'ready')))
     return new SessionLoad(options, clients)
   }

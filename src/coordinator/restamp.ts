@@ -26,6 +26,7 @@ import { flush } from '../record/merge.js'
 import { remint } from '../record/remint.js'
 import { decodeRecord, encodeRecord } from '../record/record.js'
 import { TOKEN_END } from '../ring/token.js'
+import { LEVELED_ONLY } from '../storage/families.js'
 import { EntryRef } from '../storage/entry.js'
 import { InlineJobs } from '../storage/jobs/inline-jobs.js'
 import { Store, WRITE_NOW } from '../storage/store.js'
@@ -101,8 +102,13 @@ function futureFrom(nowMs: number, limitMs: number): number {
 /** Settings under which every table is one of the levels, and too much for its level, but for the last one. */
 function inOneLevel(options: StoreOptions): StoreOptions {
   const compaction = { ...options.compaction, l0Trigger: 1, levelBaseBytes: 1, levelMultiplier: 1 }
-  const families = { windowTiers: [], prefixes: [] }
-  return { ...options, compaction, families, gathersFamilies: true, compactionBytesPerSecond: 0 }
+  return {
+    ...options,
+    compaction,
+    families: LEVELED_ONLY,
+    gathersFamilies: true,
+    compactionBytesPerSecond: 0,
+  }
 }
 
 /** Resolves once no log and no table holds a stamp from the future; rejects when a flush or a merge fails. */

@@ -7,8 +7,16 @@
  * says nothing about its age: "newest" is the highest sequence over all families (RULES T6), so a change of policy needs
  * no rewriting, and the versions of one key may lie in several families at once.
  */
-import { KIND_VALUE, NEVER_DIES, keyLength, keyStart } from '../record/layout.js'
-import { SIBLING_BYTES, siblingCount, siblingKind, siblingsStart } from '../record/layout.js'
+import {
+  KIND_VALUE,
+  NEVER_DIES,
+  SIBLING_BYTES,
+  keyLength,
+  keyStart,
+  siblingCount,
+  siblingKind,
+  siblingsStart,
+} from '../record/layout.js'
 import { deathTime } from '../record/death.js'
 import type { WindowTier } from './windows/window-tiers.js'
 import { windowOf } from './windows/window-tiers.js'

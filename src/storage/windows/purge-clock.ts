@@ -38,11 +38,6 @@ export class PurgeClock {
     return Math.floor(monotonicMs + this.#aheadMs)
   }
 
-  /** Whether the wall clock is not believed. */
-  get isHeld(): boolean {
-    return this.#jumpedAtMs !== null
-  }
-
   #trust(aheadMs: number): void {
     this.#aheadMs = aheadMs
     this.#jumpedAtMs = null
